@@ -1,0 +1,62 @@
+/* nk_call: what a handler knows of the request it answers; nk_app: what the process holds.
+ * Domain rooms see these and typed structs, never HTTP or JSON text. */
+#ifndef NK_CALL_H
+#define NK_CALL_H
+
+#include "base/base.h"
+
+struct nk_store;
+struct nk_tx;
+struct nk_lake;
+struct nk_pool;
+struct nk_jobs;
+struct nk_crawlers;
+
+/* Fixed at start; static for the life of the process. */
+typedef struct nk_settings {
+    const char *data_dir;   /* absolute */
+    const char *account_id; /* 12 digits */
+    const char *region;     /* for doors without a signature */
+    const char *endpoint;   /* http(s)://host:port of this server, once listening */
+    const char *access_key, *secret_key;
+    const char *s3_endpoint; /* NULL with --no-lake */
+    const char *python;      /* the script worker's interpreter */
+    const char *exe;         /* this binary, absolute */
+    int64_t max_clock_skew_s;
+    size_t body_max_bytes;
+} nk_settings;
+
+typedef struct nk_app {
+    const nk_env *env;
+    const nk_settings *settings;
+    struct nk_store *store;
+    struct nk_lake *lake; /* NULL with --no-lake */
+    struct nk_pool *pool;
+    struct nk_jobs *jobs;
+    struct nk_crawlers *crawlers;
+} nk_app;
+
+typedef struct nk_call {
+    nk_app *app;
+    nk_arena *arena;   /* the request's; input, output and everything between lives here */
+    nk_err *err;       /* never NULL inside a handler */
+    struct nk_tx *tx;  /* READ: this thread's read transaction; WRITE: the writer's, in a savepoint;
+                          SLOW: NULL (open your own through store.h) */
+    nk_str region;     /* the namespace this request acts in */
+    nk_str account_id; /* the default catalogue id */
+    nk_str access_key; /* who asks */
+    nk_str operation;  /* "GetTable" */
+    char request_id[37];
+} nk_call;
+
+/* How an operation is run (a row of src/api/ops.def says which):
+ * READ   on the HTTP thread, call->tx a snapshot that sees every acknowledged write;
+ * WRITE  on the store's writer thread inside a savepoint, answered after the COMMIT that holds it; must be
+ *        short, must not block, must be safe to run again, rolled back whole when it returns an error;
+ * SLOW   on a thread of the task pool, may talk to S3 and workers; reads and writes through nk_store_read/nk_store_write. */
+typedef enum { NK_OP_READ, NK_OP_WRITE, NK_OP_SLOW } nk_op_mode;
+
+/* in and out are the operation's generated structs; out is zeroed. Failing: `return nk_fail(call->err, …)`. */
+typedef nk_code (*nk_handler)(nk_call *call, const void *in, void *out);
+
+#endif
