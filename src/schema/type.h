@@ -43,21 +43,23 @@ struct nk_type {
     size_t nfields;
 };
 
-/* Shared scalar (static); kind must not need parameters (DECIMAL gives 38,18). */
+/* Shared (static). Kinds with parameters give decimal(38,18), char(1), varchar(65535), array<string>,
+ * map<string,string>, an empty struct. */
 const nk_type *nk_type_scalar(nk_type_kind kind);
 const nk_type *nk_type_decimal(nk_arena *a, int precision, int scale);
 const nk_type *nk_type_array(nk_arena *a, const nk_type *elem);
 const nk_type *nk_type_map(nk_arena *a, const nk_type *key, const nk_type *value);
-/* fields are copied (names borrowed). */
+/* All constructors give NULL when memory is gone. fields are copied (names borrowed). */
 const nk_type *nk_type_struct(nk_arena *a, const nk_field *fields, size_t n);
 const nk_type *nk_type_choice(nk_arena *a, const nk_type *const *alts, size_t n);
 bool nk_type_eq(const nk_type *a, const nk_type *b);
 const nk_field *nk_type_field(const nk_type *t, nk_str name); /* exact; NULL when absent */
 
 /* Hive's type strings, as Glue's catalogue holds them: "struct<a:int,b:array<string>>", "decimal(10,2)".
- * Case folded for type names only; `integer`, `long`, `numeric` … accepted. A choice prints as Glue's
- * crawlers print it: "choice<int,string>"? no: catalogues have none; it prints as "string" with for_catalog,
- * as "choice<…>" without. */
+ * Case is folded for type names only; other spellings (`integer`, `long`, `numeric` …) are understood. A field
+ * name that holds one of ":<>,`" or blanks at its ends stands in back quotes (doubled inside).
+ * With for_catalog what Hive lacks prints as "string" (choices, empty structs, columns of nulls only); without,
+ * a choice prints as "choice<int,string>" and reads back. NK_E_PARSE says what is wrong and where. */
 nk_code nk_type_parse(nk_str text, nk_arena *a, const nk_type **out, nk_err *err) NK_MUST;
 nk_code nk_type_print(const nk_type *t, bool for_catalog, nk_buf *out) NK_MUST;
 /* The name an alternative of a choice carries, Glue's type names: "int", "long", "string", "struct", … (static). */
