@@ -44,7 +44,8 @@ char *nk_strdup(const char *s) __attribute__((malloc, warn_unused_result));
 void nk_free(void *p);
 
 /* Fault loop: the n-th allocation from now on fails (1 = the next), all later ones succeed; 0 = off. Per process.
- * Returns how many allocations have been counted since the last call. Tests only. */
+ * Returns how many allocations have been counted since the last call; they are counted only while it is
+ * on (SIZE_MAX counts without failing any). Takes from arenas count too. Tests only. */
 size_t nk_fault_alloc(size_t n);
 
 #endif

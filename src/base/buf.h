@@ -11,6 +11,7 @@ typedef struct nk_buf {
     size_t cap;
     size_t max; /* bytes it may ever hold */
     bool failed; /* memory gone or maximum reached: what is in p is cut short */
+    nk_code why; /* NK_E_LIMIT or NK_E_NOMEM when failed */
 } nk_buf;
 
 void nk_buf_init(nk_buf *b, size_t max);

@@ -29,6 +29,8 @@ typedef struct nk_json_reader {
     nk_str text;
     unsigned char stack[256]; /* what each open level is and waits for */
     nk_err *err;
+    const char *value; /* first byte of the value last begun */
+    bool skipping;     /* inside nk_json_skip: text is checked, not unescaped */
 } nk_json_reader;
 
 /* depth_max 0 = NK_JSON_DEPTH_MAX, at most 255. The text is borrowed. err may be NULL. */
@@ -36,7 +38,7 @@ void nk_json_begin(nk_json_reader *r, nk_str text, nk_arena *arena, size_t depth
 /* Reads the next token into r->token/r->text. NK_E_SERIALIZATION with the place on a malformed text,
  * NK_E_LIMIT when nested too deep, NK_E_NOMEM. Duplicate keys are passed on as they come. */
 nk_code nk_json_next(nk_json_reader *r) NK_MUST;
-/* With r->token a value's first token: reads past that whole value (scalars: nothing to do). */
+/* With r->token a value's first token (or its KEY): reads past that whole value (scalars: nothing to do). */
 nk_code nk_json_skip(nk_json_reader *r) NK_MUST;
 /* As skip, and gives the value's raw text (borrowed from the input). */
 nk_code nk_json_raw(nk_json_reader *r, nk_str *raw) NK_MUST;
