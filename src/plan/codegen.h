@@ -1,0 +1,29 @@
+/* Script generation: a visual job as an `awsglue` script that a person would have written and that uses
+ * only AWS's public names, so that it runs on AWS Glue unchanged. */
+#ifndef NK_CODEGEN_H
+#define NK_CODEGEN_H
+
+#include "plan/visual.h"
+
+/* What a source's columns are called and typed, where that is known without reading data.
+ * type: "struct<…>" text; NK_STR_NULL when unknown. */
+typedef struct nk_codegen_catalog {
+    nk_code (*columns)(void *arg, nk_str database, nk_str table, nk_arena *a, nk_str *type);
+    void *arg;
+} nk_codegen_catalog;
+
+/* catalog may be NULL. The script is Python 3, UTF-8, ends with a newline. */
+nk_code nk_codegen_python(const nk_visual *v, const nk_codegen_catalog *catalog, nk_arena *a,
+                          nk_str *script, nk_err *err) NK_MUST;
+/* From the document to the script in one go. */
+nk_code nk_codegen_script(nk_str nodes_json, const nk_codegen_catalog *catalog, nk_arena *a,
+                          nk_str *script, nk_err *err) NK_MUST;
+
+/* A Python string literal. */
+void nk_py_str(nk_buf *b, nk_str s);
+/* A Python literal of a JSON value. */
+void nk_py_json(nk_buf *b, const nk_json *j);
+/* Whether s can stand as a Python name. */
+bool nk_py_is_name(nk_str s);
+
+#endif
