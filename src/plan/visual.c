@@ -1,6 +1,7 @@
 #include "plan/visual.h"
 
 #include <ctype.h>
+#include <stdio.h>
 
 #include "plan/codegen_int.h"
 
