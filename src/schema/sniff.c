@@ -1,0 +1,310 @@
+/* Recognising a file's format and dialect from its beginning. */
+#include "schema/infer.h"
+
+#define SNIFF_RECORDS 1000 /* looked at when choosing a dialect */
+#define HEADER_CELL_MAX 150
+
+typedef struct survey {
+    size_t widths[64]; /* how many records have this many cells; the last counts all wider */
+    size_t records, quoted;
+} survey;
+
+static nk_code survey_record(void *arg, const nk_csv_record *rec, nk_err *err)
+{
+    survey *s = arg;
+    size_t w = rec->n < NK_COUNTOF(s->widths) ? rec->n : NK_COUNTOF(s->widths) - 1;
+    s->widths[w]++;
+    for (size_t i = 0; i < rec->n; i++)
+        s->quoted += rec->quoted[i];
+    return ++s->records >= SNIFF_RECORDS ? NK_E_END : NK_OK;
+}
+
+/* The sample without its last, cut record (quotes in mind), or all of it. */
+static nk_str whole_records(nk_str sample, bool whole, const nk_csv_dialect *d)
+{
+    if (whole)
+        return sample;
+    bool in = false;
+    size_t end = 0;
+    for (size_t i = 0; i < sample.n; i++) {
+        char c = sample.p[i];
+        if (d->escape && c == d->escape && in)
+            i++;
+        else if (c == d->quote && d->quote)
+            in = !in;
+        else if (c == '\n' && !in)
+            end = i + 1;
+    }
+    return nk_str_sub(sample, 0, end ? end : sample.n);
+}
+
+static bool run(nk_str sample, bool whole, const nk_csv_dialect *d, nk_csv_fn fn, void *arg)
+{
+    nk_str text = whole_records(sample, whole, d);
+    nk_csv_reader *r = nk_csv_open(d, 4 << 20, fn, arg);
+    if (!r)
+        return false;
+    nk_code rc = nk_csv_feed(r, text, NULL);
+    if (rc == NK_OK)
+        rc = nk_csv_finish(r, NULL);
+    nk_csv_close(r);
+    return rc == NK_OK || rc == NK_E_END;
+}
+
+/* How well a dialect fits: share of the records that have the commonest width, 0 when that is one column. */
+static double fit(nk_str sample, bool whole, nk_csv_dialect *d)
+{
+    survey s = {0};
+    if (!run(sample, whole, d, survey_record, &s) || !s.records)
+        return 0;
+    size_t best = 0;
+    for (size_t w = 1; w < NK_COUNTOF(s.widths); w++) {
+        if (s.widths[w] > s.widths[best])
+            best = w;
+    }
+    d->columns = best;
+    d->quoted = s.quoted > 0;
+    return best < 2 ? 0 : (double)s.widths[best] / (double)s.records;
+}
+
+typedef struct first_rows {
+    nk_arena *a;
+    nk_strs head;
+    size_t columns, records, wide, widest;
+    size_t texts, values; /* of the data records: cells of text, cells of anything else */
+    bool head_text;       /* the first record could be a header */
+} first_rows;
+
+/* A name of a column: text, no control characters, not too long unless the last. */
+static bool names_column(nk_str cell, bool last)
+{
+    nk_str s = nk_str_trim(cell);
+    if (!last && s.n >= HEADER_CELL_MAX)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
+            return false;
+    }
+    return nk_infer_cell(s) == NK_T_STRING || !s.n;
+}
+
+static nk_code look(void *arg, const nk_csv_record *rec, nk_err *err)
+{
+    first_rows *f = arg;
+    if (rec->n > f->widest)
+        f->widest = rec->n;
+    if (rec->number == 1) {
+        size_t named = 0;
+        f->head_text = rec->n >= f->columns;
+        for (size_t i = 0; i < rec->n; i++) {
+            f->head_text &= names_column(rec->cells[i], i + 1 == rec->n);
+            named += nk_str_trim(rec->cells[i]).n > 0;
+            nk_str *cell = nk_strs_add(&f->head, f->a);
+            if (!cell)
+                return nk_fail(err, NK_E_NOMEM, "Out of memory");
+            *cell = nk_str_dup(f->a, rec->cells[i]);
+        }
+        f->head_text &= named > 0;
+        return NK_OK;
+    }
+    f->records++;
+    for (size_t i = 0; i < rec->n && i < f->columns; i++) {
+        nk_type_kind k = nk_infer_cell(rec->cells[i]);
+        if (k == NK_T_STRING || k == NK_T_DATE || k == NK_T_TIMESTAMP)
+            f->texts++;
+        else if (k != NK_T_NULL)
+            f->values++;
+    }
+    return f->records >= SNIFF_RECORDS ? NK_E_END : NK_OK;
+}
+
+/* Valid UTF-8, no control characters: what may stand in a catalogue. */
+static nk_str clean_name(nk_arena *a, nk_str s)
+{
+    s = nk_str_trim(s);
+    char *out = nk_arena_bytes(a, s.n * 3 + 1);
+    size_t n = 0;
+    if (!out)
+        return NK_STR_NULL;
+    for (size_t i = 0; i < s.n;) {
+        uint32_t cp;
+        size_t len = nk_utf8_get(s.p + i, s.n - i, &cp);
+        if (!len)
+            n += nk_utf8_put(out + n, 0xfffd);
+        else if (cp >= 0x20 && cp != 0x7f)
+            n += nk_utf8_put(out + n, cp);
+        i += len ? len : 1;
+    }
+    return nk_str_n(out, n);
+}
+
+bool nk_csv_sniff(nk_str sample, bool whole, nk_arena *a, nk_csv_dialect *out, nk_str *why)
+{
+    static const char delimiters[] = {',', '|', '\t', ';', 0x01};
+    double best = 0;
+    bool backslash = nk_str_find(sample, NK_STR("\\\"")) >= 0;
+    for (size_t i = 0; i < sizeof delimiters; i++) {
+        for (int escape = 0; escape <= (backslash ? 1 : 0); escape++) {
+            nk_csv_dialect d = NK_CSV_DEFAULT;
+            d.delimiter = delimiters[i];
+            d.escape = escape ? '\\' : 0;
+            double share = fit(sample, whole, &d);
+            /* ties go to more columns: "a,b;c,d" is a file of four commas' cells or two of semicolons' */
+            if (share > best + 0.01 || (share > best - 0.01 && share > 0 && d.columns > out->columns)) {
+                best = share;
+                *out = d;
+            }
+        }
+    }
+    if (best < 0.7) {
+        *why = best > 0 ? NK_STR("too few lines have the same number of cells to be CSV")
+                        : NK_STR("no delimiter gives two columns or more");
+        return false;
+    }
+    first_rows f = {.a = a, .columns = out->columns};
+    (void)run(sample, whole, out, look, &f);
+    out->header = f.head_text && f.values > 0;
+    if (f.records + (out->header ? 0 : 1) < 2) {
+        *why = NK_STR("fewer than two data records: not taken for CSV");
+        return false;
+    }
+    if (out->columns >= 63 && f.widest > out->columns)
+        out->columns = f.head.n > out->columns ? f.head.n : f.widest;
+    for (size_t i = 0; out->header && i < f.head.n; i++) {
+        nk_str *name = nk_strs_add(&out->names, a);
+        if (name)
+            *name = clean_name(a, f.head.v[i]);
+    }
+    *why = out->header ? NK_STR("delimited text with a header") : NK_STR("delimited text without a header");
+    return true;
+}
+
+/* ---- formats ---- */
+
+const char *nk_format_name(nk_format f)
+{
+    static const char *const names[] = {"UNKNOWN", "csv", "json", "parquet", "avro", "orc", "xml"};
+    return names[f];
+}
+
+typedef struct json_sample {
+    nk_infer *in;
+    uint64_t bytes, objects, others;
+} json_sample;
+
+static nk_code json_doc(void *arg, nk_str doc, uint64_t number, uint64_t line, nk_err *err)
+{
+    json_sample *s = arg;
+    if (doc.p[0] == '{')
+        s->objects++;
+    else
+        s->others++;
+    s->bytes += doc.n + 1;
+    return nk_infer_json(s->in, doc, err);
+}
+
+static nk_code try_json(nk_str sample, bool whole, nk_arena *a, nk_recognised *out, nk_err *err)
+{
+    json_sample s = {.in = nk_infer_create(a, 0)};
+    nk_json_stream *st = s.in ? nk_json_stream_open(0, json_doc, &s) : NULL;
+    if (!st)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory");
+    nk_err bad = NK_ERR_INIT;
+    nk_code rc = nk_json_stream_feed(st, sample, &bad);
+    bool cut = rc == NK_OK && whole && nk_json_stream_finish(st, &bad) != NK_OK;
+    out->layout = nk_json_stream_layout(st);
+    nk_json_stream_close(st);
+    if (rc == NK_E_NOMEM)
+        return nk_fail(err, rc, "%s", bad.msg);
+    if (rc != NK_OK || !s.objects || s.others) {
+        out->why = rc != NK_OK    ? nk_str_printf(a, "%s", bad.msg)
+                   : s.others     ? NK_STR("JSON whose documents are not objects")
+                                  : NK_STR("no complete JSON object in the sample");
+        return NK_OK;
+    }
+    out->format = NK_FMT_JSON;
+    out->certainty = cut ? 0.9 : 1.0;
+    out->records = s.objects;
+    out->record_bytes = s.bytes;
+    out->why = cut ? nk_str_printf(a, "%s", bad.msg)
+                   : NK_STR("every document in the sample is a JSON object");
+    return nk_infer_type(s.in, NK_MERGE_CRAWL, 0, a, &out->type, err);
+}
+
+typedef struct csv_sample {
+    nk_infer *in;
+    const nk_csv_dialect *d;
+    uint64_t records, bytes;
+} csv_sample;
+
+static nk_code csv_record(void *arg, const nk_csv_record *rec, nk_err *err)
+{
+    csv_sample *s = arg;
+    if (s->d->header && rec->number == 1)
+        return NK_OK;
+    s->records++;
+    s->bytes += rec->length + 1;
+    return nk_infer_csv(s->in, rec->cells, rec->n < s->d->columns ? rec->n : s->d->columns, err);
+}
+
+static nk_code try_csv(nk_str sample, bool whole, nk_arena *a, nk_recognised *out, nk_err *err)
+{
+    if (!nk_csv_sniff(sample, whole, a, &out->dialect, &out->why))
+        return NK_OK;
+    csv_sample s = {.in = nk_infer_create(a, 0), .d = &out->dialect};
+    if (!s.in)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory");
+    if (!run(sample, whole, &out->dialect, csv_record, &s)) {
+        out->why = NK_STR("its CSV records cannot be read");
+        return NK_OK;
+    }
+    out->format = NK_FMT_CSV;
+    out->certainty = 0.9;
+    out->records = s.records;
+    out->record_bytes = s.bytes;
+    return nk_infer_type(s.in, NK_MERGE_CRAWL, out->dialect.columns, a, &out->type, err);
+}
+
+nk_code nk_recognise(nk_str sample, bool whole, nk_arena *a, nk_recognised *out, nk_err *err)
+{
+    static const struct {
+        nk_str magic;
+        nk_format format;
+    } magics[] = {
+        {{"PAR1", 4}, NK_FMT_PARQUET},
+        {{"Obj\x01", 4}, NK_FMT_AVRO},
+        {{"ORC", 3}, NK_FMT_ORC},
+        {{"<?xml", 5}, NK_FMT_XML},
+    };
+    *out = (nk_recognised){.format = NK_FMT_UNKNOWN};
+    for (size_t i = 0; i < NK_COUNTOF(magics); i++) {
+        if (nk_str_starts(sample, magics[i].magic)) {
+            out->format = magics[i].format;
+            out->certainty = 1.0;
+            out->why = NK_STR("its first bytes");
+            return NK_OK;
+        }
+    }
+    if (nk_str_starts(sample, NK_STR("\xff\xfe")) || nk_str_starts(sample, NK_STR("\xfe\xff"))) {
+        out->why = NK_STR("the text is UTF-16; UTF-8 is wanted");
+        return NK_OK;
+    }
+    nk_str body = nk_str_starts(sample, NK_STR("\xef\xbb\xbf")) ? nk_str_sub(sample, 3, sample.n)
+                                                                : sample;
+    nk_str text = nk_str_trim(body);
+    if (!text.n) {
+        out->why = NK_STR("nothing but white space");
+        return NK_OK;
+    }
+    nk_str no_json = NK_STR_NULL;
+    if (text.p[0] == '{' || text.p[0] == '[') {
+        NK_TRY(try_json(sample, whole, a, out, err));
+        if (out->format != NK_FMT_UNKNOWN)
+            return NK_OK;
+        no_json = out->why;
+    }
+    NK_TRY(try_csv(sample, whole, a, out, err));
+    if (out->format == NK_FMT_UNKNOWN && no_json.p)
+        out->why = no_json;
+    return NK_OK;
+}
