@@ -1,0 +1,119 @@
+/* Inside the store: what the files of the SQLite store share. */
+#ifndef NK_SQLITE_INT_H
+#define NK_SQLITE_INT_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+#include "store/store_int.h"
+
+#define NK_STORE_FORMAT   1
+#define NK_STORE_APP_ID   0x4e494b41 /* "NIKA" */
+#define NK_READERS_MAX    64
+#define NK_STMT_CACHE     48
+#define NK_BATCH_MAX      1024
+#define NK_WAL_SOFT_PAGES 4096  /* 16 MiB: checkpoint when the readers allow it */
+#define NK_WAL_HARD_PAGES 32768 /* 128 MiB: wait for readers */
+
+/* The statements every kind has; their text is generated from its table once, when the store opens. */
+typedef enum { NK_ST_GET, NK_ST_HAS, NK_ST_PUT, NK_ST_INSERT, NK_ST_DELETE, NK_ST_COUNT } nk_stmt_id;
+
+typedef struct nk_sql_kind {
+    const nk_kind *kind;
+    char *sql[NK_ST_COUNT]; /* owned */
+} nk_sql_kind;
+
+typedef struct nk_cached {
+    uint64_t hash, used;
+    char *sql; /* owned */
+    size_t n;
+    sqlite3_stmt *stmt;
+    bool busy;
+} nk_cached;
+
+typedef struct nk_conn {
+    sqlite3 *db;
+    sqlite3_stmt **fixed; /* nkinds × NK_ST_COUNT, prepared on first use */
+    nk_cached cache[NK_STMT_CACHE];
+    uint64_t tick;
+    sqlite3_stmt *begin, *commit, *rollback, *savepoint, *release, *rollback_to, *next;
+} nk_conn;
+
+typedef struct nk_reader {
+    pthread_mutex_t lock;
+    nk_conn conn;
+    bool in_tx;
+    int64_t seq; /* commits the open snapshot holds at least */
+} nk_reader;
+
+typedef struct nk_job nk_job;
+struct nk_job {
+    nk_job *next;
+    nk_store_fn fn;
+    void *arg;
+    nk_store_done done;
+    void *done_arg;
+    nk_code code;
+    nk_err err;
+};
+
+struct nk_store {
+    char *path; /* owned */
+    int lock_fd;
+    nk_sql_kind *kinds; /* owned; nkinds */
+    unsigned nkinds;
+    unsigned short kind_at[512]; /* open addressing by pointer: 1 + index */
+
+    pthread_t writer;
+    bool writer_started;
+    nk_conn wconn; /* the writer thread's */
+    pthread_mutex_t qlock;
+    pthread_cond_t qcond;
+    nk_job *qhead, **qtail;
+    size_t qlen, qmax;
+    bool stop;
+    int wal_pages; /* writer thread only */
+
+    _Atomic int64_t commit_seq;
+    _Atomic int64_t commits, closures, failed_commits, checkpoints;
+
+    pthread_mutex_t rlock; /* guards the growth of readers */
+    nk_reader *readers[NK_READERS_MAX];
+    _Atomic unsigned nreaders;
+};
+
+struct nk_tx {
+    nk_store *s;
+    nk_conn *c;
+    bool write;
+};
+
+/* sqlite_sql.c */
+nk_code nk_sql_kind_init(nk_sql_kind *k, const nk_kind *kind, nk_err *err) NK_MUST;
+void nk_sql_kind_free(nk_sql_kind *k);
+void nk_sql_create_table(const nk_kind *kind, nk_buf *out);
+/* i == kind->nindexes is the key's own index. */
+void nk_sql_create_index(const nk_kind *kind, unsigned i, nk_buf *out);
+const char *nk_sql_type(nk_col_type type);
+typedef struct nk_binds {
+    const nk_val **v;
+    size_t n, cap;
+    nk_arena *a;
+    bool failed;
+} nk_binds;
+typedef enum { NK_SCAN_ROWS, NK_SCAN_COUNT } nk_scan_mode;
+/* The text and the values, in the order of its question marks. */
+nk_code nk_sql_scan(const nk_query *q, nk_scan_mode mode, nk_buf *out, nk_binds *b, nk_err *err) NK_MUST;
+
+/* sqlite_migrate.c */
+nk_code nk_sqlite_migrate(nk_store *s, sqlite3 *db, nk_err *err) NK_MUST;
+
+/* sqlite.c */
+nk_code nk_sqlite_fail(sqlite3 *db, int rc, nk_err *err, const char *doing);
+nk_code nk_sqlite_exec(sqlite3 *db, const char *sql, nk_err *err) NK_MUST;
+nk_code nk_conn_open(nk_store *s, nk_conn *c, bool write, nk_err *err) NK_MUST;
+void nk_conn_close(nk_store *s, nk_conn *c);
+int nk_store_kind_index(const nk_store *s, const nk_kind *kind); /* -1 = not one it was opened with */
+
+#endif

@@ -1,0 +1,688 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+#include <pthread.h>
+#include <cmocka.h>
+
+#include "store/store.h"
+
+static const nk_col item_cols[] = {
+    {"region", NK_COL_TEXT}, {"name", NK_COL_TEXT}, {"size", NK_COL_I64},
+    {"score", NK_COL_F64},   {"tag", NK_COL_TEXT},  {"raw", NK_COL_BYTES},
+};
+static const nk_index item_indexes[] = {
+    {.name = "by_size", .cols = {0, 2, 4}, .n = 3},
+    {.name = "by_tag", .cols = {4, 2}, .n = 2},
+};
+static const nk_kind item = {
+    .name = "item", .version = 1, .nkey = 2, .cols = item_cols, .ncols = 6,
+    .indexes = item_indexes, .nindexes = 2,
+};
+static const nk_kind *const kinds1[] = {&item, NULL};
+static const nk_kind *const *const lists1[] = {kinds1, NULL};
+
+typedef struct fixture {
+    char dir[64], path[96];
+    nk_store *s;
+    nk_arena *a;
+    nk_err err;
+} fixture;
+
+static void open_store(fixture *f, const nk_kind *const *const *lists)
+{
+    nk_store_config c = {.path = f->path, .kinds = lists};
+    nk_code rc = nk_store_open(&c, &f->s, &f->err);
+    if (rc != NK_OK)
+        fail_msg("open: %s", f->err.msg);
+}
+
+static int setup(void **state)
+{
+    fixture *f = calloc(1, sizeof(*f));
+    strcpy(f->dir, "/tmp/nk-store-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(f->path, sizeof(f->path), "%s/store.db", f->dir);
+    f->a = nk_arena_create(0);
+    open_store(f, lists1);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fixture *f = *state;
+    nk_store_close(f->s);
+    nk_arena_destroy(f->a);
+    assert_int_equal(nk_file_remove_tree(f->dir, NULL), NK_OK);
+    free(f);
+    return 0;
+}
+
+/* ---- small closures ---- */
+
+typedef struct op {
+    enum { PUT, INSERT, DELETE, FAIL_AFTER_PUT } what;
+    const char *name, *body, *tag;
+    int64_t size;
+} op;
+
+static nk_code do_op(nk_tx *tx, void *arg, nk_err *err)
+{
+    const op *o = arg;
+    nk_val cols[6] = {nk_vc("r1"), nk_vc(o->name), nk_vi(o->size), nk_vf(o->size / 2.0), nk_vc(o->tag),
+                      nk_vnull()};
+    nk_row row = {.cols = cols, .body = nk_str_c(o->body)};
+    switch (o->what) {
+    case PUT:
+        return nk_store_put(tx, &item, &row, err);
+    case INSERT:
+        return nk_store_insert(tx, &item, &row, err);
+    case DELETE:
+        return nk_store_delete(tx, &item, cols, err);
+    case FAIL_AFTER_PUT:
+        NK_TRY(nk_store_put(tx, &item, &row, err));
+        return nk_fail(err, NK_E_CONFLICT, "changed my mind");
+    }
+    return NK_E_INTERNAL;
+}
+
+static nk_code write_op(fixture *f, op o)
+{
+    f->err = (nk_err)NK_ERR_INIT;
+    return nk_store_write(f->s, do_op, &o, &f->err);
+}
+
+typedef struct get_arg {
+    const char *name;
+    nk_arena *a;
+    nk_row row;
+} get_arg;
+
+static nk_code do_get(nk_tx *tx, void *arg, nk_err *err)
+{
+    get_arg *g = arg;
+    return nk_store_get(tx, &item, NK_KEY(nk_vc("r1"), nk_vc(g->name)), g->a, &g->row, err);
+}
+
+static nk_code get(fixture *f, const char *name, nk_row *row)
+{
+    get_arg g = {.name = name, .a = f->a};
+    f->err = (nk_err)NK_ERR_INIT;
+    nk_code rc = nk_store_read(f->s, do_get, &g, &f->err);
+    *row = g.row;
+    return rc;
+}
+
+static void records_round_trip(void **state)
+{
+    fixture *f = *state;
+    nk_row row;
+    assert_int_equal(get(f, "a", &row), NK_E_NOT_FOUND);
+    assert_int_equal(write_op(f, (op){PUT, "a", "{\"x\":1}", NULL, 7}), NK_OK);
+    assert_int_equal(get(f, "a", &row), NK_OK);
+    assert_true(nk_str_is(row.body, "{\"x\":1}"));
+    assert_int_equal(row.cols[2].i, 7);
+    assert_true(row.cols[3].f > 3.4 && row.cols[3].f < 3.6);
+    assert_int_equal(row.cols[4].kind, NK_V_NULL);
+    assert_int_equal(row.version, 1);
+    assert_int_equal(write_op(f, (op){INSERT, "a", "{}", NULL, 8}), NK_E_EXISTS);
+    assert_int_equal(write_op(f, (op){FAIL_AFTER_PUT, "a", "{}", NULL, 9}), NK_E_CONFLICT);
+    assert_string_equal(f->err.msg, "changed my mind");
+    assert_int_equal(get(f, "a", &row), NK_OK);
+    assert_int_equal(row.cols[2].i, 7);
+    assert_int_equal(write_op(f, (op){DELETE, "a", NULL, NULL, 0}), NK_OK);
+    assert_int_equal(write_op(f, (op){DELETE, "a", NULL, NULL, 0}), NK_E_NOT_FOUND);
+}
+
+static void acknowledged_writes_survive_reopening(void **state)
+{
+    fixture *f = *state;
+    nk_row row;
+    assert_int_equal(write_op(f, (op){PUT, "k", "{\"long\":\"body\"}", "t", 1}), NK_OK);
+    nk_store_close(f->s);
+    open_store(f, lists1);
+    assert_int_equal(get(f, "k", &row), NK_OK);
+    assert_true(nk_str_is(row.body, "{\"long\":\"body\"}"));
+}
+
+static void a_second_process_is_refused(void **state)
+{
+    fixture *f = *state;
+    nk_store *other;
+    nk_store_config c = {.path = f->path, .kinds = lists1};
+    assert_int_equal(nk_store_open(&c, &other, &f->err), NK_E_INVALID);
+    assert_non_null(strstr(f->err.msg, "in use"));
+    assert_true(f->err.hint[0]);
+}
+
+/* ---- scans against a plain evaluation in memory ---- */
+
+#define N_ITEMS 400
+typedef struct model_item {
+    char name[16];
+    nk_val cols[6];
+    char tag[8], raw[8];
+} model_item;
+static model_item items[N_ITEMS];
+static unsigned rnd_state;
+static unsigned rnd(unsigned n)
+{
+    rnd_state = rnd_state * 1103515245u + 12345u;
+    return (rnd_state >> 8) % n;
+}
+
+static nk_code fill(nk_tx *tx, void *arg, nk_err *err)
+{
+    for (int i = 0; i < N_ITEMS; i++) {
+        model_item *m = &items[i];
+        snprintf(m->name, sizeof(m->name), "n%03d", i);
+        snprintf(m->tag, sizeof(m->tag), "%c%c", 'a' + (int)rnd(3), 'a' + (int)rnd(3));
+        m->raw[0] = (char)rnd(256);
+        m->raw[1] = (char)(rnd(2) ? 0 : 0xff);
+        m->cols[0] = nk_vc(rnd(4) ? "r1" : "r2");
+        m->cols[1] = nk_vc(m->name);
+        m->cols[2] = rnd(5) ? nk_vi((int64_t)rnd(40) - 20) : nk_vnull();
+        m->cols[3] = rnd(5) ? nk_vf((double)rnd(100) / 8) : nk_vnull();
+        m->cols[4] = rnd(4) ? nk_vc(m->tag) : nk_vnull();
+        m->cols[5] = rnd(6) ? nk_vb(nk_str_n(m->raw, 2)) : nk_vnull();
+        nk_row row = {.cols = m->cols, .body = nk_str_c("{}")};
+        NK_TRY(nk_store_put(tx, &item, &row, err));
+    }
+    return NK_OK;
+}
+
+static int val_cmp(const nk_val *x, const nk_val *y) /* NULL first */
+{
+    if (x->kind == NK_V_NULL || y->kind == NK_V_NULL)
+        return (x->kind != NK_V_NULL) - (y->kind != NK_V_NULL);
+    if (x->kind == NK_V_I64)
+        return (x->i > y->i) - (x->i < y->i);
+    if (x->kind == NK_V_F64)
+        return (x->f > y->f) - (x->f < y->f);
+    int c = memcmp(x->s.p, y->s.p, x->s.n < y->s.n ? x->s.n : y->s.n);
+    return c ? c : (x->s.n > y->s.n) - (x->s.n < y->s.n);
+}
+
+static int eval(const nk_cond *c, const nk_val *cols) /* 0, 1, or 2 for unknown */
+{
+    int r;
+    if (c->op == NK_C_TRUE || c->op == NK_C_FALSE)
+        return c->op == NK_C_TRUE;
+    if (c->op == NK_C_NOT)
+        return (r = eval(c->args[0], cols)) == 2 ? 2 : !r;
+    if (c->op == NK_C_AND || c->op == NK_C_OR) {
+        int stop = c->op == NK_C_OR, out = !stop;
+        for (size_t i = 0; i < c->nargs; i++) {
+            r = eval(c->args[i], cols);
+            if (r == stop)
+                return stop;
+            if (r == 2)
+                out = 2;
+        }
+        return out;
+    }
+    const nk_val *v = &cols[c->col];
+    if (c->op == NK_C_IS_NULL || c->op == NK_C_NOT_NULL)
+        return (v->kind == NK_V_NULL) == (c->op == NK_C_IS_NULL);
+    if (v->kind == NK_V_NULL)
+        return 2;
+    int k = val_cmp(v, &c->vals[0]);
+    switch (c->op) {
+    case NK_C_EQ:
+        return k == 0;
+    case NK_C_NE:
+        return k != 0;
+    case NK_C_LT:
+        return k < 0;
+    case NK_C_LE:
+        return k <= 0;
+    case NK_C_GT:
+        return k > 0;
+    case NK_C_GE:
+        return k >= 0;
+    case NK_C_BETWEEN:
+        return k >= 0 && val_cmp(v, &c->vals[1]) <= 0;
+    case NK_C_IN:
+        for (size_t i = 0; i < c->nvals; i++)
+            if (val_cmp(v, &c->vals[i]) == 0)
+                return 1;
+        return 0;
+    case NK_C_PREFIX:
+        return nk_str_starts(v->s, c->vals[0].s);
+    default:
+        fail();
+        return 0;
+    }
+}
+
+static nk_val random_val(nk_arena *a, unsigned col)
+{
+    const model_item *m = &items[rnd(N_ITEMS)];
+    for (int i = 0; i < 20 && m->cols[col].kind == NK_V_NULL; i++)
+        m = &items[rnd(N_ITEMS)];
+    return m->cols[col].kind == NK_V_NULL ? nk_vi(0) : m->cols[col];
+}
+
+static nk_cond *random_cond(nk_arena *a, int depth)
+{
+    nk_cond *c = NK_NEW(a, nk_cond);
+    if (depth > 0 && rnd(2)) {
+        c->op = (nk_cond_op[]){NK_C_AND, NK_C_OR, NK_C_NOT}[rnd(3)];
+        c->nargs = c->op == NK_C_NOT ? 1 : 1 + rnd(3);
+        const nk_cond **args = NK_NEWN(a, const nk_cond *, c->nargs);
+        for (size_t i = 0; i < c->nargs; i++)
+            args[i] = random_cond(a, depth - 1);
+        c->args = args;
+        return c;
+    }
+    c->op = (nk_cond_op)(NK_C_EQ + (int)rnd(NK_C_NOT_NULL - NK_C_EQ + 1));
+    c->col = rnd(6);
+    if (c->op == NK_C_PREFIX)
+        c->col = (unsigned[]){1, 4, 5}[rnd(3)];
+    c->nvals = c->op == NK_C_IN ? 1 + rnd(5) : c->op == NK_C_BETWEEN ? 2 : c->op >= NK_C_IS_NULL ? 0 : 1;
+    nk_val *v = NK_NEWN(a, nk_val, c->nvals + 1);
+    for (size_t i = 0; i < c->nvals; i++)
+        v[i] = random_val(a, c->col);
+    if (c->op == NK_C_PREFIX)
+        v[0].s.n = rnd((unsigned)v[0].s.n + 1);
+    c->vals = v;
+    return c;
+}
+
+typedef struct seen {
+    const nk_query *q;
+    nk_arena *a;
+    size_t n;
+    char names[N_ITEMS][16];
+    nk_pos last;
+} seen;
+
+static bool see(void *arg, const nk_row *row)
+{
+    seen *s = arg;
+    snprintf(s->names[s->n++], 16, "%.*s", NK_STR_ARG(row->cols[1].s));
+    assert_int_equal(nk_store_pos(s->q, row, s->a, &s->last), NK_OK);
+    return true;
+}
+
+static const nk_index *sort_index;
+static bool sort_desc;
+static int by_order(const void *x, const void *y)
+{
+    const model_item *const *p = x, *const *q = y;
+    int c = 0;
+    for (unsigned i = 0; sort_index && !c && i < sort_index->n; i++)
+        c = val_cmp(&(*p)->cols[sort_index->cols[i]], &(*q)->cols[sort_index->cols[i]]);
+    for (unsigned i = 0; !c && i < 2; i++)
+        c = val_cmp(&(*p)->cols[i], &(*q)->cols[i]);
+    return sort_desc ? -c : c;
+}
+
+static size_t expected(const nk_query *q, const model_item *out[N_ITEMS])
+{
+    size_t n = 0;
+    for (int i = 0; i < N_ITEMS; i++) {
+        const model_item *m = &items[i];
+        if (q->index == &item_indexes[0] && m->cols[2].kind == NK_V_NULL)
+            continue;
+        if (q->index == &item_indexes[1] && m->cols[4].kind == NK_V_NULL)
+            continue;
+        bool in = true;
+        for (unsigned p = 0; p < q->nprefix; p++)
+            in = in && val_cmp(&m->cols[q->index ? q->index->cols[p] : p], &q->prefix[p]) == 0;
+        if (in && (!q->where || eval(q->where, m->cols) == 1))
+            out[n++] = m;
+    }
+    sort_index = q->index;
+    sort_desc = q->desc;
+    qsort(out, n, sizeof(*out), by_order);
+    return n;
+}
+
+static nk_code scan_pages(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_arena *a = nk_arena_create(0);
+    for (int round = 0; round < 1500; round++) {
+        nk_arena_reset(a);
+        nk_val prefix[1];
+        nk_query q = {.kind = &item, .desc = rnd(2), .no_body = rnd(2)};
+        q.index = (const nk_index *[]){NULL, &item_indexes[0], &item_indexes[1]}[rnd(3)];
+        if (rnd(2)) {
+            prefix[0] = random_val(a, q.index ? q.index->cols[0] : 0);
+            q.prefix = prefix;
+            q.nprefix = prefix[0].kind == NK_V_NULL || prefix[0].kind == NK_V_I64 ? 0 : 1;
+        }
+        if (rnd(4))
+            q.where = random_cond(a, 3);
+        const model_item *want[N_ITEMS];
+        size_t nwant = expected(&q, want);
+        int64_t count;
+        assert_int_equal(nk_store_count(tx, &q, &count, err), NK_OK);
+        assert_int_equal(count, nwant);
+        q.limit = 1 + rnd(N_ITEMS / 3);
+        seen *s = NK_NEW(a, seen);
+        s->q = &q;
+        s->a = a;
+        nk_pos after;
+        for (size_t before = (size_t)-1; s->n != before;) {
+            before = s->n;
+            nk_code rc = nk_store_scan(tx, &q, see, s, err);
+            if (rc != NK_OK)
+                fail_msg("scan: %s", err->msg);
+            if (s->n == before)
+                break;
+            assert_true(s->n - before <= q.limit);
+            nk_buf b;
+            nk_buf_init(&b, 4096);
+            assert_int_equal(nk_store_pos_pack(&s->last, &b), NK_OK);
+            assert_int_equal(nk_store_pos_unpack(&q, nk_buf_view(&b), a, &after), NK_OK);
+            nk_buf_free(&b);
+            q.after = &after;
+        }
+        assert_int_equal(s->n, nwant);
+        for (size_t i = 0; i < nwant; i++)
+            assert_string_equal(s->names[i], want[i]->name);
+    }
+    nk_arena_destroy(a);
+    return NK_OK;
+}
+
+static void scans_agree_with_plain_evaluation(void **state)
+{
+    fixture *f = *state;
+    rnd_state = (unsigned)time(NULL);
+    print_message("# seed %u\n", rnd_state);
+    assert_int_equal(nk_store_write(f->s, fill, NULL, &f->err), NK_OK);
+    assert_int_equal(nk_store_read(f->s, scan_pages, NULL, &f->err), NK_OK);
+}
+
+static void tampered_places_are_refused(void **state)
+{
+    nk_query q = {.kind = &item};
+    nk_arena *a = nk_arena_create(0);
+    nk_pos pos = {.v = {nk_vc("r"), nk_vc("name")}, .n = 2}, back;
+    nk_buf b;
+    nk_buf_init(&b, 100);
+    assert_int_equal(nk_store_pos_pack(&pos, &b), NK_OK);
+    assert_int_equal(nk_store_pos_unpack(&q, nk_buf_view(&b), a, &back), NK_OK);
+    for (size_t n = 0; n < b.n; n++)
+        assert_int_equal(nk_store_pos_unpack(&q, nk_str_n(b.p, n), a, &back), NK_E_INVALID);
+    for (size_t i = 0; i < b.n; i++)
+        for (int v = 0; v < 256; v++) { /* must not crash, whatever it says */
+            char old = b.p[i];
+            b.p[i] = (char)v;
+            nk_code rc = nk_store_pos_unpack(&q, nk_buf_view(&b), a, &back);
+            assert_true(rc == NK_OK || rc == NK_E_INVALID);
+            b.p[i] = old;
+        }
+    nk_buf_free(&b);
+    nk_arena_destroy(a);
+}
+
+/* ---- sequences, ranges ---- */
+
+static nk_code draw(nk_tx *tx, void *arg, nk_err *err)
+{
+    int64_t *v = arg;
+    NK_TRY(nk_store_next(tx, "seq", v, err));
+    return *v == 2 && v[1]++ == 0 ? nk_fail(err, NK_E_CONFLICT, "undo") : NK_OK;
+}
+
+static void sequences_have_no_gaps(void **state)
+{
+    fixture *f = *state;
+    int64_t v[2] = {0};
+    assert_int_equal(nk_store_write(f->s, draw, v, &f->err), NK_OK);
+    assert_int_equal(v[0], 1);
+    assert_int_equal(nk_store_write(f->s, draw, v, &f->err), NK_E_CONFLICT);
+    assert_int_equal(nk_store_write(f->s, draw, v, &f->err), NK_OK);
+    assert_int_equal(v[0], 2);
+}
+
+static nk_code delete_ranges(nk_tx *tx, void *arg, nk_err *err)
+{
+    size_t n;
+    nk_query q = {.kind = &item, .prefix = NK_KEY(nk_vc("r1")), .nprefix = 1};
+    int64_t before, after;
+    assert_int_equal(nk_store_count(tx, &q, &before, err), NK_OK);
+    assert_int_equal(nk_store_delete_range(tx, &item, NK_KEY(nk_vc("r1")), 1, 10, &n, err), NK_OK);
+    assert_int_equal(n, 10);
+    assert_int_equal(nk_store_count(tx, &q, &after, err), NK_OK);
+    assert_int_equal(after, before - 10);
+    assert_int_equal(nk_store_delete_range(tx, &item, NK_KEY(nk_vc("r1")), 1, 0, &n, err), NK_OK);
+    assert_int_equal(n, before - 10);
+    assert_int_equal(nk_store_count(tx, &(nk_query){.kind = &item}, &after, err), NK_OK);
+    assert_int_equal(after, N_ITEMS - before);
+    return NK_OK;
+}
+
+static void ranges_are_deleted_in_bounds(void **state)
+{
+    fixture *f = *state;
+    rnd_state = 5;
+    assert_int_equal(nk_store_write(f->s, fill, NULL, &f->err), NK_OK);
+    assert_int_equal(nk_store_write(f->s, delete_ranges, NULL, &f->err), NK_OK);
+}
+
+/* ---- many threads ---- */
+
+typedef struct worker {
+    fixture *f;
+    int id, wins;
+} worker;
+
+static void *work(void *arg)
+{
+    worker *w = arg;
+    nk_arena *a = nk_arena_create(0);
+    nk_err err = NK_ERR_INIT;
+    for (int i = 0; i < 60; i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "shared%d", i);
+        op o = {INSERT, name, "{}", "t", w->id};
+        nk_code rc = nk_store_write(w->f->s, do_op, &o, &err);
+        assert_true(rc == NK_OK || rc == NK_E_EXISTS);
+        w->wins += rc == NK_OK;
+        /* Whoever won: it was acknowledged, so this read must see it. */
+        get_arg g = {.name = name, .a = a};
+        assert_int_equal(nk_store_read(w->f->s, do_get, &g, &err), NK_OK);
+        if (rc == NK_OK)
+            assert_int_equal(g.row.cols[2].i, w->id);
+        nk_arena_reset(a);
+    }
+    nk_arena_destroy(a);
+    return NULL;
+}
+
+static void exactly_one_of_many_threads_wins(void **state)
+{
+    fixture *f = *state;
+    enum { T = 16 };
+    pthread_t t[T];
+    worker w[T];
+    int wins = 0;
+    for (int i = 0; i < T; i++) {
+        w[i] = (worker){.f = f, .id = i};
+        assert_int_equal(pthread_create(&t[i], NULL, work, &w[i]), 0);
+    }
+    for (int i = 0; i < T; i++) {
+        pthread_join(t[i], NULL);
+        wins += w[i].wins;
+    }
+    assert_int_equal(wins, 60);
+}
+
+static void writing_on_the_writer_thread_is_refused(void **state);
+static nk_code nested(nk_tx *tx, void *arg, nk_err *err)
+{
+    op o = {PUT, "x", "{}", NULL, 1};
+    return nk_store_write(nk_tx_store(tx), do_op, &o, err);
+}
+static void writing_on_the_writer_thread_is_refused(void **state)
+{
+    fixture *f = *state;
+    assert_int_equal(nk_store_write(f->s, nested, NULL, &f->err), NK_E_INTERNAL);
+    op o = {PUT, "x", "{}", NULL, 1};
+    assert_int_equal(nk_store_read(f->s, do_op, &o, &f->err), NK_E_INTERNAL);
+}
+
+/* ---- migrations ---- */
+
+static const nk_col item2_cols[] = {
+    {"region", NK_COL_TEXT}, {"name", NK_COL_TEXT}, {"size", NK_COL_I64},  {"score", NK_COL_F64},
+    {"tag", NK_COL_TEXT},    {"raw", NK_COL_BYTES}, {"owner", NK_COL_TEXT},
+};
+static const nk_index item2_indexes[] = {
+    {.name = "by_size", .cols = {0, 2}, .n = 2},
+    {.name = "by_owner", .cols = {6}, .n = 1, .unique = true},
+};
+static nk_code upgrade2(int from, nk_str body, nk_arena *a, nk_str *out, nk_err *err)
+{
+    *out = nk_str_printf(a, "{\"from\":%d,\"old\":%.*s}", from, NK_STR_ARG(body));
+    return NK_OK;
+}
+static const nk_kind item2 = {
+    .name = "item", .version = 2, .nkey = 2, .cols = item2_cols, .ncols = 7,
+    .indexes = item2_indexes, .nindexes = 2, .upgrade = upgrade2,
+};
+static const nk_kind *const kinds2[] = {&item2, NULL};
+static const nk_kind *const *const lists2[] = {kinds2, NULL};
+
+static nk_code use2(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_arena *a = arg;
+    nk_row row;
+    NK_TRY(nk_store_get(tx, &item2, NK_KEY(nk_vc("r1"), nk_vc("old")), a, &row, err));
+    assert_true(nk_str_is(row.body, "{\"from\":1,\"old\":{\"v\":1}}"));
+    assert_int_equal(row.cols[6].kind, NK_V_NULL);
+    nk_val cols[7] = {nk_vc("r1"), nk_vc("new"), nk_vi(1), nk_vnull(), nk_vnull(), nk_vnull(), nk_vc("me")};
+    nk_row put = {.cols = cols, .body = NK_STR("{}")};
+    NK_TRY(nk_store_put(tx, &item2, &put, err));
+    NK_TRY(nk_store_get(tx, &item2, cols, a, &row, err));
+    assert_true(nk_str_is(row.body, "{}"));
+    cols[1] = nk_vc("another");
+    assert_int_equal(nk_store_put(tx, &item2, &put, err), NK_E_EXISTS); /* the unique index */
+    nk_query q = {.kind = &item2, .index = &item2_indexes[1], .prefix = NK_KEY(nk_vc("me")), .nprefix = 1};
+    int64_t n;
+    NK_TRY(nk_store_count(tx, &q, &n, err));
+    assert_int_equal(n, 1);
+    return NK_OK;
+}
+
+static void stores_are_migrated_and_newer_ones_refused(void **state)
+{
+    fixture *f = *state;
+    assert_int_equal(write_op(f, (op){PUT, "old", "{\"v\":1}", "t", 1}), NK_OK);
+    nk_store_close(f->s);
+    open_store(f, lists2);
+    nk_code rc = nk_store_write(f->s, use2, f->a, &f->err);
+    if (rc != NK_OK)
+        fail_msg("%s", f->err.msg);
+    nk_store_close(f->s);
+    f->s = NULL;
+    nk_store_config c = {.path = f->path, .kinds = lists1};
+    assert_int_equal(nk_store_open(&c, &f->s, &f->err), NK_E_INVALID);
+    assert_non_null(strstr(f->err.msg, "version 2"));
+    assert_non_null(strstr(f->err.hint, "newer"));
+    open_store(f, lists2);
+}
+
+static void foreign_files_are_refused(void **state)
+{
+    fixture *f = *state;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/other.db", f->dir);
+    assert_int_equal(nk_file_write(path, NK_STR("this is no database, it is a text of some length"), 0600,
+                                   &f->err), NK_OK);
+    nk_store *other;
+    nk_store_config c = {.path = path, .kinds = lists1};
+    assert_int_not_equal(nk_store_open(&c, &other, &f->err), NK_OK);
+    assert_null(other);
+}
+
+static void backups_are_whole(void **state)
+{
+    fixture *f = *state;
+    char path[128];
+    nk_row row;
+    snprintf(path, sizeof(path), "%s/copy.db", f->dir);
+    assert_int_equal(write_op(f, (op){PUT, "a", "{\"x\":1}", NULL, 7}), NK_OK);
+    assert_int_equal(nk_store_backup(f->s, path, &f->err), NK_OK);
+    assert_int_equal(nk_store_backup(f->s, path, &f->err), NK_E_EXISTS);
+    fixture copy = *f;
+    strcpy(copy.path, path);
+    open_store(&copy, lists1);
+    assert_int_equal(get(&copy, "a", &row), NK_OK);
+    nk_store_close(copy.s);
+}
+
+/* ---- allocation faults: every failed allocation is an error, none a crash or a leak ---- */
+
+static nk_code scan_all(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_arena *a = nk_arena_create(0);
+    if (!a)
+        return NK_E_NOMEM;
+    seen *s = NK_NEW(a, seen);
+    nk_query q = {.kind = &item, .limit = 10};
+    nk_code rc = NK_E_NOMEM;
+    if (s) {
+        s->q = &q;
+        s->a = a;
+        rc = nk_store_count(tx, &q, &(int64_t){0}, err);
+    }
+    nk_arena_destroy(a);
+    return rc;
+}
+
+static void failed_allocations_are_errors(void **state)
+{
+    fixture *f = *state;
+    int failed = 0;
+    for (size_t n = 1; n < 400; n++) {
+        nk_store_close(f->s);
+        f->s = NULL;
+        (void)nk_fault_alloc(n);
+        nk_store_config c = {.path = f->path, .kinds = lists1};
+        nk_code rc = nk_store_open(&c, &f->s, &f->err);
+        if (rc == NK_OK) {
+            op o = {PUT, "a", "{}", "t", 1};
+            rc = nk_store_write(f->s, do_op, &o, &f->err);
+            if (rc == NK_OK)
+                rc = nk_store_read(f->s, scan_all, NULL, &f->err);
+        }
+        size_t count = nk_fault_alloc(0);
+        failed += rc != NK_OK;
+        if (rc == NK_OK && count < n)
+            break;
+    }
+    assert_true(failed > 10);
+    nk_store_close(f->s);
+    open_store(f, lists1);
+}
+
+int main(void)
+{
+    nk_log_set_level(NK_LOG_ERROR);
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(records_round_trip),
+        T(acknowledged_writes_survive_reopening),
+        T(a_second_process_is_refused),
+        T(scans_agree_with_plain_evaluation),
+        T(tampered_places_are_refused),
+        T(sequences_have_no_gaps),
+        T(ranges_are_deleted_in_bounds),
+        T(exactly_one_of_many_threads_wins),
+        T(writing_on_the_writer_thread_is_refused),
+        T(stores_are_migrated_and_newer_ones_refused),
+        T(foreign_files_are_refused),
+        T(backups_are_whole),
+        T(failed_allocations_are_errors),
+    };
+    return cmocka_run_group_tests_name("store", tests, NULL, NULL);
+}
