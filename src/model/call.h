@@ -51,12 +51,14 @@ typedef struct nk_call {
 
 /* How an operation is run (a row of src/api/ops.def says which):
  * READ   on the HTTP thread, call->tx a snapshot that sees every acknowledged write;
- * WRITE  on the store's writer thread inside a savepoint, answered after the COMMIT that holds it; must be
- *        short, must not block, must be safe to run again, rolled back whole when it returns an error;
- * SLOW   on a thread of the task pool, may talk to S3 and workers; reads and writes through nk_store_read/nk_store_write. */
+ * WRITE  on the store's writer thread inside a savepoint, answered after the COMMIT that holds it;
+ * must be short, must not block, must be safe to run again, rolled back whole when it returns an
+ * error; SLOW   on a thread of the task pool, may talk to S3 and workers; reads and writes through
+ * nk_store_read/nk_store_write. */
 typedef enum { NK_OP_READ, NK_OP_WRITE, NK_OP_SLOW } nk_op_mode;
 
-/* in and out are the operation's generated structs; out is zeroed. Failing: `return nk_fail(call->err, …)`. */
+/* in and out are the operation's generated structs; out is zeroed. Failing: `return
+ * nk_fail(call->err, …)`. */
 typedef nk_code (*nk_handler)(nk_call *call, const void *in, void *out);
 
 #endif
