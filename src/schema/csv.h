@@ -11,7 +11,8 @@ typedef struct nk_csv_dialect {
     bool header;     /* the first record names the columns */
     bool quoted;     /* some cell stood in quotes */
     size_t columns;  /* in most records */
-    nk_strs names;   /* the header's cells as they stand (valid UTF-8); empty without header */
+    nk_strs names;   /* the header's cells (valid UTF-8, no control characters); empty without header */
+    nk_strs first;   /* the first record likewise, header or not */
 } nk_csv_dialect;
 #define NK_CSV_DEFAULT {.delimiter = ',', .quote = '"'}
 

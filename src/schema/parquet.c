@@ -101,9 +101,9 @@ static nk_code get_list(thrift *t, int *type, uint64_t *n)
 static nk_code skip(thrift *t, int type, bool in_list, int depth)
 {
     int64_t i, id = 0;
-    uint64_t n;
+    uint64_t n = 0;
     nk_str s;
-    int sub, key;
+    int sub = C_STOP, key;
     if (depth > SKIP_DEPTH_MAX)
         return corrupt(t, "it is nested too deep");
     switch (type) {
@@ -213,7 +213,7 @@ static nk_code logical_body(thrift *t, int64_t kind, element *e)
 {
     int64_t id = 0, unit = 0, bits = 0;
     bool is_signed = true;
-    int type;
+    int type = C_STOP;
     for (;;) {
         NK_TRY(get_field(t, &id, &type));
         if (type == C_STOP)
@@ -221,7 +221,7 @@ static nk_code logical_body(thrift *t, int64_t kind, element *e)
         if (kind == 5 && (id == 1 || id == 2) && type == C_I32) {
             NK_TRY(get_int(t, id == 1 ? &e->scale : &e->precision));
         } else if ((kind == 7 || kind == 8) && id == 2 && type == C_STRUCT) {
-            int sub;
+            int sub = C_STOP;
             NK_TRY(get_field(t, &unit, &sub));
             if (sub != C_STOP) {
                 NK_TRY(skip(t, sub, false, 0));
@@ -262,7 +262,7 @@ static nk_code logical_body(thrift *t, int64_t kind, element *e)
 static nk_code read_logical(thrift *t, element *e)
 {
     int64_t id = 0;
-    int type;
+    int type = C_STOP;
     for (;;) {
         NK_TRY(get_field(t, &id, &type));
         if (type == C_STOP)
@@ -277,7 +277,7 @@ static nk_code read_logical(thrift *t, element *e)
 static nk_code read_element(thrift *t, element *e)
 {
     int64_t id = 0, converted = -1;
-    int type;
+    int type = C_STOP;
     *e = (element){.type = -1, .converted = -1};
     for (;;) {
         NK_TRY(get_field(t, &id, &type));
@@ -307,7 +307,7 @@ static nk_code read_element(thrift *t, element *e)
 static nk_code read_column(thrift *t, int64_t *codec)
 {
     int64_t id = 0;
-    int type;
+    int type = C_STOP;
     for (;;) {
         NK_TRY(get_field(t, &id, &type));
         if (type == C_STOP)
@@ -318,7 +318,7 @@ static nk_code read_column(thrift *t, int64_t *codec)
         }
         int64_t sub_id = 0;
         for (;;) {
-            int sub;
+            int sub = C_STOP;
             NK_TRY(get_field(t, &sub_id, &sub));
             if (sub == C_STOP)
                 break;
@@ -333,8 +333,8 @@ static nk_code read_column(thrift *t, int64_t *codec)
 static nk_code read_group(thrift *t, nk_parquet_meta *out, int64_t *codec)
 {
     int64_t id = 0, v;
-    int type, sub;
-    uint64_t n;
+    int type = C_STOP, sub = C_STOP;
+    uint64_t n = 0;
     for (;;) {
         NK_TRY(get_field(t, &id, &type));
         if (type == C_STOP)
@@ -476,7 +476,7 @@ static nk_code element_type(thrift *t, footer *f, int depth, nk_str parent, nk_f
         return corrupt(t, "the schema is cut short");
     const element *e = &f->elements[f->at++];
     const nk_type *type = NULL;
-    nk_field *fields;
+    nk_field *fields = NULL;
     if (e->children <= 0 && e->type >= 0) {
         NK_TRY(leaf_type(t, e, &type));
     } else if (e->converted == CT_LIST && e->children == 1) {
@@ -517,8 +517,8 @@ nk_code nk_parquet_footer_size(nk_str tail, uint64_t file_size, uint64_t *size, 
 
 static nk_code read_schema(thrift *t, footer *f)
 {
-    int type;
-    uint64_t n;
+    int type = C_STOP;
+    uint64_t n = 0;
     NK_TRY(get_list(t, &type, &n));
     if (type != C_STRUCT || n < 1 || n > ELEMENTS_MAX)
         return corrupt(t, "it has no schema");
@@ -544,7 +544,7 @@ nk_code nk_parquet_read_footer(nk_str bytes, nk_arena *a, nk_parquet_meta *out, 
     t.end = t.p + bytes.n;
     footer f = {0};
     int64_t id = 0, rows = 0, codec = -1;
-    int type, sub;
+    int type = C_STOP, sub = C_STOP;
     *out = (nk_parquet_meta){0};
     for (;;) {
         NK_TRY(get_field(&t, &id, &type));

@@ -170,11 +170,13 @@ bool nk_csv_sniff(nk_str sample, bool whole, nk_arena *a, nk_csv_dialect *out, n
     }
     if (out->columns >= 63 && f.widest > out->columns)
         out->columns = f.head.n > out->columns ? f.head.n : f.widest;
-    for (size_t i = 0; out->header && i < f.head.n; i++) {
-        nk_str *name = nk_strs_add(&out->names, a);
+    for (size_t i = 0; i < f.head.n; i++) {
+        nk_str *name = nk_strs_add(&out->first, a);
         if (name)
             *name = clean_name(a, f.head.v[i]);
     }
+    if (out->header)
+        out->names = out->first;
     *why = out->header ? NK_STR("delimited text with a header") : NK_STR("delimited text without a header");
     return true;
 }

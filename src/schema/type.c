@@ -140,6 +140,31 @@ const nk_type *nk_type_choice(nk_arena *a, const nk_type *const *alts, size_t n)
     return t;
 }
 
+const nk_type *nk_type_copy(nk_arena *a, const nk_type *t)
+{
+    if ((size_t)t->kind < NK_COUNTOF(scalars) && t == &scalars[t->kind])
+        return t;
+    nk_type *out = type_with_fields(a, t->kind, t->nfields);
+    if (!out)
+        return NULL;
+    nk_field *fields = out->fields;
+    *out = *t;
+    out->fields = fields;
+    bool ok = true;
+    if (t->key)
+        ok &= (out->key = nk_type_copy(a, t->key)) != NULL;
+    if (t->elem)
+        ok &= (out->elem = nk_type_copy(a, t->elem)) != NULL;
+    for (size_t i = 0; i < t->nfields && ok; i++) {
+        fields[i].name = nk_str_dup(a, t->fields[i].name);
+        fields[i].type = nk_type_copy(a, t->fields[i].type);
+        if (t->fields[i].comment.p)
+            fields[i].comment = nk_str_dup(a, t->fields[i].comment);
+        ok = fields[i].type && fields[i].name.p;
+    }
+    return ok ? out : NULL;
+}
+
 bool nk_type_eq(const nk_type *a, const nk_type *b)
 {
     if (a == b)

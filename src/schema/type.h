@@ -52,6 +52,8 @@ const nk_type *nk_type_map(nk_arena *a, const nk_type *key, const nk_type *value
 /* All constructors give NULL when memory is gone. fields are copied (names borrowed). */
 const nk_type *nk_type_struct(nk_arena *a, const nk_field *fields, size_t n);
 const nk_type *nk_type_choice(nk_arena *a, const nk_type *const *alts, size_t n);
+/* Deep copy, names and comments too. */
+const nk_type *nk_type_copy(nk_arena *a, const nk_type *t);
 bool nk_type_eq(const nk_type *a, const nk_type *b);
 const nk_field *nk_type_field(const nk_type *t, nk_str name); /* exact; NULL when absent */
 

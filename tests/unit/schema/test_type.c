@@ -58,6 +58,7 @@ static void reads_and_prints(void **state)
         assert_string_equal(print(t, false), cases[i].out);
         assert_string_equal(print(t, true), cases[i].cat);
         assert_true(nk_type_eq(t, parse(cases[i].out)));
+        assert_true(nk_type_eq(t, nk_type_copy(arena, t)));
     }
 }
 
