@@ -46,9 +46,11 @@ struct nk_expr {
     bool distinct;       /* CALL */
     char escape;         /* LIKE; 0 = none */
     unsigned at;         /* offset in the text it was parsed from, for messages */
+    unsigned depth;      /* 1 for a leaf; builders keep it */
     const nk_type *type; /* LITERAL, CAST: always; others: NULL until a pass has resolved it */
-    /* LITERAL: BOOLEAN i; LONG i; DOUBLE f (and s as written); DECIMAL s (exact text); STRING s;
-     * DATE i = days since 1970; TIMESTAMP i = microseconds since 1970, no zone */
+    /* LITERAL: BOOLEAN i; LONG i; DOUBLE f; DECIMAL s (exact text); STRING s; DATE i = days since 1970;
+     * TIMESTAMP i = microseconds since 1970, no zone. When parsed, numbers, dates and timestamps keep their
+     * text in s as well. */
     int64_t i;
     double f;
     nk_str s;
@@ -79,7 +81,8 @@ nk_expr *nk_expr_cast(nk_arena *a, const nk_expr *x, const nk_type *type);
 /* "NK_X_LIKE" is "LIKE" (static). */
 const char *nk_expr_kind_name(nk_expr_kind kind);
 bool nk_expr_eq(const nk_expr *x, const nk_expr *y);
-/* Canonical text, fully parenthesised, for logs, tests and request hashes: reads back as the same tree. */
+/* Canonical text, fully parenthesised, for logs, tests and request hashes; NK_EXPR_SPARK reads it back as the
+ * same tree. */
 nk_code nk_expr_print(const nk_expr *x, nk_buf *out);
 /* fn for each node, parents first; false stops. */
 bool nk_expr_walk(const nk_expr *x, bool (*fn)(void *arg, const nk_expr *x), void *arg);
@@ -91,7 +94,7 @@ typedef enum {
     NK_EXPR_SPARK,
 } nk_expr_dialect;
 
-#define NK_EXPR_DEPTH_MAX 200
+#define NK_EXPR_DEPTH_MAX 500
 
 /* Parses the whole text. NK_E_PARSE says what was met, what was expected and where; NK_E_LIMIT when nested deeper
  * than NK_EXPR_DEPTH_MAX. Strings are copied into the arena where they hold escapes, else borrowed from text. */
@@ -102,6 +105,7 @@ nk_code nk_expr_parse(nk_str text, nk_expr_dialect dialect, nk_arena *a, const n
  * a date alone is its midnight). False when it is not one. */
 bool nk_date_parse(nk_str s, int64_t *days);
 bool nk_timestamp_parse(nk_str s, int64_t *us);
+bool nk_timestamp_parse_ns(nk_str s, int64_t *us, int *ns_rest); /* ns_rest 0-999 */
 /* % and _ over code points; escape 0 = none. */
 bool nk_like_match(nk_str s, nk_str pattern, char escape);
 
