@@ -99,7 +99,7 @@ typedef enum {
     NK_KIND_DOUBLE,
     NK_KIND_TIME,
     NK_KIND_DOC,
-} nk_kind;
+} nk_shape_kind;
 
 /* nk_shape.flags */
 enum {
@@ -135,7 +135,7 @@ typedef struct nk_member {
 
 struct nk_shape {
     const char *name;
-    nk_kind kind;
+    nk_shape_kind kind;
     uint32_t flags;
     uint32_t size; /* bytes of its C value */
     uint16_t n_members, n_enums, index_mask;
