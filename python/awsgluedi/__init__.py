@@ -1,0 +1,1 @@
+"""Data integration transforms (--enable-glue-di-transforms): not there yet."""

@@ -1,0 +1,1 @@
+"""Data quality in jobs: the shape of the API."""

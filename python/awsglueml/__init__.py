@@ -1,0 +1,1 @@
+"""Machine-learning transforms of Glue's runtime."""
