@@ -368,7 +368,7 @@ nk_code nk_store_submit(nk_store *s, nk_store_fn fn, void *arg, nk_store_done do
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     *j = (nk_job){.fn = fn, .arg = arg, .done = done, .done_arg = done_arg};
     pthread_mutex_lock(&s->qlock);
-    bool full = s->qlen >= s->qmax, stopped = s->stop && !on_writer(s);
+    bool full = s->qlen >= s->qmax, stopped = s->stop;
     if (!full && !stopped) {
         *s->qtail = j;
         s->qtail = &j->next;
