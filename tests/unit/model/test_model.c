@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "model/glue_shapes.h"
 
 static nk_arena *arena;
@@ -147,6 +149,166 @@ static void violations_are_named_in_aws_words(void **state)
         "[\\u0020-\\uD7FF\\uE000-\\uFFFD\\uD800\\uDC00-\\uDBFF\\uDFFF\\t]*");
 }
 
+static void violations_inside_lists_and_maps(void **state)
+{
+    assert_string_equal(complaint(&glue_CreateDatabaseRequest_shape,
+                                  "{\"DatabaseInput\":{\"Name\":\"n\"},\"Tags\":{\"\":\"x\"}}"),
+                        "1 validation error detected: Value '{=x}' at 'tags' failed to satisfy "
+                        "constraint: Map keys must "
+                        "satisfy constraint: [Member must have length less than or equal to 128, "
+                        "Member must have length "
+                        "greater than or equal to 1]");
+    assert_string_equal(
+        complaint(&glue_BatchDeleteTableRequest_shape,
+                  "{\"DatabaseName\":\"d\",\"TablesToDelete\":[\"a\",\"\"]}"),
+        "1 validation error detected: Value '[a, ]' at 'tablesToDelete' failed to satisfy "
+        "constraint: "
+        "Member must satisfy constraint: [Member must have length less than or equal to 255, "
+        "Member must "
+        "have length greater than or equal to 1, Member must satisfy regular expression pattern: "
+        "[\\u0020-\\uD7FF\\uE000-\\uFFFD\\uD800\\uDC00-\\uDBFF\\uDFFF\\t]*]");
+    assert_string_equal(
+        complaint(&glue_BatchDeleteTableRequest_shape,
+                  "{\"DatabaseName\":\"d\",\"TablesToDelete\":[\"a\",null]}"),
+        "1 validation error detected: Value null at 'tablesToDelete.2.member' failed to satisfy "
+        "constraint: Member must not be null");
+    assert_string_equal(
+        complaint(
+            &glue_CreateTableRequest_shape,
+            "{\"DatabaseName\":\"d\",\"TableInput\":{\"Name\":\"t\",\"PartitionKeys\":[{\"Name\":"
+            "\"a\"},{\"Name\":\"\"},{\"Type\":\"int\"}]}}"),
+        "2 validation errors detected: Value '' at 'tableInput.partitionKeys.2.member.name' failed "
+        "to "
+        "satisfy constraint: Member must have length greater than or equal to 1; Value null at "
+        "'tableInput.partitionKeys.3.member.name' failed to satisfy constraint: Member must not be "
+        "null");
+    assert_string_equal(
+        complaint(
+            &glue_BatchGetPartitionRequest_shape,
+            "{\"DatabaseName\":\"d\",\"TableName\":\"t\",\"PartitionsToGet\":[{\"Values\":[\"a\"]},"
+            "{}]}"),
+        "1 validation error detected: Value null at 'partitionsToGet.2.member.values' failed to "
+        "satisfy "
+        "constraint: Member must not be null");
+}
+
+static void enums_are_listed(void **state)
+{
+    assert_string_equal(
+        complaint(&glue_CreateJobRequest_shape,
+                  "{\"Name\":\"j\",\"Role\":\"r\",\"Command\":{},\"ExecutionClass\":\"SLOW\"}"),
+        "1 validation error detected: Value 'SLOW' at 'executionClass' failed to satisfy "
+        "constraint: Member must satisfy enum value set: [FLEX, STANDARD]");
+}
+
+static void secrets_stay_out_of_messages(void **state)
+{
+    char json[1024], big[300];
+    memset(big, 's', sizeof big);
+    big[sizeof big - 1] = 0;
+    snprintf(
+        json, sizeof json,
+        "{\"ConnectionInput\":{\"Name\":\"c\",\"ConnectionType\":\"JDBC\",\"ConnectionProperties\":"
+        "{},"
+        "\"AuthenticationConfiguration\":{\"BasicAuthenticationCredentials\":{\"Username\":\"u\","
+        "\"Password\":\"%s%s\"}}}}",
+        big, big);
+    const char *msg = complaint(&glue_CreateConnectionRequest_shape, json);
+    assert_non_null(strstr(msg, "Value at '"));
+    assert_null(strstr(msg, "sss"));
+}
+
+static void long_values_are_cut(void **state)
+{
+    char json[20000], big[9000];
+    for (size_t i = 0; i + 2 < sizeof big; i += 2)
+        memcpy(big + i, "é", 3);
+    snprintf(json, sizeof json, "{\"DatabaseName\":\"%s\",\"Name\":\"%s\"}", big, big);
+    const char *msg = complaint(&glue_GetTableRequest_shape, json);
+    assert_true(strlen(msg) < NK_ERR_MSG_MAX);
+    assert_true(nk_utf8_valid(nk_str_c(msg)));
+    assert_non_null(strstr(msg, "2 validation errors"));
+    assert_non_null(strstr(msg, "at 'name'"));
+}
+
+static void times_are_exact(void **state)
+{
+    static const struct {
+        const char *json;
+        int64_t us;
+        const char *back;
+    } rows[] = {
+        {"0", 0, "0"},
+        {"1700000000", INT64_C(1700000000000000), "1700000000"},
+        {"1700000000.5", INT64_C(1700000000500000), "1700000000.5"},
+        {"1700000000.123456", INT64_C(1700000000123456), "1700000000.123"},
+        {"1.7E9", INT64_C(1700000000000000), "1700000000"},
+        {"-1.5", -1500000, "-1.5"},
+        {"-0.25", -250000, "-0.25"},
+        {"\"2023-11-14T22:13:20Z\"", INT64_C(1700000000000000), "1700000000"},
+        {"\"2023-11-14T23:13:20.250+01:00\"", INT64_C(1700000000250000), "1700000000.25"},
+        {"\"2023-11-14\"", INT64_C(1699920000000000), "1699920000"},
+    };
+    static const char *const bad[] = {"\"\"",
+                                      "\"yesterday\"",
+                                      "true",
+                                      "1e300",
+                                      "\"2023-13-01\"",
+                                      "\"2023-11-14T25:00:00Z\"",
+                                      "\"2023-11-14T22:13:20\\u0000\""};
+    for (size_t i = 0; i < NK_COUNTOF(rows); i++) {
+        nk_opt_time t = {0};
+        assert_int_equal(
+            nk_model_decode_into(&glue_Timestamp_shape, nk_str_c(rows[i].json), arena, &t, NULL),
+            NK_OK);
+        assert_true(t.set);
+        if (t.us != rows[i].us)
+            fail_msg("%s: %lld", rows[i].json, (long long)t.us);
+        assert_string_equal(encode(&glue_Timestamp_shape, &t), rows[i].back);
+    }
+    for (size_t i = 0; i < NK_COUNTOF(bad); i++) {
+        nk_opt_time t = {0};
+        assert_int_equal(
+            nk_model_decode_into(&glue_Timestamp_shape, nk_str_c(bad[i]), arena, &t, NULL),
+            NK_E_SERIALIZATION);
+    }
+}
+
+static void unknown_and_null_members_are_passed_over(void **state)
+{
+    glue_GetTableRequest *r =
+        decode(&glue_GetTableRequest_shape,
+               "{\"New\":{\"deep\":[1,{\"x\":\"\\u00e9\"}]},\"Name\":\"n\",\"CatalogId\":null,"
+               "\"DatabaseName\":\"first\",\"DatabaseName\":\"last\"}");
+    assert_null(r->CatalogId.p);
+    assert_true(nk_str_is(r->DatabaseName, "last"));
+}
+
+static void depth_is_refused_as_a_bad_request(void **state)
+{
+    char deep[300];
+    size_t n = 0;
+    n += (size_t)snprintf(deep, sizeof deep, "{\"Unknown\":");
+    memset(deep + n, '[', 100);
+    memset(deep + n + 100, ']', 100);
+    memcpy(deep + n + 200, "}", 2);
+    assert_non_null(strstr(refusal(&glue_GetTableRequest_shape, deep, NULL), "nested deeper"));
+}
+
+static void string_maps_are_edited(void **state)
+{
+    nk_map_str m = {0};
+    assert_null(nk_map_str_get(&m, "a").p);
+    assert_int_equal(nk_map_str_put(&m, arena, NK_STR("a"), NK_STR("1")), NK_OK);
+    assert_int_equal(nk_map_str_put(&m, arena, NK_STR("b"), NK_STR("2")), NK_OK);
+    assert_int_equal(nk_map_str_put(&m, arena, NK_STR("a"), NK_STR("3")), NK_OK);
+    assert_int_equal(m.n, 2);
+    assert_true(nk_str_is(nk_map_str_get(&m, "a"), "3"));
+    nk_map_str_del(&m, "a");
+    assert_null(nk_map_str_get(&m, "a").p);
+    assert_true(nk_str_is(nk_map_str_get(&m, "b"), "2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +316,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(raw_text_is_spliced, begin, end),
         cmocka_unit_test_setup_teardown(wrong_types_are_refused_in_aws_words, begin, end),
         cmocka_unit_test_setup_teardown(violations_are_named_in_aws_words, begin, end),
+        cmocka_unit_test_setup_teardown(violations_inside_lists_and_maps, begin, end),
+        cmocka_unit_test_setup_teardown(enums_are_listed, begin, end),
+        cmocka_unit_test_setup_teardown(secrets_stay_out_of_messages, begin, end),
+        cmocka_unit_test_setup_teardown(long_values_are_cut, begin, end),
+        cmocka_unit_test_setup_teardown(times_are_exact, begin, end),
+        cmocka_unit_test_setup_teardown(unknown_and_null_members_are_passed_over, begin, end),
+        cmocka_unit_test_setup_teardown(depth_is_refused_as_a_bad_request, begin, end),
+        cmocka_unit_test_setup_teardown(string_maps_are_edited, begin, end),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }
