@@ -1,0 +1,85 @@
+/* Inside the crawl room: files seen, folders grouped into tables. No store, no network. */
+#ifndef NK_CRAWL_INT_H
+#define NK_CRAWL_INT_H
+
+#include "schema/infer.h"
+
+/* ---- glob.c ---- */
+
+/* Glue's exclusion patterns over a path relative to the include path: * ? ** [a-z] [!x] {a,b} and \ for the next
+ * character. A leading dot is an ordinary character. */
+bool nk_glob_match(nk_str pattern, nk_str path);
+/* NK_E_INVALID for an unclosed bracket or brace, or nested braces. */
+nk_code nk_glob_check(nk_str pattern, nk_err *err) NK_MUST;
+
+/* ---- group.c ---- */
+
+/* One file, as far as it was looked at. */
+typedef struct nk_crawl_file {
+    nk_str path; /* relative to the bucket, no leading slash */
+    uint64_t size;
+    int64_t modified_us;
+    bool sampled;
+    nk_format format; /* UNKNOWN: not recognised, or not readable: then problem says why */
+    bool gzip;
+    nk_csv_dialect dialect;
+    nk_json_layout layout;
+    const nk_type *type; /* a struct; CSV columns already bear their names */
+    uint64_t records;    /* in the sample; all of them when exact */
+    uint64_t record_bytes;
+    uint64_t sample_bytes; /* of the file, as stored, that the sample took */
+    bool exact;
+    nk_str problem;
+} nk_crawl_file;
+
+typedef struct nk_crawl_partition {
+    nk_strs values; /* one a partition key */
+    nk_str path;    /* folder, with trailing slash */
+    const nk_type *type;
+    const nk_crawl_file *sample; /* whose dialect and layout stand for all */
+    uint64_t files, bytes, records;
+    double record_size; /* average bytes of a record */
+} nk_crawl_partition;
+NK_LIST(nk_crawl_partitions, nk_crawl_partition);
+
+typedef struct nk_crawl_table {
+    nk_str path; /* a folder with trailing slash, or a file's key */
+    nk_str base; /* what its name is made of: last part of the path, or the bucket */
+    nk_format format;
+    bool gzip;
+    const nk_type *type;
+    const nk_crawl_file *sample;
+    bool quoted, multiline, mixed_header;
+    nk_strs keys;                   /* partition keys; empty = not partitioned */
+    nk_crawl_partitions partitions; /* when keys is not empty */
+    uint64_t files, bytes, records;
+    double record_size;
+} nk_crawl_table;
+NK_LIST(nk_crawl_tables, nk_crawl_table);
+
+typedef struct nk_crawl_grouping {
+    nk_str bucket;
+    nk_str root;      /* the include path: "" or "a/b/" , or a file's key */
+    int table_level;  /* 0 = find out; the bucket is level 1 */
+    bool combine;     /* CombineCompatibleSchemas: likeness of columns is not asked for */
+} nk_crawl_grouping;
+
+/* Called for each remark worth a line in the crawl's log. */
+typedef void (*nk_crawl_remark)(void *arg, const char *text);
+
+/* files: in path order, readable ones with format CSV, JSON or PARQUET; others are passed over. Tables are added
+ * in path order. All in the arena. */
+nk_code nk_crawl_group(const nk_crawl_grouping *g, nk_crawl_file *files, size_t n, nk_arena *a,
+                       nk_crawl_tables *out, nk_crawl_remark remark, void *arg, nk_err *err) NK_MUST;
+
+/* 0 to 1: how much of the wider schema both have in common. Named columns are compared by name (CSV without header: by
+ * place and type). */
+double nk_crawl_likeness(const nk_crawl_file *a, const nk_type *ta, const nk_crawl_file *b,
+                         const nk_type *tb);
+
+/* A table's name as AWS makes it: lower case, anything but letters, digits and _ becomes _. */
+nk_str nk_crawl_table_name(nk_arena *a, nk_str prefix, nk_str base);
+/* The same with a hash of the location behind it: for a name that is taken. */
+nk_str nk_crawl_clash_name(nk_arena *a, nk_str name, nk_str location);
+
+#endif
