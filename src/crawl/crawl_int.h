@@ -72,8 +72,8 @@ typedef void (*nk_crawl_remark)(void *arg, const char *text);
 nk_code nk_crawl_group(const nk_crawl_grouping *g, nk_crawl_file *files, size_t n, nk_arena *a,
                        nk_crawl_tables *out, nk_crawl_remark remark, void *arg, nk_err *err) NK_MUST;
 
-/* 0 to 1: how much of the wider schema both have in common. Named columns are compared by name (CSV without header: by
- * place and type). */
+/* 0 to 1: how much two schemas have in common. Columns are compared by name; those of CSV without header by place and
+ * type. */
 double nk_crawl_likeness(const nk_crawl_file *a, const nk_type *ta, const nk_crawl_file *b,
                          const nk_type *tb);
 
@@ -81,5 +81,18 @@ double nk_crawl_likeness(const nk_crawl_file *a, const nk_type *ta, const nk_cra
 nk_str nk_crawl_table_name(nk_arena *a, nk_str prefix, nk_str base);
 /* The same with a hash of the location behind it: for a name that is taken. */
 nk_str nk_crawl_clash_name(nk_arena *a, nk_str name, nk_str location);
+
+/* ---- describe.c ---- */
+
+/* CSV columns named after the header, else col0, col1 …: lower case, no doubles. */
+const nk_type *nk_crawl_name_columns(nk_arena *a, const nk_csv_dialect *d, const nk_type *t);
+
+/* Glue's TableInput without its Name, as JSON text appended to out: storage descriptor, SerDe, partition keys and
+ * parameters as AWS's crawler writes them. */
+nk_code nk_crawl_table_json(const nk_crawl_table *t, nk_str bucket, nk_arena *a, nk_buf *out,
+                            nk_crawl_remark remark, void *arg, nk_err *err) NK_MUST;
+/* Glue's PartitionInput. inherit: the table's columns instead of the partition's own. */
+nk_code nk_crawl_partition_json(const nk_crawl_table *t, const nk_crawl_partition *p, bool inherit,
+                                nk_str bucket, nk_arena *a, nk_buf *out, nk_err *err) NK_MUST;
 
 #endif

@@ -86,7 +86,13 @@ double nk_crawl_likeness(const nk_crawl_file *fa, const nk_type *a, const nk_cra
         same += f && alike_types(f->type, b->fields[i].type);
     }
     nk_map_free(&names);
-    return (double)same / (double)most;
+    /* fields of documents and columns of Parquet files come and go: what counts is that the narrower schema is
+     * in the wider one; text files are read by position, so there all columns count */
+    size_t least = a->nfields + b->nfields - most;
+    double of_least = least ? (double)same / (double)least : 0, of_most = (double)same / (double)most;
+    if (fa->format == NK_FMT_CSV || of_most < 0.4)
+        return of_most;
+    return of_least;
 }
 
 static bool same_kind(const nk_crawl_file *a, const nk_crawl_file *b)
@@ -282,6 +288,14 @@ static nk_code own_files(grouper *g, const folder *f, unit *out)
 
 /* ---- folders of folders ---- */
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
 /* "key=value" → both; the value with %XX undone. */
 static bool hive_name(grouper *g, nk_str name, nk_str *key, nk_str *value)
 {
@@ -295,8 +309,8 @@ static bool hive_name(grouper *g, nk_str name, nk_str *key, nk_str *value)
     if (!out)
         return false;
     for (size_t i = 0; i < v.n; i++) {
-        int hi = 0, lo = 0;
-        if (v.p[i] == '%' && i + 2 < v.n + 0 && sscanf(v.p + i + 1, "%1x%1x", (unsigned *)&hi, (unsigned *)&lo) == 2) {
+        int hi = i + 2 < v.n ? hex_digit(v.p[i + 1]) : -1, lo = hi < 0 ? -1 : hex_digit(v.p[i + 2]);
+        if (v.p[i] == '%' && lo >= 0) {
             out[n++] = (char)(hi * 16 + lo);
             i += 2;
         } else {
@@ -441,7 +455,8 @@ static int level_of(const folder *f)
 
 static nk_code evaluate(grouper *g, const folder *f, int depth, unit *out);
 
-static nk_code evaluate_kids(grouper *g, const folder *f, int depth, bool own, unit *out)
+/* own: the unit of the folder's own files, if it has one. */
+static nk_code evaluate_kids(grouper *g, const folder *f, int depth, const unit *own, unit *out)
 {
     int level = level_of(f), fixed = g->g->table_level;
     bool relaxed = fixed > 0 && level >= fixed;
@@ -459,7 +474,12 @@ static nk_code evaluate_kids(grouper *g, const folder *f, int depth, bool own, u
     bool apart = fixed > 0 && level < fixed;
     if (best && !apart && (double)like >= MOST * (double)total)
         NK_TRY(combine(g, f, kids, f->kids.n, best, relaxed, out));
+    /* plain folders beside files of another kind are no partitions */
+    bool split = out->open && own->open && !best->key.p && !flat_together(g, own, out);
+    if (split)
+        *out = (unit){0};
     for (size_t i = 0; i < f->kids.n; i++) {
+        kids[i].taken &= !split;
         if (kids[i].u.open && !kids[i].taken)
             NK_TRY(finish(g, &kids[i].u.t));
     }
@@ -472,21 +492,23 @@ static nk_code evaluate(grouper *g, const folder *f, int depth, unit *out)
     if (depth > FOLDER_DEPTH_MAX)
         return nk_fail(g->err, NK_E_LIMIT, "Folders are nested deeper than %d levels", FOLDER_DEPTH_MAX);
     NK_TRY(own_files(g, f, &own));
+    size_t before = g->out->n;
     if (f->kids.n)
-        NK_TRY(evaluate_kids(g, f, depth, own.open, &below));
-    if (own.open && below.open) {
-        if (flat_together(g, &own, &below)) {
-            say(g, "%.*s holds files beside like folders: one table without partitions", f->path);
-            nk_strs none = {0};
-            below.t.keys = none;
-            NK_TRY(absorb(g, &own.t, &below.t));
-            *out = own;
-            return NK_OK;
+        NK_TRY(evaluate_kids(g, f, depth, &own, &below));
+    if (own.open && below.open && flat_together(g, &own, &below)) {
+        say(g, "%.*s holds files beside like folders: one table without partitions", f->path);
+        NK_TRY(absorb(g, &own.t, &below.t));
+        below.open = false;
+    } else if (own.open && (below.open || g->out->n > before)) {
+        /* a table of this folder would take in what lies below it: its files become tables of their own */
+        say(g, "%.*s holds files beside folders of another kind: a table a file", f->path);
+        for (size_t i = 0; i < f->files.n; i++) {
+            if (!usable(f->files.v[i]))
+                continue;
+            nk_crawl_table t = of_file(f->files.v[i]);
+            NK_TRY(finish(g, &t));
         }
-        say(g, "%.*s holds files beside folders of another kind: separate tables", f->path);
-        NK_TRY(finish(g, &below.t));
-        *out = own;
-        return NK_OK;
+        own.open = false;
     }
     *out = own.open ? own : below;
     return NK_OK;
