@@ -98,6 +98,10 @@ def to_spark(node):
         size += batch.nbytes
         if size > INLINE_BYTES_MAX:
             return _through_file(session, schema, batches, stream)
+    if not batches:
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        return session.createDataFrame([], from_arrow_schema(schema))
     return session.createDataFrame(pa.Table.from_batches(batches, schema))
 
 

@@ -16,7 +16,8 @@ import types
 __all__ = ["install", "SparkContext", "HEAVY"]
 
 # What opening a session imports; for runtime.preload().
-HEAVY = ("pyspark", "numpy", "pandas", "pyarrow", "pyarrow.compute", "grpc", "grpc_status",
+HEAVY = ("pyspark", "numpy", "pandas", "pyarrow", "pyarrow.compute", "pyarrow.parquet",
+         "pyarrow.pandas_compat", "grpc", "grpc._channel", "grpc_status",
          "google.rpc.error_details_pb2", "pyspark.sql", "pyspark.sql.functions", "pyspark.sql.types",
          "pyspark.sql.connect.session", "pyspark.sql.connect.dataframe",
          "pyspark.sql.connect.functions", "pyspark.sql.connect.udf", "pyspark.sql.connect.catalog",

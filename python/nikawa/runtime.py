@@ -134,9 +134,10 @@ def preload():
     no connection."""
     import importlib
 
-    # Numeric libraries would start their pools of threads at import; a forked child has none of them.
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(name, "1")
+    # Some libraries start threads when they are loaded; a forked child would have none of them.
+    for name, value in (("OPENBLAS_NUM_THREADS", "1"), ("OMP_NUM_THREADS", "1"),
+                        ("JE_ARROW_MALLOC_CONF", "background_thread:false")):
+        os.environ.setdefault(name, value)
     from nikawa import pyspark_shim
 
     pyspark_shim.install()

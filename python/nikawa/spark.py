@@ -116,7 +116,7 @@ def _environment(settings):
     if settings.get("memory_limit_bytes"):
         # The rest is for Python UDFs, Arrow buffers on their way and the script itself.
         env.setdefault("SAIL_RUNTIME__MEMORY_POOL__TYPE", "greedy")
-        env.setdefault("SAIL_RUNTIME__MEMORY_POOL__MAX_SIZE",
+        env.setdefault("SAIL_RUNTIME__MEMORY_POOL__GREEDY__MAX_SIZE",
                        str(int(settings["memory_limit_bytes"]) // 2))
     return env
 

@@ -1,5 +1,6 @@
-"""Tests of the awsglue façade that need neither server nor engine: the engine is a recorder."""
+"""Tests of the Python side. For the façade the engine is a recorder; Spark tests use a real Sail."""
 
+import glob
 import json
 import os
 import sys
@@ -11,6 +12,10 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 PYTHON = os.path.join(ROOT, "python")
 if PYTHON not in sys.path:
     sys.path.insert(0, PYTHON)
+# The script worker's packages (pyspark, pysail), which pytest's own environment does not have.
+DEPS = os.environ.get("NIKAWA_DEPS") or os.path.expanduser("~/.cache/nikawa")
+sys.path.extend(p for p in glob.glob(os.path.join(DEPS, "venv/run/lib/python3.*/site-packages"))
+                if p not in sys.path)
 
 
 class RecordedNode:
