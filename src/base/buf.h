@@ -9,7 +9,7 @@ typedef struct nk_buf {
     char *p; /* owned; NUL-terminated whenever not NULL */
     size_t n;
     size_t cap;
-    size_t max; /* bytes it may ever hold */
+    size_t max;  /* bytes it may ever hold */
     bool failed; /* memory gone or maximum reached: what is in p is cut short */
     nk_code why; /* NK_E_LIMIT or NK_E_NOMEM when failed */
 } nk_buf;

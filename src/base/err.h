@@ -29,9 +29,13 @@ typedef struct nk_err {
     char hint[NK_ERR_HINT_MAX]; /* what to do next; may be empty */
 } nk_err;
 
-#define NK_ERR_INIT {.code = NK_OK}
+#define NK_ERR_INIT                                                                                \
+    {                                                                                              \
+        .code = NK_OK                                                                              \
+    }
 
-/* Fills err (if not NULL) and returns code, so that `return nk_fail(err, NK_E_…, "…")` reads well. */
+/* Fills err (if not NULL) and returns code, so that `return nk_fail(err, NK_E_…, "…")` reads well.
+ */
 nk_code nk_fail(nk_err *err, nk_code code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 nk_code nk_vfail(nk_err *err, nk_code code, const char *fmt, va_list ap);

@@ -4,7 +4,8 @@
 
 #include "base/buf.h"
 
-/* Whole file into the arena (NUL-terminated); at most max bytes. NK_E_NOT_FOUND when there is none. */
+/* Whole file into the arena (NUL-terminated); at most max bytes. NK_E_NOT_FOUND when there is none.
+ */
 nk_code nk_file_read(const char *path, size_t max, nk_arena *a, nk_str *out, nk_err *err) NK_MUST;
 /* Atomic replace: a temporary beside it, fsync, rename, fsync of the folder. mode e.g. 0600. */
 nk_code nk_file_write(const char *path, nk_str data, unsigned mode, nk_err *err) NK_MUST;

@@ -1,4 +1,5 @@
-/* The low-level SHA-256 calls are the fast ones: EVP fetches its algorithm anew for every digest. */
+/* The low-level SHA-256 calls are the fast ones: EVP fetches its algorithm anew for every digest.
+ */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "base/hash.h"
 

@@ -1,5 +1,6 @@
 /* JSON (RFC 8259): a strict pull reader over a whole text, a small tree for where a tree is
- * handier, and a writer into nk_buf. Numbers keep their text, so that nothing is rounded on the way. */
+ * handier, and a writer into nk_buf. Numbers keep their text, so that nothing is rounded on the
+ * way. */
 #ifndef NK_JSON_H
 #define NK_JSON_H
 
@@ -35,10 +36,11 @@ typedef struct nk_json_reader {
 
 /* depth_max 0 = NK_JSON_DEPTH_MAX, at most 255. The text is borrowed. err may be NULL. */
 void nk_json_begin(nk_json_reader *r, nk_str text, nk_arena *arena, size_t depth_max, nk_err *err);
-/* Reads the next token into r->token/r->text. NK_E_SERIALIZATION with the place on a malformed text,
- * NK_E_LIMIT when nested too deep, NK_E_NOMEM. Duplicate keys are passed on as they come. */
+/* Reads the next token into r->token/r->text. NK_E_SERIALIZATION with the place on a malformed
+ * text, NK_E_LIMIT when nested too deep, NK_E_NOMEM. Duplicate keys are passed on as they come. */
 nk_code nk_json_next(nk_json_reader *r) NK_MUST;
-/* With r->token a value's first token (or its KEY): reads past that whole value (scalars: nothing to do). */
+/* With r->token a value's first token (or its KEY): reads past that whole value (scalars: nothing
+ * to do). */
 nk_code nk_json_skip(nk_json_reader *r) NK_MUST;
 /* As skip, and gives the value's raw text (borrowed from the input). */
 nk_code nk_json_raw(nk_json_reader *r, nk_str *raw) NK_MUST;
@@ -52,7 +54,8 @@ struct nk_json {
     nk_json *first, *last, *next;
     size_t count;
 };
-nk_code nk_json_parse(nk_str text, nk_arena *a, size_t depth_max, nk_json **out, nk_err *err) NK_MUST;
+nk_code nk_json_parse(nk_str text, nk_arena *a, size_t depth_max, nk_json **out,
+                      nk_err *err) NK_MUST;
 /* NULL when absent, when j is NULL or not an object. The last of duplicate keys wins. */
 nk_json *nk_json_get(const nk_json *j, const char *key);
 nk_json *nk_json_getn(const nk_json *j, nk_str key);
@@ -77,7 +80,9 @@ void nk_jw_key(nk_json_writer *w, nk_str key);
 void nk_jw_str(nk_json_writer *w, nk_str s); /* invalid UTF-8 becomes U+FFFD */
 void nk_jw_cstr(nk_json_writer *w, const char *s);
 void nk_jw_i64(nk_json_writer *w, int64_t v);
-void nk_jw_f64(nk_json_writer *w, double v); /* shortest that reads back; NaN and infinities as strings, as AWS writes them */
+void nk_jw_f64(
+    nk_json_writer *w,
+    double v); /* shortest that reads back; NaN and infinities as strings, as AWS writes them */
 void nk_jw_bool(nk_json_writer *w, bool v);
 void nk_jw_null(nk_json_writer *w);
 void nk_jw_raw(nk_json_writer *w, nk_str json); /* spliced as it stands */

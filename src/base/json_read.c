@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "base/scan_int.h"
+#include "base/scan.h"
 
 enum { TOP, TOP_DONE, ARRAY_FIRST, ARRAY_NEXT, OBJECT_FIRST, OBJECT_VALUE, OBJECT_NEXT };
 

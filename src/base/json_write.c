@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/scan_int.h"
+#include "base/scan.h"
 
 static inline void before(nk_json_writer *w)
 {
@@ -137,9 +137,12 @@ void nk_jw_f64(nk_json_writer *w, double v)
     char *comma = strchr(text, ','); /* a locale's */
     if (comma)
         *comma = '.';
-    if (!strpbrk(text, ".e"))
-        strcat(text, ".0");
-    nk_jw_raw(w, nk_str_c(text));
+    size_t n = strlen(text);
+    if (!strpbrk(text, ".e")) {
+        text[n++] = '.';
+        text[n++] = '0';
+    }
+    nk_jw_raw(w, (nk_str){text, n});
 }
 
 void nk_jw_bool(nk_json_writer *w, bool v)

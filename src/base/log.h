@@ -1,4 +1,5 @@
-/* Log: one line an event on stderr (or a file), `time level room message key=value…`. Thread-safe. */
+/* Log: one line an event on stderr (or a file), `time level room message key=value…`. Thread-safe.
+ */
 #ifndef NK_LOG_H
 #define NK_LOG_H
 

@@ -14,9 +14,9 @@ typedef struct nk_str {
     size_t n;
 } nk_str;
 
-#define NK_STR(lit)     ((nk_str){(lit), sizeof(lit) - 1})
-#define NK_STR_NULL     ((nk_str){NULL, 0})
-#define NK_STR_ARG(s)   (int)(s).n, (s).p ? (s).p : "" /* for %.*s */
+#define NK_STR(lit)   ((nk_str){(lit), sizeof(lit) - 1})
+#define NK_STR_NULL   ((nk_str){NULL, 0})
+#define NK_STR_ARG(s) (int)(s).n, (s).p ? (s).p : "" /* for %.*s */
 
 static inline nk_str nk_str_c(const char *s)
 {
@@ -45,18 +45,22 @@ ptrdiff_t nk_str_rchr(nk_str s, char c);
 ptrdiff_t nk_str_find(nk_str s, nk_str sub);
 nk_str nk_str_trim(nk_str s); /* ASCII white space */
 nk_str nk_str_sub(nk_str s, size_t from, size_t to);
-/* Cuts the next piece up to sep off *rest; false when nothing is left. "a,,b" gives "a", "", "b". */
+/* Cuts the next piece up to sep off *rest; false when nothing is left. "a,,b" gives "a", "", "b".
+ */
 bool nk_str_split(nk_str *rest, char sep, nk_str *piece);
 /* NUL-terminated copies in the arena; p is NULL when memory is gone. */
 nk_str nk_str_dup(nk_arena *a, nk_str s);
-nk_str nk_str_lower(nk_arena *a, nk_str s); /* ASCII and, for UTF-8, simple one-to-one Latin/Greek/Cyrillic folding */
+nk_str
+nk_str_lower(nk_arena *a,
+             nk_str s); /* ASCII and, for UTF-8, simple one-to-one Latin/Greek/Cyrillic folding */
 nk_str nk_str_printf(nk_arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 nk_str nk_str_cat(nk_arena *a, nk_str x, nk_str y);
 
 /* Whole-string numbers; false on anything left over or out of range. */
 bool nk_str_i64(nk_str s, int64_t *out);
 bool nk_str_u64(nk_str s, uint64_t *out);
-bool nk_str_f64(nk_str s, double *out); /* accepts what strtod does in the C locale, no hex, no blanks */
+bool nk_str_f64(nk_str s,
+                double *out); /* accepts what strtod does in the C locale, no hex, no blanks */
 
 /* UTF-8. */
 bool nk_utf8_valid(nk_str s);

@@ -6,8 +6,12 @@ enum { MAC = 16 };
 static nk_code mac(const nk_call *call, nk_str request, nk_str place, uint8_t out[32])
 {
     const char *secret = call->app && call->app->settings ? call->app->settings->secret_key : NULL;
-    const nk_str parts[] = {NK_STR("nikawa page token 1"), call->operation, call->region,
-                            call->account_id,              request,         place};
+    const nk_str parts[] = {NK_STR("nikawa page token 1"),
+                            call->operation,
+                            call->region,
+                            call->account_id,
+                            request,
+                            place};
     nk_buf b;
     nk_buf_init(&b, 1 << 20);
     for (size_t i = 0; i < NK_COUNTOF(parts); i++) {
@@ -39,7 +43,8 @@ nk_code nk_page_open(const nk_call *call, nk_str request, nk_str token, nk_str *
     if (!token.n)
         return NK_OK;
     if (token.n > 90000 || nk_base64_decode(call->arena, token, &raw) != NK_OK || raw.n < MAC)
-        return nk_fail(call->err, NK_E_INVALID, "Invalid NextToken: it was not given by this listing.");
+        return nk_fail(call->err, NK_E_INVALID,
+                       "Invalid NextToken: it was not given by this listing.");
     *place = nk_str_n(raw.p + MAC, raw.n - MAC);
     NK_TRY(mac(call, request, *place, m));
     if (nk_equal_ct(m, raw.p, MAC))

@@ -4,7 +4,7 @@
 #include <pcre2.h>
 #include <pthread.h>
 
-#include "base/scan_int.h"
+#include "base/scan.h"
 
 static bool wide_has(const struct nk_pattern *p, uint32_t cp)
 {

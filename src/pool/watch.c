@@ -50,7 +50,7 @@ static void scan_processes(void)
         const char *p = strrchr(text, ')');
         int parent;
         if (p && sscanf(p + 1, " %*c %d", &parent) == 1)
-            procs[n_procs++] = (proc){(pid_t)atoi(e->d_name), parent};
+            procs[n_procs++] = (proc){(pid_t)strtol(e->d_name, NULL, 10), parent};
     }
     closedir(d);
 }

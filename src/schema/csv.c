@@ -17,8 +17,8 @@ struct nk_csv_reader {
     void *arg;
     size_t max_record;
     csv_state state;
-    bool after_cr;     /* a LF now belongs to the CR before it */
-    bool any;          /* something of this record was seen */
+    bool after_cr; /* a LF now belongs to the CR before it */
+    bool any;      /* something of this record was seen */
     bool cell_quoted;
     unsigned bom;      /* bytes of the byte order mark matched; 3 = done or absent */
     nk_buf text;       /* all cells of the record, one behind the other */
@@ -26,7 +26,7 @@ struct nk_csv_reader {
     struct {
         size_t from, to;
         bool quoted;
-    } *spans; /* owned */
+    } * spans; /* owned */
     nk_str *cells;
     bool *quoted;
     size_t n, cap;
@@ -82,9 +82,9 @@ static nk_code grow(nk_csv_reader *r, nk_err *err)
 static nk_code too_long(nk_csv_reader *r, nk_err *err)
 {
     bool open = r->state == IN_QUOTES || r->state == ESCAPED;
-    return nk_fail(err, NK_E_PARSE, "The CSV record that begins at line %llu is longer than %zu bytes%s",
-                   (unsigned long long)r->record_line, r->max_record,
-                   open ? ": its quote is not closed" : "");
+    return nk_fail(
+        err, NK_E_PARSE, "The CSV record that begins at line %llu is longer than %zu bytes%s",
+        (unsigned long long)r->record_line, r->max_record, open ? ": its quote is not closed" : "");
 }
 
 static nk_code end_cell(nk_csv_reader *r, nk_err *err)
@@ -254,7 +254,8 @@ nk_code nk_csv_finish(nk_csv_reader *r, nk_err *err)
             NK_TRY(plain_byte(r, "\xef\xbb\xbf"[k], k, err));
     }
     if (r->state == IN_QUOTES || r->state == ESCAPED)
-        return nk_fail(err, NK_E_PARSE, "A quote opened in the CSV record at line %llu is never closed",
+        return nk_fail(err, NK_E_PARSE,
+                       "A quote opened in the CSV record at line %llu is never closed",
                        (unsigned long long)r->record_line);
     return end_record(r, r->offset, err);
 }

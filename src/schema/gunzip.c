@@ -93,7 +93,8 @@ nk_code nk_gunzip_feed(nk_gunzip *g, nk_str bytes, nk_err *err)
 nk_code nk_gunzip_finish(nk_gunzip *g, nk_err *err)
 {
     if (g->inside || !g->members)
-        return nk_fail(err, NK_E_PARSE, g->inside ? "The file ends in the middle of its gzip data"
-                                                  : "The file holds no gzip data");
+        return nk_fail(err, NK_E_PARSE,
+                       g->inside ? "The file ends in the middle of its gzip data"
+                                 : "The file holds no gzip data");
     return NK_OK;
 }

@@ -1,4 +1,5 @@
-/* gzip as a stream: bytes in, bytes out by callback. Several members one behind the other are one file. */
+/* gzip as a stream: bytes in, bytes out by callback. Several members one behind the other are one
+ * file. */
 #ifndef NK_GUNZIP_H
 #define NK_GUNZIP_H
 
@@ -15,7 +16,8 @@ static inline bool nk_is_gzip(nk_str head)
 
 typedef struct nk_gunzip nk_gunzip;
 nk_gunzip *nk_gunzip_open(nk_bytes_fn fn, void *arg); /* NULL when memory is gone */
-/* NK_E_PARSE when the data is not gzip or corrupt (zeros behind the last member are padding), or what fn returned. */
+/* NK_E_PARSE when the data is not gzip or corrupt (zeros behind the last member are padding), or
+ * what fn returned. */
 nk_code nk_gunzip_feed(nk_gunzip *g, nk_str bytes, nk_err *err) NK_MUST;
 /* NK_E_PARSE "ends in the middle of a gzip member" when cut short. */
 nk_code nk_gunzip_finish(nk_gunzip *g, nk_err *err) NK_MUST;

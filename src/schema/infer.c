@@ -5,7 +5,8 @@
 #define NODES_MAX_DEFAULT 100000
 #define COLUMNS_MAX       10000
 
-/* What was seen at one place: the kinds in order of appearance, and below them fields and elements. */
+/* What was seen at one place: the kinds in order of appearance, and below them fields and elements.
+ */
 typedef struct node node;
 typedef struct member {
     nk_str name;
@@ -62,7 +63,8 @@ static nk_code no_memory(nk_err *err)
 static node *new_node(nk_infer *in, nk_err *err)
 {
     if (in->nodes >= in->max_nodes) {
-        (void)nk_fail(err, NK_E_LIMIT, "The data has more than %zu different fields", in->max_nodes);
+        (void)nk_fail(err, NK_E_LIMIT, "The data has more than %zu different fields",
+                      in->max_nodes);
         return NULL;
     }
     in->nodes++;

@@ -61,7 +61,8 @@ static nk_code stray(nk_json_stream *s, unsigned char c, nk_err *err)
 static nk_code emit(nk_json_stream *s, nk_err *err)
 {
     if (s->doc.failed)
-        return nk_fail(err, NK_E_LIMIT, "The JSON document that begins at line %llu is longer than %zu bytes",
+        return nk_fail(err, NK_E_LIMIT,
+                       "The JSON document that begins at line %llu is longer than %zu bytes",
                        (unsigned long long)s->doc_line, s->max);
     if (!s->rows && (s->line != s->doc_line || s->doc_line == s->last_end_line))
         s->spread = true;
@@ -191,9 +192,11 @@ nk_code nk_json_stream_finish(nk_json_stream *s, nk_err *err)
     if (s->in_doc && s->scalar)
         NK_TRY(emit(s, err));
     if (s->in_doc)
-        return nk_fail(err, NK_E_SERIALIZATION, "The JSON document that begins at line %llu is cut short",
+        return nk_fail(err, NK_E_SERIALIZATION,
+                       "The JSON document that begins at line %llu is cut short",
                        (unsigned long long)s->doc_line);
     if (s->rows && !s->closed)
-        return nk_fail(err, NK_E_SERIALIZATION, "The JSON array is cut short: its closing ']' is missing");
+        return nk_fail(err, NK_E_SERIALIZATION,
+                       "The JSON array is cut short: its closing ']' is missing");
     return NK_OK;
 }

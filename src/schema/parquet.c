@@ -250,8 +250,10 @@ static nk_code logical_body(thrift *t, int64_t kind, element *e)
                        : unit == 2 ? CT_TIMESTAMP_MICROS
                                    : CT_TIMESTAMP_NANOS;
     else if (kind == 10)
-        e->converted = (is_signed ? CT_INT_8 : CT_UINT_8) +
-                       (bits <= 8 ? 0 : bits <= 16 ? 1 : bits <= 32 ? 2 : 3);
+        e->converted = (is_signed ? CT_INT_8 : CT_UINT_8) + (bits <= 8    ? 0
+                                                             : bits <= 16 ? 1
+                                                             : bits <= 32 ? 2
+                                                                          : 3);
     else if (kind == 11)
         e->converted = CT_UNKNOWN;
     else if (kind == 12)
@@ -365,8 +367,9 @@ static nk_code no_memory(thrift *t)
 
 static nk_code leaf_type(thrift *t, const element *e, const nk_type **out)
 {
-    static const nk_type_kind by_physical[] = {NK_T_BOOLEAN, NK_T_INT,    NK_T_LONG,   NK_T_TIMESTAMP,
-                                               NK_T_FLOAT,   NK_T_DOUBLE, NK_T_BINARY, NK_T_BINARY};
+    static const nk_type_kind by_physical[] = {NK_T_BOOLEAN,   NK_T_INT,   NK_T_LONG,
+                                               NK_T_TIMESTAMP, NK_T_FLOAT, NK_T_DOUBLE,
+                                               NK_T_BINARY,    NK_T_BINARY};
     if (e->type < 0 || e->type > P_FIXED)
         return corrupt(t, "a column without a type");
     nk_type_kind kind = by_physical[e->type];
@@ -435,14 +438,15 @@ static nk_code group_fields(thrift *t, footer *f, const element *e, int depth, n
     return NK_OK;
 }
 
-/* A LIST's only child is repeated; by the format's rules for old writers it is the element itself unless it
- * is a group of one field with an ordinary name. */
+/* A LIST's only child is repeated; by the format's rules for old writers it is the element itself
+ * unless it is a group of one field with an ordinary name. */
 static nk_code list_type(thrift *t, footer *f, const element *e, int depth, const nk_type **out)
 {
     const element *rep = &f->elements[f->at];
     nk_str tuple = nk_str_printf(t->a, "%.*s_tuple", NK_STR_ARG(e->name));
     nk_field inner;
-    bool wrapper = rep->children == 1 && !nk_str_is(rep->name, "array") && !nk_str_eq(rep->name, tuple);
+    bool wrapper =
+        rep->children == 1 && !nk_str_is(rep->name, "array") && !nk_str_eq(rep->name, tuple);
     NK_TRY(element_type(t, f, depth + 1, e->name, &inner));
     /* the repetition has made an array of it already */
     *out = inner.type;

@@ -1,7 +1,7 @@
 /* Recognising a file's format and dialect from its beginning. */
 #include "schema/infer.h"
 
-#define SNIFF_RECORDS 1000 /* looked at when choosing a dialect */
+#define SNIFF_RECORDS   1000 /* looked at when choosing a dialect */
 #define HEADER_CELL_MAX 150
 
 typedef struct survey {
@@ -51,7 +51,8 @@ static bool run(nk_str sample, bool whole, const nk_csv_dialect *d, nk_csv_fn fn
     return rc == NK_OK || rc == NK_E_END;
 }
 
-/* How well a dialect fits: share of the records that have the commonest width, 0 when that is one column. */
+/* How well a dialect fits: share of the records that have the commonest width, 0 when that is one
+ * column. */
 static double fit(nk_str sample, bool whole, nk_csv_dialect *d)
 {
     survey s = {0};
@@ -149,8 +150,10 @@ bool nk_csv_sniff(nk_str sample, bool whole, nk_arena *a, nk_csv_dialect *out, n
             d.delimiter = delimiters[i];
             d.escape = escape ? '\\' : 0;
             double share = fit(sample, whole, &d);
-            /* ties go to more columns: "a,b;c,d" is a file of four commas' cells or two of semicolons' */
-            if (share > best + 0.01 || (share > best - 0.01 && share > 0 && d.columns > out->columns)) {
+            /* ties go to more columns: "a,b;c,d" is a file of four commas' cells or two of
+             * semicolons' */
+            if (share > best + 0.01 ||
+                (share > best - 0.01 && share > 0 && d.columns > out->columns)) {
                 best = share;
                 *out = d;
             }
@@ -177,7 +180,8 @@ bool nk_csv_sniff(nk_str sample, bool whole, nk_arena *a, nk_csv_dialect *out, n
     }
     if (out->header)
         out->names = out->first;
-    *why = out->header ? NK_STR("delimited text with a header") : NK_STR("delimited text without a header");
+    *why = out->header ? NK_STR("delimited text with a header")
+                       : NK_STR("delimited text without a header");
     return true;
 }
 
@@ -219,9 +223,9 @@ static nk_code try_json(nk_str sample, bool whole, nk_arena *a, nk_recognised *o
     if (rc == NK_E_NOMEM)
         return nk_fail(err, rc, "%s", bad.msg);
     if (rc != NK_OK || !s.objects || s.others) {
-        out->why = rc != NK_OK    ? nk_str_printf(a, "%s", bad.msg)
-                   : s.others     ? NK_STR("JSON whose documents are not objects")
-                                  : NK_STR("no complete JSON object in the sample");
+        out->why = rc != NK_OK ? nk_str_printf(a, "%s", bad.msg)
+                   : s.others  ? NK_STR("JSON whose documents are not objects")
+                               : NK_STR("no complete JSON object in the sample");
         return NK_OK;
     }
     out->format = NK_FMT_JSON;
@@ -291,8 +295,8 @@ nk_code nk_recognise(nk_str sample, bool whole, nk_arena *a, nk_recognised *out,
         out->why = NK_STR("the text is UTF-16; UTF-8 is wanted");
         return NK_OK;
     }
-    nk_str body = nk_str_starts(sample, NK_STR("\xef\xbb\xbf")) ? nk_str_sub(sample, 3, sample.n)
-                                                                : sample;
+    nk_str body =
+        nk_str_starts(sample, NK_STR("\xef\xbb\xbf")) ? nk_str_sub(sample, 3, sample.n) : sample;
     nk_str text = nk_str_trim(body);
     if (!text.n) {
         out->why = NK_STR("nothing but white space");

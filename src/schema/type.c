@@ -38,15 +38,24 @@ static const struct {
     const char *name;
     nk_type_kind kind;
 } aliases[] = {
-    {"integer", NK_T_INT},        {"long", NK_T_LONG},
-    {"short", NK_T_SHORT},        {"byte", NK_T_BYTE},
-    {"bool", NK_T_BOOLEAN},       {"real", NK_T_FLOAT},
-    {"double precision", NK_T_DOUBLE}, {"numeric", NK_T_DECIMAL},
-    {"dec", NK_T_DECIMAL},        {"text", NK_T_STRING},
-    {"character varying", NK_T_VARCHAR}, {"void", NK_T_NULL},
-    {"null", NK_T_NULL},          {"unknown", NK_T_NULL},
-    {"bytes", NK_T_BINARY},       {"row", NK_T_STRUCT},
-    {"list", NK_T_ARRAY},         {"timestamp_ntz", NK_T_TIMESTAMP},
+    {"integer", NK_T_INT},
+    {"long", NK_T_LONG},
+    {"short", NK_T_SHORT},
+    {"byte", NK_T_BYTE},
+    {"bool", NK_T_BOOLEAN},
+    {"real", NK_T_FLOAT},
+    {"double precision", NK_T_DOUBLE},
+    {"numeric", NK_T_DECIMAL},
+    {"dec", NK_T_DECIMAL},
+    {"text", NK_T_STRING},
+    {"character varying", NK_T_VARCHAR},
+    {"void", NK_T_NULL},
+    {"null", NK_T_NULL},
+    {"unknown", NK_T_NULL},
+    {"bytes", NK_T_BINARY},
+    {"row", NK_T_STRUCT},
+    {"list", NK_T_ARRAY},
+    {"timestamp_ntz", NK_T_TIMESTAMP},
     {"timestamp_ltz", NK_T_TIMESTAMP},
 };
 

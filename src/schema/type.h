@@ -43,8 +43,8 @@ struct nk_type {
     size_t nfields;
 };
 
-/* Shared (static). Kinds with parameters give decimal(38,18), char(1), varchar(65535), array<string>,
- * map<string,string>, an empty struct. */
+/* Shared (static). Kinds with parameters give decimal(38,18), char(1), varchar(65535),
+ * array<string>, map<string,string>, an empty struct. */
 const nk_type *nk_type_scalar(nk_type_kind kind);
 const nk_type *nk_type_decimal(nk_arena *a, int precision, int scale);
 const nk_type *nk_type_array(nk_arena *a, const nk_type *elem);
@@ -57,14 +57,16 @@ const nk_type *nk_type_copy(nk_arena *a, const nk_type *t);
 bool nk_type_eq(const nk_type *a, const nk_type *b);
 const nk_field *nk_type_field(const nk_type *t, nk_str name); /* exact; NULL when absent */
 
-/* Hive's type strings, as Glue's catalogue holds them: "struct<a:int,b:array<string>>", "decimal(10,2)".
- * Case is folded for type names only; other spellings (`integer`, `long`, `numeric` …) are understood. A field
- * name that holds one of ":<>,`" or blanks at its ends stands in back quotes (doubled inside).
- * With for_catalog what Hive lacks prints as "string" (choices, empty structs, columns of nulls only); without,
- * a choice prints as "choice<int,string>" and reads back. NK_E_PARSE says what is wrong and where. */
+/* Hive's type strings, as Glue's catalogue holds them: "struct<a:int,b:array<string>>",
+ * "decimal(10,2)". Case is folded for type names only; other spellings (`integer`, `long`,
+ * `numeric` …) are understood. A field name that holds one of ":<>,`" or blanks at its ends stands
+ * in back quotes (doubled inside). With for_catalog what Hive lacks prints as "string" (choices,
+ * empty structs, columns of nulls only); without, a choice prints as "choice<int,string>" and reads
+ * back. NK_E_PARSE says what is wrong and where. */
 nk_code nk_type_parse(nk_str text, nk_arena *a, const nk_type **out, nk_err *err) NK_MUST;
 nk_code nk_type_print(const nk_type *t, bool for_catalog, nk_buf *out) NK_MUST;
-/* The name an alternative of a choice carries, Glue's type names: "int", "long", "string", "struct", … (static). */
+/* The name an alternative of a choice carries, Glue's type names: "int", "long", "string",
+ * "struct", … (static). */
 const char *nk_type_glue_name(const nk_type *t);
 
 /* Rules by which two observations of one column become one type. */

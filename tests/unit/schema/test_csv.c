@@ -35,7 +35,10 @@ static nk_code read_csv(nk_str in, const nk_csv_dialect *d, size_t step, nk_buf 
     return rc;
 }
 
-#define S(lit) {lit, sizeof(lit) - 1}
+#define S(lit)                                                                                     \
+    {                                                                                              \
+        lit, sizeof(lit) - 1                                                                       \
+    }
 static void csv_records(void **state)
 {
     static const struct {
@@ -47,7 +50,9 @@ static void csv_records(void **state)
         {S("a,b\r\n1,2"), ',', 0, "[a][b]/[1][2]/"},
         {S("a,b\r1,2\r\r3,4"), ',', 0, "[a][b]/[1][2]/[3][4]/"},
         {S("\n\na,b\n\n"), ',', 0, "[a][b]/"},
-        {S("\xef\xbb\xbf" "a,b\n"), ',', 0, "[a][b]/"},
+        {S("\xef\xbb\xbf"
+           "a,b\n"),
+         ',', 0, "[a][b]/"},
         {S("\xef\xbb,b\n"), ',', 0, "[\xef\xbb][b]/"},
         {S("\"x, y\",\"z\"\"q\"\"\"\n"), ',', 0, "{x, y}{z\"q\"}/"},
         {S("\"x\ny\",2\n"), ',', 0, "{x\ny}[2]/"},
@@ -133,8 +138,8 @@ static void sniffs(void **state)
         {S("a,b\n1,2\n"), false, 0, 0, false, false, 0},
         {S("x,y\n"), false, 0, 0, false, false, 0},
         {S("one\ntwo\nthree\n"), false, 0, 0, false, false, 0},
-        {S("Prose, with a comma.\nMore, of, it, here.\nAnd none\nand, one\na,b,c\nd\n"), false, 0, 0,
-         false, false, 0},
+        {S("Prose, with a comma.\nMore, of, it, here.\nAnd none\nand, one\na,b,c\nd\n"), false, 0,
+         0, false, false, 0},
         {S("a,flag\nx,true\ny,false\n"), true, ',', 0, true, false, 2},
         {S("d,n\n2024-01-01,x\n2024-01-02,y\n"), true, ',', 0, false, false, 2},
     };
@@ -214,8 +219,9 @@ static void json_documents(void **state)
             nk_buf_free(&out);
         }
     }
-    static const nk_str broken[] = {S("{\"a\":1"), S("[{}"), S("[{},]"), S("[{} {}]"), S("{} x"),
-                                    S("[{}] {}"), S("\"abc"), S("}"), S("{\"a\":\"x")};
+    static const nk_str broken[] = {S("{\"a\":1"), S("[{}"),  S("[{},]"),
+                                    S("[{} {}]"),  S("{} x"), S("[{}] {}"),
+                                    S("\"abc"),    S("}"),    S("{\"a\":\"x")};
     for (size_t i = 0; i < NK_COUNTOF(broken); i++) {
         nk_buf out;
         nk_json_layout layout;
@@ -233,10 +239,10 @@ static nk_code collect(void *arg, nk_str bytes, nk_err *err)
 
 /* "hello\n" and "world\n" as two gzip members */
 static const unsigned char two_members[] = {
-    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xe7,
-    0x02, 0x00, 0x20, 0x30, 0x3a, 0x36, 0x06, 0x00, 0x00, 0x00, 0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00,
-    0x00, 0x00, 0x02, 0xff, 0x2b, 0xcf, 0x2f, 0xca, 0x49, 0xe1, 0x02, 0x00, 0xa8, 0x61, 0x38, 0xdd,
-    0x06, 0x00, 0x00, 0x00};
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0xcb, 0x48, 0xcd,
+    0xc9, 0xc9, 0xe7, 0x02, 0x00, 0x20, 0x30, 0x3a, 0x36, 0x06, 0x00, 0x00, 0x00,
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0xff, 0x2b, 0xcf, 0x2f,
+    0xca, 0x49, 0xe1, 0x02, 0x00, 0xa8, 0x61, 0x38, 0xdd, 0x06, 0x00, 0x00, 0x00};
 
 static void gunzips(void **state)
 {
@@ -252,7 +258,8 @@ static void gunzips(void **state)
         nk_gunzip *g = nk_gunzip_open(collect, &out);
         nk_code rc = NK_OK;
         for (size_t i = 0; i < in.n && rc == NK_OK; i += 3)
-            rc = nk_gunzip_feed(g, nk_str_sub(nk_buf_view(&in), i, i + 3 < in.n ? i + 3 : in.n), &err);
+            rc = nk_gunzip_feed(g, nk_str_sub(nk_buf_view(&in), i, i + 3 < in.n ? i + 3 : in.n),
+                                &err);
         if (rc == NK_OK)
             rc = nk_gunzip_finish(g, &err);
         nk_gunzip_close(g);

@@ -80,16 +80,21 @@ static void documents(void **state)
          "struct<a:int,b:string,c:boolean,d:double,e:null>",
          "struct<a:int,b:string,c:boolean,d:double,e:null>"},
         {{"{\"a\":1}", "{\"a\":3000000000}"}, "struct<a:bigint>", "struct<a:choice<int,bigint>>"},
-        {{"{\"a\":1}", "{\"a\":\"x\"}", "{\"a\":2.5}"}, "struct<a:string>",
+        {{"{\"a\":1}", "{\"a\":\"x\"}", "{\"a\":2.5}"},
+         "struct<a:string>",
          "struct<a:choice<int,string,double>>"},
-        {{"{\"a\":[1,2.5]}", "{\"a\":[]}"}, "struct<a:array<double>>",
+        {{"{\"a\":[1,2.5]}", "{\"a\":[]}"},
+         "struct<a:array<double>>",
          "struct<a:array<choice<int,double>>>"},
         {{"{\"a\":[]}"}, "struct<a:array<null>>", "struct<a:array<null>>"},
-        {{"{\"a\":{\"x\":1}}", "{\"a\":{\"y\":\"s\"},\"b\":{}}"}, "struct<a:struct<x:int,y:string>,b:struct<>>",
+        {{"{\"a\":{\"x\":1}}", "{\"a\":{\"y\":\"s\"},\"b\":{}}"},
+         "struct<a:struct<x:int,y:string>,b:struct<>>",
          "struct<a:struct<x:int,y:string>,b:struct<>>"},
-        {{"{\"a\":[{\"n\":1}]}", "{\"a\":[{\"n\":\"t\"}]}"}, "struct<a:array<struct<n:string>>>",
+        {{"{\"a\":[{\"n\":1}]}", "{\"a\":[{\"n\":\"t\"}]}"},
+         "struct<a:array<struct<n:string>>>",
          "struct<a:array<struct<n:choice<int,string>>>>"},
-        {{"{\"a\":{\"x\":1}}", "{\"a\":\"s\"}"}, "struct<a:string>",
+        {{"{\"a\":{\"x\":1}}", "{\"a\":\"s\"}"},
+         "struct<a:string>",
          "struct<a:choice<struct<x:int>,string>>"},
         {{"{\"big\":123456789012345678901234567890}"}, "struct<big:double>", "struct<big:double>"},
         {{"{\"\\u00e9 k\":1}"}, "struct<\xc3\xa9 k:int>", "struct<\xc3\xa9 k:int>"},
@@ -106,7 +111,8 @@ static void documents(void **state)
     }
 }
 
-/* The odd value is the last of many, deep inside: it is still seen. Many fields: found again, and bounded. */
+/* The odd value is the last of many, deep inside: it is still seen. Many fields: found again, and
+ * bounded. */
 static void odd_and_many(void **state)
 {
     nk_infer *in = nk_infer_create(arena, 0);
@@ -131,7 +137,10 @@ static void odd_and_many(void **state)
     assert_int_equal(t->nfields, 300);
 }
 
-#define S(lit) {lit, sizeof(lit) - 1}
+#define S(lit)                                                                                     \
+    {                                                                                              \
+        lit, sizeof(lit) - 1                                                                       \
+    }
 static void recognises(void **state)
 {
     static const struct {
@@ -144,7 +153,8 @@ static void recognises(void **state)
         {S("{\"a\":1}\n{\"a\":2}\n{\"a\":"), false, "json", "struct<a:int>", 2},
         {S("[{\"a\":1},{\"b\":\"x\"}]"), true, "json", "struct<a:int,b:string>", 2},
         {S("[1,2,3]"), true, "UNKNOWN", NULL, 0},
-        {S("id,v,t\n1,2.5,x\n2,3,y\n"), true, "csv", "struct<col0:bigint,col1:double,col2:string>", 2},
+        {S("id,v,t\n1,2.5,x\n2,3,y\n"), true, "csv", "struct<col0:bigint,col1:double,col2:string>",
+         2},
         {S("a,b\nx,y\n"), true, "csv", "struct<col0:string,col1:string>", 2},
         {S("a,b,c\n1,,\n2,,x\n"), true, "csv", "struct<col0:bigint,col1:null,col2:string>", 2},
         {S("a,b,c\n1,2\n3,4,5\n6,7,8\n9,10,11,12\n13,14,15\n16,17,18\n19,20,21\n22,23,24\n"), true,
@@ -154,7 +164,8 @@ static void recognises(void **state)
         {S("\xff\xfe\0a\0"), true, "UNKNOWN", NULL, 0},
         {S(" \n \n"), true, "UNKNOWN", NULL, 0},
         {S("just words\n"), true, "UNKNOWN", NULL, 0},
-        {S("{not json, 1\n{neither, 2\n{nor, 3\n"), true, "csv", "struct<col0:string,col1:bigint>", 3},
+        {S("{not json, 1\n{neither, 2\n{nor, 3\n"), true, "csv", "struct<col0:string,col1:bigint>",
+         3},
     };
     for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
         nk_recognised r;
@@ -200,8 +211,9 @@ static int close_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cells),      cmocka_unit_test(documents),     cmocka_unit_test(odd_and_many),
-        cmocka_unit_test(recognises), cmocka_unit_test(survives_noise),
+        cmocka_unit_test(cells),          cmocka_unit_test(documents),
+        cmocka_unit_test(odd_and_many),   cmocka_unit_test(recognises),
+        cmocka_unit_test(survives_noise),
     };
     return cmocka_run_group_tests_name("schema_infer", tests, open_arena, close_arena);
 }

@@ -39,12 +39,13 @@ static void check(nk_str file, const char *type, const char *codec)
 
 static void reads_schemas(void **state)
 {
-    check(FILE_OF(flat_parquet),
-          "struct<flag:boolean,b:tinyint,s:smallint,i:int,l:bigint,ub:smallint,us:int,ui:bigint,"
-          "ul:decimal(20,0),f:float,d:double,dec:decimal(12,2),dec30:decimal(30,5),text:string,"
-          "bin:binary,fixed:binary,day:date,ms:timestamp,us_:timestamp,ns:timestamp,t:int,t64:bigint,"
-          "none:null>",
-          "gzip");
+    check(
+        FILE_OF(flat_parquet),
+        "struct<flag:boolean,b:tinyint,s:smallint,i:int,l:bigint,ub:smallint,us:int,ui:bigint,"
+        "ul:decimal(20,0),f:float,d:double,dec:decimal(12,2),dec30:decimal(30,5),text:string,"
+        "bin:binary,fixed:binary,day:date,ms:timestamp,us_:timestamp,ns:timestamp,t:int,t64:bigint,"
+        "none:null>",
+        "gzip");
     check(FILE_OF(nested_parquet),
           "struct<a:array<bigint>,m:map<string,double>,st:struct<x:bigint,y:struct<z:string>>,"
           "ls:array<struct<p:array<bigint>>>,deep:array<array<array<string>>>>",
@@ -61,7 +62,8 @@ static void refuses_what_is_cut(void **state)
     for (size_t n = 0; n < file.n; n += 7)
         assert_int_equal(read_file(nk_str_sub(file, 0, n), a, &m, &err), NK_E_PARSE);
     uint64_t size;
-    assert_int_equal(nk_parquet_footer_size(NK_STR("\x10\0\0\0PARE"), 1000, &size, &err), NK_E_PARSE);
+    assert_int_equal(nk_parquet_footer_size(NK_STR("\x10\0\0\0PARE"), 1000, &size, &err),
+                     NK_E_PARSE);
     assert_non_null(strstr(err.msg, "encrypted"));
     assert_int_equal(nk_parquet_footer_size(NK_STR("\xff\xff\xff\xffPAR1"), 1000, &size, &err),
                      NK_E_PARSE);

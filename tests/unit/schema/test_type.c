@@ -49,7 +49,8 @@ static void reads_and_prints(void **state)
         {"struct<a:int comment 'the a',b:date>", "struct<a:int,b:date>", "struct<a:int,b:date>"},
         {"struct<>", "struct<>", "string"},
         {"choice<int,string>", "choice<int,string>", "string"},
-        {"array<choice<long,struct<x:int>>>", "array<choice<bigint,struct<x:int>>>", "array<string>"},
+        {"array<choice<long,struct<x:int>>>", "array<choice<bigint,struct<x:int>>>",
+         "array<string>"},
         {"null", "null", "string"},
         {"struct<\xc3\xa9:timestamp>", "struct<\xc3\xa9:timestamp>", "struct<\xc3\xa9:timestamp>"},
     };
@@ -65,9 +66,24 @@ static void reads_and_prints(void **state)
 static void refuses(void **state)
 {
     static const char *const cases[] = {
-        "",         "foo",       "array",          "array<",        "array<int",   "map<int>",
-        "struct<a>", "struct<:int>", "decimal(39,2)", "decimal(3,4)", "int int",     "struct<a:int,>",
-        "char(0)",  "varchar(x)", "struct<`a:int>", "array<int>>",   "choice<>",   "decimal(",
+        "",
+        "foo",
+        "array",
+        "array<",
+        "array<int",
+        "map<int>",
+        "struct<a>",
+        "struct<:int>",
+        "decimal(39,2)",
+        "decimal(3,4)",
+        "int int",
+        "struct<a:int,>",
+        "char(0)",
+        "varchar(x)",
+        "struct<`a:int>",
+        "array<int>>",
+        "choice<>",
+        "decimal(",
     };
     for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
         const nk_type *t;
@@ -112,8 +128,7 @@ static void merges(void **state)
          "map<string,choice<int,double>>"},
         {"choice<int,string>", "double", "string", "choice<int,string,double>"},
         {"choice<int,double>", "bigint", "double", "choice<int,double,bigint>"},
-        {"choice<int,struct<a:int>>", "struct<b:int>", "string",
-         "choice<int,struct<a:int,b:int>>"},
+        {"choice<int,struct<a:int>>", "struct<b:int>", "string", "choice<int,struct<a:int,b:int>>"},
     };
     for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
         const nk_type *a = parse(cases[i].a), *b = parse(cases[i].b), *m;
@@ -143,7 +158,8 @@ static const nk_type *random_type(unsigned *seed, int depth)
     return nk_type_struct(arena, f, n);
 }
 
-/* Under either rule: merging again changes nothing, nothing merges to less, text form reads back. */
+/* Under either rule: merging again changes nothing, nothing merges to less, text form reads back.
+ */
 static void merging_is_steady(void **state)
 {
     unsigned seed = 20240229;

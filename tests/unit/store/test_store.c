@@ -19,8 +19,13 @@ static const nk_index item_indexes[] = {
     {.name = "by_tag", .cols = {4, 2}, .n = 2},
 };
 static const nk_kind item = {
-    .name = "item", .version = 1, .nkey = 2, .cols = item_cols, .ncols = 6,
-    .indexes = item_indexes, .nindexes = 2,
+    .name = "item",
+    .version = 1,
+    .nkey = 2,
+    .cols = item_cols,
+    .ncols = 6,
+    .indexes = item_indexes,
+    .nindexes = 2,
 };
 static const nk_kind *const kinds1[] = {&item, NULL};
 static const nk_kind *const *const lists1[] = {kinds1, NULL};
@@ -73,8 +78,8 @@ typedef struct op {
 static nk_code do_op(nk_tx *tx, void *arg, nk_err *err)
 {
     const op *o = arg;
-    nk_val cols[6] = {nk_vc("r1"), nk_vc(o->name), nk_vi(o->size), nk_vf(o->size / 2.0), nk_vc(o->tag),
-                      nk_vnull()};
+    nk_val cols[6] = {nk_vc("r1"),          nk_vc(o->name), nk_vi(o->size),
+                      nk_vf(o->size / 2.0), nk_vc(o->tag),  nk_vnull()};
     nk_row row = {.cols = cols, .body = nk_str_c(o->body)};
     switch (o->what) {
     case PUT:
@@ -283,7 +288,10 @@ static nk_cond *random_cond(nk_arena *a, int depth)
     c->col = rnd(6);
     if (c->op == NK_C_PREFIX)
         c->col = (unsigned[]){1, 4, 5}[rnd(3)];
-    c->nvals = c->op == NK_C_IN ? 1 + rnd(5) : c->op == NK_C_BETWEEN ? 2 : c->op >= NK_C_IS_NULL ? 0 : 1;
+    c->nvals = c->op == NK_C_IN        ? 1 + rnd(5)
+               : c->op == NK_C_BETWEEN ? 2
+               : c->op >= NK_C_IS_NULL ? 0
+                                       : 1;
     nk_val *v = NK_NEWN(a, nk_val, c->nvals + 1);
     for (size_t i = 0; i < c->nvals; i++)
         v[i] = random_val(a, c->col);
@@ -533,7 +541,7 @@ static void writing_on_the_writer_thread_is_refused(void **state)
 /* ---- migrations ---- */
 
 static const nk_col item2_cols[] = {
-    {"region", NK_COL_TEXT}, {"name", NK_COL_TEXT}, {"size", NK_COL_I64},  {"score", NK_COL_F64},
+    {"region", NK_COL_TEXT}, {"name", NK_COL_TEXT}, {"size", NK_COL_I64},   {"score", NK_COL_F64},
     {"tag", NK_COL_TEXT},    {"raw", NK_COL_BYTES}, {"owner", NK_COL_TEXT},
 };
 static const nk_index item2_indexes[] = {
@@ -546,8 +554,14 @@ static nk_code upgrade2(int from, nk_str body, nk_arena *a, nk_str *out, nk_err 
     return NK_OK;
 }
 static const nk_kind item2 = {
-    .name = "item", .version = 2, .nkey = 2, .cols = item2_cols, .ncols = 7,
-    .indexes = item2_indexes, .nindexes = 2, .upgrade = upgrade2,
+    .name = "item",
+    .version = 2,
+    .nkey = 2,
+    .cols = item2_cols,
+    .ncols = 7,
+    .indexes = item2_indexes,
+    .nindexes = 2,
+    .upgrade = upgrade2,
 };
 static const nk_kind *const kinds2[] = {&item2, NULL};
 static const nk_kind *const *const lists2[] = {kinds2, NULL};
@@ -559,14 +573,16 @@ static nk_code use2(nk_tx *tx, void *arg, nk_err *err)
     NK_TRY(nk_store_get(tx, &item2, NK_KEY(nk_vc("r1"), nk_vc("old")), a, &row, err));
     assert_true(nk_str_is(row.body, "{\"from\":1,\"old\":{\"v\":1}}"));
     assert_int_equal(row.cols[6].kind, NK_V_NULL);
-    nk_val cols[7] = {nk_vc("r1"), nk_vc("new"), nk_vi(1), nk_vnull(), nk_vnull(), nk_vnull(), nk_vc("me")};
+    nk_val cols[7] = {nk_vc("r1"), nk_vc("new"), nk_vi(1),   nk_vnull(),
+                      nk_vnull(),  nk_vnull(),   nk_vc("me")};
     nk_row put = {.cols = cols, .body = NK_STR("{}")};
     NK_TRY(nk_store_put(tx, &item2, &put, err));
     NK_TRY(nk_store_get(tx, &item2, cols, a, &row, err));
     assert_true(nk_str_is(row.body, "{}"));
     cols[1] = nk_vc("another");
     assert_int_equal(nk_store_put(tx, &item2, &put, err), NK_E_EXISTS); /* the unique index */
-    nk_query q = {.kind = &item2, .index = &item2_indexes[1], .prefix = NK_KEY(nk_vc("me")), .nprefix = 1};
+    nk_query q = {
+        .kind = &item2, .index = &item2_indexes[1], .prefix = NK_KEY(nk_vc("me")), .nprefix = 1};
     int64_t n;
     NK_TRY(nk_store_count(tx, &q, &n, err));
     assert_int_equal(n, 1);
@@ -596,8 +612,9 @@ static void foreign_files_are_refused(void **state)
     fixture *f = *state;
     char path[128];
     snprintf(path, sizeof(path), "%s/other.db", f->dir);
-    assert_int_equal(nk_file_write(path, NK_STR("this is no database, it is a text of some length"), 0600,
-                                   &f->err), NK_OK);
+    assert_int_equal(nk_file_write(path, NK_STR("this is no database, it is a text of some length"),
+                                   0600, &f->err),
+                     NK_OK);
     nk_store *other;
     nk_store_config c = {.path = path, .kinds = lists1};
     assert_int_not_equal(nk_store_open(&c, &other, &f->err), NK_OK);

@@ -1,6 +1,6 @@
-/* How far a JSON string runs before something of interest. Shared by reader and writer. */
-#ifndef NK_SCAN_INT_H
-#define NK_SCAN_INT_H
+/* How far a JSON string runs before something of interest. For JSON readers and writers. */
+#ifndef NK_SCAN_H
+#define NK_SCAN_H
 
 #include <stdint.h>
 #include <string.h>
