@@ -3,7 +3,7 @@
 #ifndef NK_API_H
 #define NK_API_H
 
-#include "api/keys.h"
+#include "net/keys.h"
 #include "model/call.h"
 #include "net/http.h"
 
@@ -18,6 +18,8 @@ typedef struct nk_api_config {
     unsigned task_threads; /* for SLOW operations; 0 = 8 */
     unsigned connections_max, idle_timeout_s; /* 0 = defaults of net/http.h */
     const char *tls_cert, *tls_key; /* PEM text */
+    void (*on_port)(void *arg, int port); /* may be NULL; called before the first request is taken */
+    void *on_port_arg;
 } nk_api_config;
 
 nk_code nk_api_start(const nk_api_config *config, nk_api **out, nk_err *err) NK_MUST;

@@ -18,7 +18,9 @@ typedef struct nk_http_req {
     nk_str body;
     bool tls;
     bool too_large;   /* the body was over the limit and has been dropped: answer 413 */
+    bool woken;       /* this is the second call, after nk_http_wake */
     void *user;       /* the handler's own */
+    nk_buf out;       /* for the handler to build its answer in; empty at the start, reused */
     int64_t begin_us; /* monotonic */
 } nk_http_req;
 
@@ -34,8 +36,9 @@ typedef struct nk_http_answer {
     bool close;               /* end the connection after it */
 } nk_http_answer;
 
-/* Called on an HTTP thread once the whole body is there. Answer by nk_http_answer_now before returning, or call
- * nk_http_defer first and answer from any thread later by nk_http_answer_later. */
+/* Called on an HTTP thread once the whole body is there. Either answer by nk_http_answer_now before returning, or
+ * call nk_http_defer and return: the request then waits until some thread calls nk_http_wake, and the handler is
+ * called once more, again on an HTTP thread and with req->woken set, to answer. */
 typedef void (*nk_http_handler)(void *arg, nk_http_req *req);
 
 typedef struct nk_http_config {
@@ -47,9 +50,12 @@ typedef struct nk_http_config {
     unsigned request_timeout_s; /* for a body to arrive in full; 0 = 120 */
     size_t body_max;          /* bytes; 0 = 16 MiB */
     size_t arena_max;         /* bytes a request may use; 0 = 512 MiB */
+    size_t answer_max;        /* bytes req->out may hold; 0 = 256 MiB */
     const char *tls_cert, *tls_key; /* PEM text (not paths); both or neither */
     nk_http_handler handler;
     void *arg;
+    void (*on_port)(void *arg, int port); /* may be NULL; the port is known, no request has come yet */
+    void *on_port_arg;
 } nk_http_config;
 
 nk_code nk_http_server_start(const nk_http_config *config, nk_http_server **out, nk_err *err) NK_MUST;
@@ -59,7 +65,7 @@ void nk_http_server_stop(nk_http_server *s, unsigned grace_ms);
 
 void nk_http_answer_now(nk_http_req *req, const nk_http_answer *answer);
 void nk_http_defer(nk_http_req *req);
-/* After nk_http_defer, once, from any thread; req is gone afterwards. answer's parts live in req->arena. */
-void nk_http_answer_later(nk_http_req *req, const nk_http_answer *answer);
+/* After nk_http_defer, once, from any thread. The caller must not touch req or its arena afterwards. */
+void nk_http_wake(nk_http_req *req);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "net/client.h"
 #include "net/http.h"
+#include "net/keys.h"
 #include "net/sigv4.h"
 
 #endif

@@ -1,0 +1,74 @@
+/* Inside api: one request on its way through decode, handler and encode. */
+#ifndef NK_API_INT_H
+#define NK_API_INT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "model/model.h"
+
+typedef struct nk_api_op {
+    const char *service, *name;
+    nk_op_mode mode;
+    nk_handler handler;
+} nk_api_op;
+
+/* The wire formats, for answers and refusals. */
+typedef enum { NK_WIRE_JSON11, NK_WIRE_QUERY } nk_wire;
+
+typedef struct nk_exchange {
+    nk_call call;
+    nk_err err;
+    nk_api *api;
+    nk_http_req *req;
+    nk_wire wire;
+    const nk_op *op;        /* of the model; NULL until known */
+    const nk_api_op *entry; /* NULL: not one of ours */
+    void *in, *out;
+    nk_code code;
+    nk_sigv4_auth auth;
+    char scope[64];
+    struct nk_exchange *next; /* in the task queue */
+} nk_exchange;
+
+/* Threads for SLOW operations. */
+typedef struct nk_tasks nk_tasks;
+nk_code nk_tasks_create(unsigned threads, size_t queue_max, nk_tasks **out, nk_err *err) NK_MUST;
+/* Runs fn(x) on a thread of the pool; NK_E_THROTTLED when the queue is full. */
+nk_code nk_tasks_add(nk_tasks *t, void (*fn)(nk_exchange *), nk_exchange *x, nk_err *err) NK_MUST;
+/* Lets what runs end, drops (through drop) what has not begun, frees. */
+void nk_tasks_destroy(nk_tasks *t, void (*drop)(nk_exchange *));
+
+struct nk_api {
+    nk_api_config config;
+    nk_app *app;
+    nk_keys *keys;
+    nk_http_server *http;
+    nk_tasks *tasks;
+    const nk_api_op **by_number[8]; /* service (in nk_model_services' order) and operation number */
+    size_t nservices;
+};
+
+/* ops.c */
+nk_code nk_api_index_ops(nk_api *api, nk_err *err) NK_MUST;
+void nk_api_free_ops(nk_api *api);
+const nk_api_op *nk_api_entry(const nk_api *api, const nk_op *op);
+
+/* aws.c: the doors that take signatures. */
+void nk_api_aws(nk_api *api, nk_http_req *req);
+void nk_api_woken(nk_http_req *req);
+
+/* wire.c: what goes back. Both answer the request. */
+void nk_wire_result(nk_exchange *x);
+void nk_wire_error(nk_exchange *x);
+/* query.c: the query protocol. */
+nk_code nk_query_decode(const nk_shape *shape, nk_str form, nk_arena *a, void *out, nk_err *err) NK_MUST;
+nk_code nk_query_encode(const nk_exchange *x, nk_buf *buf, nk_err *err) NK_MUST;
+nk_code nk_query_error(const nk_exchange *x, const char *name, unsigned *status, nk_buf *buf) NK_MUST;
+nk_str nk_query_param(nk_str form, const char *name, nk_arena *a);
+
+/* A random UUID without a system call each time. */
+void nk_api_request_id(char out[37]);
+
+#endif

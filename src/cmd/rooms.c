@@ -1,0 +1,17 @@
+#include "cmd/rooms.h"
+
+const nk_room nk_rooms[] = {
+    {"none", NULL, NULL, NULL},
+};
+const size_t nk_rooms_count = NK_COUNTOF(nk_rooms);
+
+const nk_kind *const *const *nk_rooms_kinds(void)
+{
+    static const nk_kind *const *kinds[NK_COUNTOF(nk_rooms) + 1];
+    size_t n = 0;
+    for (size_t i = 0; i < NK_COUNTOF(nk_rooms); i++)
+        if (nk_rooms[i].kinds)
+            kinds[n++] = nk_rooms[i].kinds;
+    kinds[n] = NULL;
+    return kinds;
+}
