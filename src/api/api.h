@@ -18,7 +18,7 @@ typedef struct nk_api_config {
     unsigned task_threads; /* for SLOW operations; 0 = 8 */
     unsigned connections_max, idle_timeout_s; /* 0 = defaults of net/http.h */
     const char *tls_cert, *tls_key; /* PEM text */
-    void (*on_port)(void *arg, int port); /* may be NULL; called before the first request is taken */
+    nk_code (*on_port)(void *arg, int port, nk_err *err); /* may be NULL; called before the first request is taken */
     void *on_port_arg;
 } nk_api_config;
 

@@ -481,10 +481,12 @@ nk_code nk_http_server_start(const nk_http_config *config, nk_http_server **out,
     nk_code rc = open_listener(&s->config, &fd, &s->port, err);
     if (rc == NK_OK) {
         if (config->on_port)
-            config->on_port(config->on_port_arg, s->port);
-        s->daemon = start_daemon(s, fd);
-        if (!s->daemon) {
+            rc = config->on_port(config->on_port_arg, s->port, err);
+        if (rc == NK_OK)
+            s->daemon = start_daemon(s, fd);
+        if (!s->daemon)
             close(fd);
+        if (rc == NK_OK && !s->daemon) {
             rc = nk_fail(err, NK_E_IO, "the HTTP server does not start%s",
                          config->tls_cert ? "; look at the TLS certificate and key" : "");
         }

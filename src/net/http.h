@@ -54,7 +54,7 @@ typedef struct nk_http_config {
     const char *tls_cert, *tls_key; /* PEM text (not paths); both or neither */
     nk_http_handler handler;
     void *arg;
-    void (*on_port)(void *arg, int port); /* may be NULL; the port is known, no request has come yet */
+    nk_code (*on_port)(void *arg, int port, nk_err *err); /* may be NULL; the port is known, no request has come yet */
     void *on_port_arg;
 } nk_http_config;
 
