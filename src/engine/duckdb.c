@@ -1,4 +1,5 @@
 /* Opening the engine, running statements, results, errors. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
 /* Arrow in and out. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -241,6 +242,12 @@ typedef struct in_load {
     duckdb_appender appender;
 } in_load;
 
+static nk_code appender_error(duckdb_appender ap, nk_err *err)
+{
+    nk_code rc = take_error(duckdb_appender_error_data(ap), "Arrow batch", err);
+    return rc != NK_OK ? rc : nk_fail(err, NK_E_INTERNAL, "Arrow rows cannot be taken in");
+}
+
 static nk_code load_batch(in_load *l, const struct ArrowArray *batch, nk_err *err)
 {
     size_t nk = (size_t)batch->n_children;
@@ -255,7 +262,7 @@ static nk_code load_batch(in_load *l, const struct ArrowArray *batch, nk_err *er
         rc = take_error(duckdb_data_chunk_from_arrow(l->e->con, &part, l->converted, &chunk),
                         "Arrow batch", err);
         if (rc == NK_OK && duckdb_append_data_chunk(l->appender, chunk) != DuckDBSuccess)
-            rc = nk_fail(err, NK_E_INVALID, "Arrow batch: %s", duckdb_appender_error(l->appender));
+            rc = appender_error(l->appender, err);
         if (chunk)
             duckdb_destroy_data_chunk(&chunk);
     }
@@ -310,7 +317,7 @@ nk_code nk_engine_load_arrow(nk_engine *e, nk_str table, struct ArrowArrayStream
     NK_TRY_GOTO(rc, take_error(duckdb_schema_from_arrow(e->con, &schema, &l.converted), "Arrow schema", err),
                 done);
     if (duckdb_appender_create(e->con, NULL, name, &l.appender) != DuckDBSuccess) {
-        rc = nk_fail(err, NK_E_INTERNAL, "%s", duckdb_appender_error(l.appender));
+        rc = appender_error(l.appender, err);
         goto done;
     }
     for (;;) {
@@ -328,7 +335,7 @@ nk_code nk_engine_load_arrow(nk_engine *e, nk_str table, struct ArrowArrayStream
             break;
     }
     if (rc == NK_OK && duckdb_appender_close(l.appender) != DuckDBSuccess)
-        rc = nk_fail(err, NK_E_INVALID, "%s", duckdb_appender_error(l.appender));
+        rc = appender_error(l.appender, err);
 done:
     if (l.appender)
         duckdb_appender_destroy(&l.appender);

@@ -1,5 +1,6 @@
 /* Functions of ours inside the engine: cells, row functions, Spark's casts. */
-#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "engine/duckdb_int.h"

@@ -3,7 +3,10 @@
 
 #include "engine/arrow.h"
 #define DUCKDB_API_NO_DEPRECATED
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstrict-prototypes"
 #include <duckdb.h>
+#pragma GCC diagnostic pop
 
 #include "engine/engine.h"
 
