@@ -1,4 +1,6 @@
 /* Types and vectors of DuckDB as ours. */
+#include <stdlib.h>
+
 #include "engine/duckdb_int.h"
 
 nk_str nk_vec_str(const nk_vec *v, size_t i)
