@@ -57,6 +57,8 @@ typedef struct nk_plan_host {
     /* A bounded query, in the engine's dialect; every value as text (p NULL = NULL), row by row. */
     nk_code (*probe)(void *arg, nk_str sql, nk_arena *a, nk_str **values, size_t *rows, size_t *columns,
                      nk_err *err);
+    /* The type of a query's rows, without running it. */
+    nk_code (*describe)(void *arg, nk_str sql, nk_arena *a, const nk_type **out, nk_err *err);
     /* The catalogue's table as its API gives it; NK_E_NOT_FOUND. */
     nk_code (*table)(void *arg, nk_str database, nk_str table, nk_arena *a, const nk_json **out,
                      nk_err *err);
@@ -138,8 +140,7 @@ struct nk_dialect {
     nk_code (*list_map)(nk_buf *b, nk_str x, nk_str var, nk_str body);
     nk_code (*map_values)(nk_buf *b, nk_str x, nk_str var, nk_str body); /* values of a map */
     nk_code (*scan)(nk_compile *c, const nk_scan *s, nk_buf *b, nk_err *err);
-    const char *aggregate[16]; /* by nk_agg: a template with %s for the argument */
-    const char *regex;         /* template: %1 value, %2 pattern; true when it matches anywhere */
+    const char *regex; /* template: %1 value, %2 pattern; true when it matches from the value's start */
     const char *null_safe_eq;  /* "IS NOT DISTINCT FROM", "<=>" */
 };
 const nk_dialect *nk_dialect_duckdb(void);

@@ -1,0 +1,608 @@
+/* How DuckDB says things. Casts follow Spark with ANSI off, by the engine's spark_* functions where its own casts
+ * differ (they round, raise or read other texts). */
+#include "plan/plan_int.h"
+
+static nk_code duck_ident(nk_buf *b, nk_str name)
+{
+    (void)nk_buf_putc(b, '"');
+    for (size_t i = 0; i < name.n; i++) {
+        if (name.p[i] == '"')
+            (void)nk_buf_putc(b, '"');
+        (void)nk_buf_putc(b, name.p[i]);
+    }
+    return nk_buf_putc(b, '"');
+}
+
+static nk_code duck_literal(nk_buf *b, nk_str text)
+{
+    (void)nk_buf_putc(b, '\'');
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '\'')
+            (void)nk_buf_putc(b, '\'');
+        (void)nk_buf_putc(b, text.p[i]);
+    }
+    return nk_buf_putc(b, '\'');
+}
+
+static const char *const simple_types[] = {
+    [NK_T_NULL] = "VARCHAR",    [NK_T_BOOLEAN] = "BOOLEAN", [NK_T_BYTE] = "TINYINT",
+    [NK_T_SHORT] = "SMALLINT",  [NK_T_INT] = "INTEGER",     [NK_T_LONG] = "BIGINT",
+    [NK_T_FLOAT] = "FLOAT",     [NK_T_DOUBLE] = "DOUBLE",   [NK_T_STRING] = "VARCHAR",
+    [NK_T_CHAR] = "VARCHAR",    [NK_T_VARCHAR] = "VARCHAR", [NK_T_BINARY] = "BLOB",
+    [NK_T_DATE] = "DATE",       [NK_T_TIMESTAMP] = "TIMESTAMP",
+};
+
+static nk_code duck_type_with(nk_buf *b, const nk_type *t, const char *choice)
+{
+    switch (t->kind) {
+    case NK_T_DECIMAL:
+        return nk_buf_printf(b, "DECIMAL(%d,%d)", t->precision, t->scale);
+    case NK_T_ARRAY:
+        (void)duck_type_with(b, t->elem, choice);
+        return nk_buf_puts(b, "[]");
+    case NK_T_MAP:
+        (void)nk_buf_puts(b, "MAP(");
+        (void)duck_type_with(b, t->key, choice);
+        (void)nk_buf_puts(b, ", ");
+        (void)duck_type_with(b, t->elem, choice);
+        return nk_buf_putc(b, ')');
+    case NK_T_CHOICE:
+        if (choice)
+            return nk_buf_puts(b, choice);
+        /* fall through */
+    case NK_T_STRUCT:
+        if (!t->nfields)
+            return nk_buf_puts(b, "VARCHAR");
+        (void)nk_buf_puts(b, "STRUCT(");
+        for (size_t i = 0; i < t->nfields; i++) {
+            (void)nk_buf_puts(b, i ? ", " : "");
+            (void)duck_ident(b, t->fields[i].name);
+            (void)nk_buf_putc(b, ' ');
+            (void)duck_type_with(b, t->fields[i].type, choice);
+        }
+        return nk_buf_putc(b, ')');
+    default:
+        return nk_buf_puts(b, simple_types[t->kind]);
+    }
+}
+
+static nk_code duck_type(nk_buf *b, const nk_type *t)
+{
+    return duck_type_with(b, t, NULL);
+}
+
+/* ---- casts ---- */
+
+static bool is_int(nk_type_kind k)
+{
+    return k >= NK_T_BYTE && k <= NK_T_LONG;
+}
+
+static const char *kind_word(nk_type_kind k)
+{
+    return nk_type_glue_name(nk_type_scalar(k));
+}
+
+static nk_code from_text(nk_buf *b, nk_str x, const nk_type *to)
+{
+    switch (to->kind) {
+    case NK_T_DECIMAL:
+        return nk_buf_printf(b, "TRY_CAST(trim(%.*s) AS DECIMAL(%d,%d))", NK_STR_ARG(x), to->precision,
+                             to->scale);
+    case NK_T_BINARY:
+        return nk_buf_printf(b, "encode(%.*s)", NK_STR_ARG(x));
+    default:
+        return nk_buf_printf(b, "spark_text_to_%s(%.*s)", kind_word(to->kind), NK_STR_ARG(x));
+    }
+}
+
+static nk_code to_text(nk_buf *b, nk_str x, const nk_type *from)
+{
+    switch (from->kind) {
+    case NK_T_DOUBLE:
+        return nk_buf_printf(b, "spark_double_to_text(%.*s)", NK_STR_ARG(x));
+    case NK_T_FLOAT:
+        return nk_buf_printf(b, "spark_float_to_text(%.*s)", NK_STR_ARG(x));
+    case NK_T_BINARY:
+        return nk_buf_printf(b, "decode(%.*s)", NK_STR_ARG(x));
+    default:
+        return nk_buf_printf(b, "CAST(%.*s AS VARCHAR)", NK_STR_ARG(x));
+    }
+}
+
+static nk_code to_int(nk_buf *b, nk_str x, const nk_type *from, nk_type_kind to)
+{
+    switch (from->kind) {
+    case NK_T_FLOAT:
+    case NK_T_DOUBLE:
+        return nk_buf_printf(b, "spark_double_to_%s(%.*s)", kind_word(to), NK_STR_ARG(x));
+    case NK_T_DECIMAL:
+        return nk_buf_printf(b, "TRY_CAST(trunc(%.*s) AS %s)", NK_STR_ARG(x), simple_types[to]);
+    case NK_T_TIMESTAMP:
+        if (to == NK_T_LONG)
+            return nk_buf_printf(b, "CAST(floor(epoch_us(%.*s) / 1000000) AS BIGINT)", NK_STR_ARG(x));
+        return nk_buf_printf(b, "spark_long_to_%s(CAST(floor(epoch_us(%.*s) / 1000000) AS BIGINT))",
+                             kind_word(to), NK_STR_ARG(x));
+    case NK_T_DATE:
+        return nk_buf_printf(b, "CAST(NULL AS %s)", simple_types[to]);
+    default:
+        if (is_int(from->kind) && from->kind > to)
+            return nk_buf_printf(b, "spark_long_to_%s(%.*s)", kind_word(to), NK_STR_ARG(x));
+        return nk_buf_printf(b, "CAST(%.*s AS %s)", NK_STR_ARG(x), simple_types[to]);
+    }
+}
+
+static nk_code to_time(nk_buf *b, nk_str x, const nk_type *from, nk_type_kind to)
+{
+    const char *name = simple_types[to];
+    if (from->kind == NK_T_DATE || from->kind == NK_T_TIMESTAMP)
+        return nk_buf_printf(b, "CAST(%.*s AS %s)", NK_STR_ARG(x), name);
+    if (to == NK_T_TIMESTAMP && (is_int(from->kind) || from->kind == NK_T_BOOLEAN))
+        return nk_buf_printf(b, "make_timestamp(CAST(%.*s AS BIGINT) * 1000000)", NK_STR_ARG(x));
+    if (to == NK_T_TIMESTAMP && nk_type_is_number(from))
+        return nk_buf_printf(b, "make_timestamp(spark_double_to_long(CAST(%.*s AS DOUBLE) * 1000000))",
+                             NK_STR_ARG(x));
+    return nk_buf_printf(b, "CAST(NULL AS %s)", name);
+}
+
+static nk_code duck_cast(nk_buf *b, nk_str x, const nk_type *from, const nk_type *to, nk_err *err)
+{
+    bool stamp = from->kind == NK_T_DATE || from->kind == NK_T_TIMESTAMP;
+    if (nk_type_is_text(from))
+        return from_text(b, x, to);
+    if (nk_type_is_text(to))
+        return to_text(b, x, from);
+    if (from->kind == NK_T_BINARY || to->kind == NK_T_BINARY)
+        return nk_fail(err, NK_E_INVALID, "a %s cannot become a %s", nk_type_glue_name(from),
+                       nk_type_glue_name(to));
+    if (is_int(to->kind))
+        return to_int(b, x, from, to->kind);
+    if (to->kind == NK_T_DATE || to->kind == NK_T_TIMESTAMP)
+        return to_time(b, x, from, to->kind);
+    if (to->kind == NK_T_BOOLEAN) {
+        if (stamp)
+            return nk_buf_puts(b, "CAST(NULL AS BOOLEAN)");
+        return nk_buf_printf(b, "(%.*s <> 0)", NK_STR_ARG(x));
+    }
+    if (stamp && from->kind == NK_T_DATE)
+        return nk_buf_printf(b, "CAST(NULL AS %s)", to->kind == NK_T_DOUBLE ? "DOUBLE" : "FLOAT");
+    if (stamp)
+        return nk_buf_printf(b, "CAST(epoch_us(%.*s) / 1000000 AS DOUBLE)", NK_STR_ARG(x));
+    (void)nk_buf_printf(b, "TRY_CAST(%.*s AS ", NK_STR_ARG(x));
+    (void)duck_type(b, to);
+    return nk_buf_putc(b, ')');
+}
+
+/* ---- structs and lists ---- */
+
+static nk_code duck_field(nk_buf *b, nk_str x, nk_str name)
+{
+    (void)nk_buf_printf(b, "struct_extract(%.*s, ", NK_STR_ARG(x));
+    (void)duck_literal(b, name);
+    return nk_buf_putc(b, ')');
+}
+
+static nk_code duck_struct_open(nk_buf *b)
+{
+    return nk_buf_puts(b, "struct_pack(");
+}
+
+static nk_code duck_struct_field(nk_buf *b, bool first, nk_str name, nk_str x)
+{
+    (void)nk_buf_puts(b, first ? "" : ", ");
+    (void)duck_ident(b, name);
+    return nk_buf_printf(b, " := %.*s", NK_STR_ARG(x));
+}
+
+static nk_code duck_struct_close(nk_buf *b)
+{
+    return nk_buf_putc(b, ')');
+}
+
+static nk_code duck_list_map(nk_buf *b, nk_str x, nk_str var, nk_str body)
+{
+    return nk_buf_printf(b, "list_transform(%.*s, lambda %.*s: %.*s)", NK_STR_ARG(x), NK_STR_ARG(var),
+                         NK_STR_ARG(body));
+}
+
+static nk_code duck_map_values(nk_buf *b, nk_str x, nk_str var, nk_str body)
+{
+    return nk_buf_printf(b, "map_from_entries(list_transform(map_entries(%.*s), lambda k%.*s: {'k': "
+                            "k%.*s.key, 'v': list_transform([k%.*s.value], lambda %.*s: %.*s)[1]}))",
+                         NK_STR_ARG(x), NK_STR_ARG(var), NK_STR_ARG(var), NK_STR_ARG(var),
+                         NK_STR_ARG(var), NK_STR_ARG(body));
+}
+
+/* ---- scans: CSV ---- */
+
+static void file_list(nk_buf *b, const nk_str *files, size_t n)
+{
+    (void)nk_buf_putc(b, '[');
+    for (size_t i = 0; i < n; i++) {
+        (void)nk_buf_puts(b, i ? ", " : "");
+        /* names are names: what the engine would take for a pattern is escaped */
+        nk_buf f;
+        nk_buf_init(&f, files[i].n * 3 + 1);
+        for (size_t k = 0; k < files[i].n; k++) {
+            char ch = files[i].p[k];
+            if (ch == '*' || ch == '?' || ch == '[')
+                (void)nk_buf_printf(&f, "[%c]", ch);
+            else
+                (void)nk_buf_putc(&f, ch);
+        }
+        (void)duck_literal(b, nk_buf_view(&f));
+        nk_buf_free(&f);
+    }
+    (void)nk_buf_putc(b, ']');
+}
+
+static void char_option(nk_buf *b, const char *name, char c)
+{
+    char text[2] = {c, 0};
+    (void)nk_buf_printf(b, ", %s=", name);
+    (void)duck_literal(b, nk_str_c(text));
+}
+
+static void compression_option(nk_buf *b, const nk_scan *s)
+{
+    if (s->compression.n) {
+        (void)nk_buf_puts(b, ", compression=");
+        (void)duck_literal(b, s->compression);
+    }
+}
+
+static void csv_call(nk_buf *b, const nk_scan *s, const nk_str *files, size_t n, const nk_type *read)
+{
+    (void)nk_buf_puts(b, "read_csv(");
+    file_list(b, files, n);
+    (void)nk_buf_puts(b, ", auto_detect=false, columns={");
+    for (size_t i = 0; i < read->nfields; i++) {
+        (void)nk_buf_puts(b, i ? ", " : "");
+        (void)duck_literal(b, read->fields[i].name);
+        (void)nk_buf_puts(b, ": 'VARCHAR'");
+    }
+    (void)nk_buf_putc(b, '}');
+    char_option(b, "delim", s->separator);
+    char_option(b, "quote", s->quote);
+    char_option(b, "escape", s->escape ? s->escape : s->quote);
+    (void)nk_buf_printf(b, ", header=%s", s->header ? "true" : "false");
+    if (s->skip_first && !s->header)
+        (void)nk_buf_puts(b, ", skip=1");
+    if (s->null_text.n) {
+        (void)nk_buf_puts(b, ", nullstr=");
+        (void)duck_literal(b, s->null_text);
+    }
+    /* texts keep the difference between empty and missing; the rest has no empty values */
+    bool first = true;
+    for (size_t i = 0; i < read->nfields; i++) {
+        const nk_field *f = nk_type_field(s->type, read->fields[i].name);
+        if (!f || !nk_type_is_text(f->type))
+            continue;
+        (void)nk_buf_puts(b, first ? ", force_not_null=[" : ", ");
+        first = false;
+        (void)duck_literal(b, f->name);
+    }
+    if (!first)
+        (void)nk_buf_putc(b, ']');
+    if (s->lenient)
+        (void)nk_buf_puts(b, ", strict_mode=false, null_padding=true, parallel=false");
+    (void)nk_buf_puts(b, ", max_line_size=16777216");
+    compression_option(b, s);
+    (void)nk_buf_putc(b, ')');
+}
+
+/* The alternatives of a choice over a text: each value goes to the first that takes it. */
+static nk_str csv_choice(nk_compile *c, const nk_type *t, nk_str x)
+{
+    nk_columns l = {0};
+    nk_str before = NK_STR_NULL;
+    for (size_t i = 0; i < t->nfields; i++) {
+        const nk_type *alt = t->fields[i].type;
+        nk_str v = x;
+        if (alt->kind == NK_T_DECIMAL)
+            v = nk_x_printf(c, "TRY_CAST(%.*s AS DECIMAL(%d,%d))", NK_STR_ARG(x), alt->precision, alt->scale);
+        else if (!nk_type_is_text(alt))
+            v = nk_x_printf(c, "cell_%s(%.*s)", nk_type_glue_name(alt), NK_STR_ARG(x));
+        nk_str y = before.p ? nk_x_printf(c, "CASE WHEN %.*s THEN %.*s END", NK_STR_ARG(before), NK_STR_ARG(v)) : v;
+        before = before.p ? nk_x_printf(c, "%.*s AND %.*s IS NULL", NK_STR_ARG(before), NK_STR_ARG(v))
+                          : nk_x_printf(c, "%.*s IS NULL", NK_STR_ARG(v));
+        if (nk_columns_put(&l, c->arena, t->fields[i].name, alt, y, NULL) != NK_OK)
+            return NK_STR("NULL");
+    }
+    return nk_x_struct(c, x, &l);
+}
+
+/* ---- scans: JSON ---- */
+
+/* A value of raw JSON x as type t. */
+static nk_str json_value(nk_compile *c, const nk_type *t, nk_str x);
+
+static const char *json_kinds(const nk_type *t)
+{
+    switch (t->kind) {
+    case NK_T_BOOLEAN:
+        return "'BOOLEAN'";
+    case NK_T_STRUCT:
+    case NK_T_MAP:
+        return "'OBJECT'";
+    case NK_T_ARRAY:
+        return "'ARRAY'";
+    default:
+        return nk_type_is_number(t) ? "'BIGINT', 'UBIGINT', 'HUGEINT', 'DOUBLE'" : "'VARCHAR'";
+    }
+}
+
+static nk_str json_choice(nk_compile *c, const nk_type *t, nk_str x)
+{
+    nk_columns l = {0};
+    for (size_t i = 0; i < t->nfields; i++) {
+        const nk_type *alt = t->fields[i].type;
+        nk_str v = json_value(c, alt, x);
+        nk_str y = nk_x_printf(c, "CASE WHEN json_type(%.*s) IN (%s) THEN %.*s END", NK_STR_ARG(x),
+                               json_kinds(alt), NK_STR_ARG(v));
+        if (nk_columns_put(&l, c->arena, t->fields[i].name, alt, y, NULL) != NK_OK)
+            return NK_STR("NULL");
+    }
+    nk_str s = nk_x_struct(c, NK_STR_NULL, &l);
+    return nk_x_printf(c, "CASE WHEN %.*s IS NULL OR json_type(%.*s) = 'NULL' THEN NULL ELSE %.*s END",
+                       NK_STR_ARG(x), NK_STR_ARG(x), NK_STR_ARG(s));
+}
+
+/* {"a": "BIGINT", "b": ["VARCHAR"]}: the engine's way to describe JSON, choices as raw JSON. */
+static void json_structure(nk_buf *b, const nk_type *t)
+{
+    nk_json_writer w = {.buf = b};
+    switch (t->kind) {
+    case NK_T_ARRAY:
+        (void)nk_buf_putc(b, '[');
+        json_structure(b, t->elem);
+        (void)nk_buf_putc(b, ']');
+        return;
+    case NK_T_STRUCT:
+        if (!t->nfields)
+            break;
+        (void)nk_buf_putc(b, '{');
+        for (size_t i = 0; i < t->nfields; i++) {
+            (void)nk_buf_puts(b, i ? "," : "");
+            nk_jw_str(&w, t->fields[i].name);
+            w.comma = false;
+            (void)nk_buf_putc(b, ':');
+            json_structure(b, t->fields[i].type);
+        }
+        (void)nk_buf_putc(b, '}');
+        return;
+    case NK_T_CHOICE:
+        (void)nk_buf_puts(b, "\"JSON\"");
+        return;
+    default:
+        break;
+    }
+    (void)nk_buf_putc(b, '"');
+    (void)duck_type(b, t);
+    (void)nk_buf_putc(b, '"');
+}
+
+/* x was read with choices as raw JSON: puts them in their places. */
+static nk_str json_settle(nk_compile *c, const nk_type *t, nk_str x)
+{
+    if (!nk_type_has_choice(t))
+        return x;
+    if (t->kind == NK_T_CHOICE)
+        return json_choice(c, t, x);
+    if (t->kind == NK_T_ARRAY) {
+        static _Thread_local unsigned count;
+        nk_buf b;
+        nk_str var = nk_x_printf(c, "j%u", count++ % 100000);
+        nk_buf_init(&b, NK_SQL_MAX);
+        (void)duck_list_map(&b, x, var, json_settle(c, t->elem, var));
+        nk_str s = nk_buf_dup(&b, c->arena);
+        nk_buf_free(&b);
+        return s.p ? s : NK_STR("NULL");
+    }
+    nk_columns l = {0};
+    for (size_t i = 0; i < t->nfields; i++)
+        if (nk_columns_put(&l, c->arena, t->fields[i].name, t->fields[i].type,
+                           json_settle(c, t->fields[i].type, nk_x_field(c, x, t->fields[i].name)),
+                           NULL) != NK_OK)
+            return NK_STR("NULL");
+    return nk_x_struct(c, x, &l);
+}
+
+static nk_str json_value(nk_compile *c, const nk_type *t, nk_str x)
+{
+    if (nk_type_is_text(t))
+        return nk_x_printf(c, "(%.*s ->> '$')", NK_STR_ARG(x));
+    if (nk_type_is_number(t) || t->kind == NK_T_BOOLEAN)
+        return nk_x_printf(c, "CAST(%.*s AS %s)", NK_STR_ARG(x), simple_types[t->kind]);
+    nk_buf b;
+    nk_buf_init(&b, NK_SQL_MAX);
+    json_structure(&b, t);
+    nk_str lit = nk_x_literal(c, nk_buf_view(&b));
+    nk_buf_free(&b);
+    return json_settle(c, t, nk_x_printf(c, "from_json(%.*s, %.*s)", NK_STR_ARG(x), NK_STR_ARG(lit)));
+}
+
+static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *files, size_t n,
+                      const nk_type *read)
+{
+    if (s->json_path.p) {
+        nk_buf t;
+        nk_buf_init(&t, NK_SQL_MAX);
+        json_structure(&t, read);
+        (void)nk_buf_puts(b, "(SELECT unnest(from_json(doc, ");
+        (void)duck_literal(b, nk_buf_view(&t));
+        nk_buf_free(&t);
+        (void)nk_buf_puts(b, ")) FROM (SELECT unnest(json_extract(json, [");
+        (void)duck_literal(b, s->json_path);
+        (void)nk_buf_puts(b, "])) AS doc FROM read_json_objects(");
+        file_list(b, files, n);
+        compression_option(b, s);
+        (void)nk_buf_puts(b, ", format='auto', maximum_object_size=268435456)))");
+        return;
+    }
+    (void)nk_buf_puts(b, "read_json(");
+    file_list(b, files, n);
+    (void)nk_buf_puts(b, ", format='auto', maximum_object_size=67108864, columns={");
+    for (size_t i = 0; i < read->nfields; i++) {
+        (void)nk_buf_puts(b, i ? ", " : "");
+        (void)duck_literal(b, read->fields[i].name);
+        nk_buf t;
+        nk_buf_init(&t, NK_SQL_MAX);
+        (void)duck_type_with(&t, read->fields[i].type, "JSON");
+        (void)nk_buf_puts(b, ": ");
+        (void)duck_literal(b, nk_buf_view(&t));
+        nk_buf_free(&t);
+    }
+    (void)nk_buf_putc(b, '}');
+    compression_option(b, s);
+    (void)nk_buf_putc(b, ')');
+}
+
+/* ---- scans: all ---- */
+
+/* How a column as read becomes one of the node's. */
+static nk_code scan_column(nk_compile *c, const nk_scan *s, size_t i, const nk_type *read, nk_str *out,
+                           nk_err *err)
+{
+    const nk_field *f = &s->type->fields[i], *r = nk_field_find(read, f->name);
+    if (!r) {
+        nk_buf b;
+        nk_buf_init(&b, NK_SQL_MAX);
+        (void)duck_type(&b, f->type);
+        *out = nk_x_printf(c, "CAST(NULL AS %.*s)", NK_STR_ARG(nk_buf_view(&b)));
+        nk_buf_free(&b);
+        return NK_OK;
+    }
+    nk_str x = nk_x_ident(c, r->name);
+    *out = x;
+    switch (s->format) {
+    case NK_SCAN_CSV:
+        if (f->type->kind == NK_T_CHOICE)
+            *out = csv_choice(c, f->type, x);
+        else if (!nk_type_is_text(f->type) && f->type->kind != NK_T_NULL)
+            *out = nk_x_printf(c, "%.*s_c%zu(%.*s)", NK_STR_ARG(s->view), i, NK_STR_ARG(x));
+        return NK_OK;
+    case NK_SCAN_JSON:
+        *out = json_settle(c, f->type, x);
+        return NK_OK;
+    case NK_SCAN_PARQUET:
+        if (f->type->kind == NK_T_CHOICE && r->type->kind != NK_T_CHOICE) {
+            nk_columns l = {0};
+            for (size_t k = 0; k < f->type->nfields; k++) {
+                const nk_field *alt = &f->type->fields[k];
+                nk_str v = x;
+                if (!nk_type_eq(alt->type, r->type)) {
+                    nk_buf b;
+                    nk_buf_init(&b, NK_SQL_MAX);
+                    (void)duck_type(&b, alt->type);
+                    v = nk_x_printf(c, "CAST(NULL AS %.*s)", NK_STR_ARG(nk_buf_view(&b)));
+                    nk_buf_free(&b);
+                }
+                NK_TRY(nk_columns_put(&l, c->arena, alt->name, alt->type, v, err));
+            }
+            *out = nk_x_struct(c, x, &l);
+        } else if (!nk_type_eq(f->type, r->type)) {
+            NK_TRY(nk_x_cast(c, x, r->type, f->type, out, err));
+        }
+        return NK_OK;
+    case NK_SCAN_TABLE:
+        return NK_OK;
+    }
+    return NK_OK;
+}
+
+static void scan_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_scan_part *p, const nk_type *read)
+{
+    switch (s->format) {
+    case NK_SCAN_CSV:
+        csv_call(b, s, p->files, p->nfiles, read);
+        return;
+    case NK_SCAN_JSON:
+        json_call(c, b, s, p->files, p->nfiles, read);
+        return;
+    case NK_SCAN_PARQUET:
+        (void)nk_buf_puts(b, "read_parquet(");
+        file_list(b, p->files, p->nfiles);
+        (void)nk_buf_puts(b, ", hive_partitioning=false, union_by_name=false)");
+        return;
+    case NK_SCAN_TABLE:
+        (void)nk_buf_str(b, s->view);
+        return;
+    }
+}
+
+static nk_code partition_value(nk_compile *c, const nk_field *col, nk_str text, nk_str *out, nk_err *err)
+{
+    static const nk_type string = {.kind = NK_T_STRING};
+    if (!text.p)
+        return nk_x_cast(c, NK_STR("NULL"), nk_type_scalar(NK_T_NULL), col->type, out, err);
+    return nk_x_cast(c, nk_x_literal(c, text), &string, col->type, out, err);
+}
+
+/* An empty relation of the scan's type. */
+static nk_code scan_nothing(nk_compile *c, const nk_scan *s, nk_buf *b)
+{
+    (void)nk_buf_puts(b, "SELECT ");
+    for (size_t i = 0; i < s->type->nfields; i++) {
+        (void)nk_buf_puts(b, i ? ", CAST(NULL AS " : "CAST(NULL AS ");
+        (void)duck_type(b, s->type->fields[i].type);
+        (void)nk_buf_puts(b, ") AS ");
+        (void)duck_ident(b, s->type->fields[i].name);
+    }
+    return nk_buf_puts(b, " WHERE false");
+}
+
+static nk_code duck_scan(nk_compile *c, const nk_scan *s, nk_buf *b, nk_err *err)
+{
+    size_t parts = 0;
+    for (size_t k = 0; k < s->nparts; k++) {
+        const nk_scan_part *p = &s->parts[k];
+        const nk_type *read = p->read ? p->read : s->read;
+        nk_columns l = {0};
+        if (!p->nfiles && s->format != NK_SCAN_TABLE)
+            continue;
+        for (size_t i = 0; i < s->type->nfields; i++) {
+            const nk_field *f = &s->type->fields[i];
+            nk_str x = NK_STR_NULL;
+            for (size_t q = 0; q < s->npartition_columns && !x.p; q++)
+                if (nk_str_eq(f->name, s->partition_columns[q].name))
+                    NK_TRY(partition_value(c, &s->partition_columns[q], p->values[q], &x, err));
+            if (!x.p)
+                NK_TRY(scan_column(c, s, i, read, &x, err));
+            NK_TRY(nk_columns_put(&l, c->arena, f->name, f->type, x, err));
+        }
+        if (parts++)
+            (void)nk_buf_puts(b, "\nUNION ALL\n");
+        nk_columns_select(c, &l, b);
+        (void)nk_buf_puts(b, "\nFROM ");
+        scan_call(c, b, s, p, read);
+    }
+    return parts ? NK_OK : scan_nothing(c, s, b);
+}
+
+static const nk_dialect duckdb = {
+    .name = "duckdb",
+    .ident = duck_ident,
+    .literal = duck_literal,
+    .type = duck_type,
+    .cast = duck_cast,
+    .field = duck_field,
+    .struct_open = duck_struct_open,
+    .struct_field = duck_struct_field,
+    .struct_close = duck_struct_close,
+    .list_map = duck_list_map,
+    .map_values = duck_map_values,
+    .scan = duck_scan,
+    .regex = "regexp_matches(%1, '^(?:' || %2 || ')')",
+    .null_safe_eq = "IS NOT DISTINCT FROM",
+};
+
+const nk_dialect *nk_dialect_duckdb(void)
+{
+    return &duckdb;
+}
+
+const nk_dialect *nk_dialect_find(nk_str name)
+{
+    return nk_str_is(name, "duckdb") ? &duckdb : NULL;
+}

@@ -1,0 +1,624 @@
+/* Nodes that change rows: Filter, Join, Aggregate, DropDuplicates, FillMissingValues, DropNullFields, Union, SparkSQL. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "plan/plan_int.h"
+
+/* ---- Filter ---- */
+
+static nk_code filter_column(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *value,
+                             const nk_type **type, nk_str *x, nk_err *err)
+{
+    nk_path p;
+    NK_TRY(nk_path_read(nk_json_get(value, "Value"), c->arena, &p, err));
+    *type = nk_path_type(c->arena, in, &p);
+    if (!*type)
+        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
+    *x = nk_x_path(c, in, &p, 0, NK_STR_NULL);
+    return NK_OK;
+}
+
+/* A constant as a value of the column's type. */
+static nk_code filter_constant(nk_compile *c, const nk_node *n, const nk_json *value, const nk_type *like,
+                               nk_str *x, nk_err *err)
+{
+    const nk_json *v = nk_json_get(value, "Value");
+    double d;
+    if (v && v->kind == NK_JSON_ARRAY)
+        v = v->first;
+    if (!v)
+        return nk_node_fail(n, err, NK_E_INVALID, "a filter's constant is missing");
+    nk_str text = v->text;
+    if (nk_type_is_number(like)) {
+        if (!nk_str_f64(nk_str_trim(text), &d))
+            return nk_node_fail(n, err, NK_E_INVALID, "\"%.*s\" is not a number", NK_STR_ARG(text));
+        *x = nk_x_printf(c, "(%.*s)", NK_STR_ARG(nk_str_trim(text)));
+        return NK_OK;
+    }
+    if (like->kind == NK_T_BOOLEAN) {
+        *x = nk_str_ieq(text, NK_STR("true")) ? NK_STR("TRUE") : NK_STR("FALSE");
+        return NK_OK;
+    }
+    nk_str lit = nk_x_literal(c, text);
+    if (nk_type_is_text(like)) {
+        *x = lit;
+        return NK_OK;
+    }
+    return nk_x_cast(c, lit, nk_type_scalar(NK_T_STRING), like, x, err);
+}
+
+static nk_str template2(nk_compile *c, const char *t, nk_str a, nk_str b)
+{
+    nk_buf out;
+    nk_buf_init(&out, NK_SQL_MAX);
+    for (; *t; t++) {
+        if (t[0] == '%' && (t[1] == '1' || t[1] == '2'))
+            (void)nk_buf_str(&out, *++t == '1' ? a : b);
+        else
+            (void)nk_buf_putc(&out, *t);
+    }
+    nk_str s = nk_buf_dup(&out, c->arena);
+    nk_buf_free(&out);
+    return s;
+}
+
+/* Both sides as values that can be compared. A choice is compared by each of its types that can be. */
+static nk_code filter_compare(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *f,
+                              const char *op, const nk_type *type, nk_str x, nk_str *out, nk_err *err)
+{
+    const nk_json *second = nk_json_at(nk_json_get(f, "Values"), 1);
+    nk_str y;
+    if (type->kind == NK_T_CHOICE) {
+        nk_buf b;
+        size_t k = 0;
+        nk_buf_init(&b, NK_SQL_MAX);
+        for (size_t i = 0; i < type->nfields; i++) {
+            nk_str one;
+            if (filter_compare(c, n, in, f, op, type->fields[i].type, nk_x_field(c, x, type->fields[i].name),
+                               &one, NULL) == NK_OK)
+                (void)nk_buf_printf(&b, "%s%.*s", k++ ? ", " : "COALESCE(", NK_STR_ARG(one));
+        }
+        (void)nk_buf_puts(&b, k ? ", FALSE)" : "FALSE");
+        *out = nk_buf_dup(&b, c->arena);
+        nk_buf_free(&b);
+        return NK_OK;
+    }
+    if (!second)
+        return nk_node_fail(n, err, NK_E_INVALID, "a filter needs a second value");
+    if (nk_str_is(nk_json_str(second, "Type"), "COLUMNEXTRACTED")) {
+        const nk_type *other;
+        NK_TRY(filter_column(c, n, in, second, &other, &y, err));
+        if (!nk_type_eq(type, other) && !(nk_type_is_number(type) && nk_type_is_number(other)))
+            NK_TRY(nk_x_cast(c, y, other, type, &y, err));
+    } else {
+        NK_TRY(filter_constant(c, n, second, type, &y, err));
+    }
+    *out = nk_x_printf(c, "%.*s %s %.*s", NK_STR_ARG(x), op, NK_STR_ARG(y));
+    return NK_OK;
+}
+
+static nk_code filter_one(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *f, nk_buf *b,
+                          nk_err *err)
+{
+    static const struct {
+        const char *name, *op;
+    } ops[] = {{"EQ", "="}, {"LT", "<"}, {"GT", ">"}, {"LTE", "<="}, {"GTE", ">="}};
+    nk_str op = nk_json_str(f, "Operation"), x, cond = NK_STR_NULL;
+    const nk_type *type;
+    const nk_json *first = nk_json_at(nk_json_get(f, "Values"), 0);
+    if (!nk_str_is(nk_json_str(first, "Type"), "COLUMNEXTRACTED"))
+        return nk_node_fail(n, err, NK_E_INVALID, "a filter's first value must be a column");
+    NK_TRY(filter_column(c, n, in, first, &type, &x, err));
+    if (nk_str_is(op, "ISNULL")) {
+        cond = nk_x_printf(c, "%.*s IS NULL", NK_STR_ARG(x));
+    } else if (nk_str_is(op, "REGEX")) {
+        nk_str pattern, text;
+        NK_TRY(filter_constant(c, n, nk_json_at(nk_json_get(f, "Values"), 1), nk_type_scalar(NK_T_STRING),
+                               &pattern, err));
+        NK_TRY(nk_x_cast(c, x, type, nk_type_scalar(NK_T_STRING), &text, err));
+        cond = template2(c, c->dialect->regex, text, pattern);
+    }
+    for (size_t i = 0; i < NK_COUNTOF(ops) && !cond.p; i++)
+        if (nk_str_is(op, ops[i].name))
+            NK_TRY(filter_compare(c, n, in, f, ops[i].op, type, x, &cond, err));
+    if (!cond.p)
+        return nk_node_fail(n, err, NK_E_INVALID, "unknown filter operation \"%.*s\"", NK_STR_ARG(op));
+    return nk_buf_printf(b, "%sCOALESCE(%.*s, FALSE)", nk_json_bool(f, "Negated", false) ? "NOT " : "",
+                         NK_STR_ARG(cond));
+}
+
+nk_code nk_filter_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
+{
+    const nk_type *in;
+    const nk_json *filters = nk_json_get(n->options, "Filters");
+    nk_str logic = nk_json_str(n->options, "LogicalOperator");
+    bool any = nk_str_is(logic, "OR");
+    if (!any && !nk_str_is(logic, "AND"))
+        return nk_node_fail(n, err, NK_E_INVALID, "LogicalOperator must be AND or OR");
+    if (!filters || !filters->count)
+        return nk_node_fail(n, err, NK_E_INVALID, "there are no Filters");
+    NK_TRY(nk_input_schema(n, 0, &in, err));
+    (void)nk_buf_printf(out, "SELECT * FROM %.*s\nWHERE ", NK_STR_ARG(nk_compile_input(c, n, 0)));
+    for (const nk_json *f = filters->first; f; f = f->next) {
+        if (f != filters->first)
+            (void)nk_buf_puts(out, any ? "\n  OR " : "\n  AND ");
+        NK_TRY(filter_one(c, n, in, f, out, err));
+    }
+    return NK_OK;
+}
+
+/* Columns of the input as one struct, for row functions. */
+static nk_str row_struct(nk_compile *c, const nk_type *in)
+{
+    nk_columns l = {0};
+    for (size_t i = 0; i < in->nfields; i++)
+        if (nk_columns_put(&l, c->arena, in->fields[i].name, in->fields[i].type,
+                           nk_x_ident(c, in->fields[i].name), NULL) != NK_OK)
+            return NK_STR("NULL");
+    return nk_x_struct(c, NK_STR_NULL, &l);
+}
+
+nk_code nk_py_filter_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
+{
+    const nk_type *in;
+    NK_TRY(nk_input_schema(n, 0, &in, err));
+    return nk_buf_printf(out, "SELECT * FROM %.*s\nWHERE py_n%zu(%.*s)",
+                         NK_STR_ARG(nk_compile_input(c, n, 0)), n->id, NK_STR_ARG(row_struct(c, in)));
+}
+
+/* ---- Join ---- */
+
+typedef struct join_side {
+    const nk_type *type;
+    nk_path *keys;
+    size_t n;
+} join_side;
+
+static nk_code join_side_read(nk_compile *c, const nk_node *n, size_t i, join_side *s, nk_err *err)
+{
+    const nk_json *columns = nk_json_get(n->options, "Columns"), *side = nk_json_at(columns, i);
+    const nk_json *inputs = nk_json_get(n->options, "Inputs");
+    nk_str id = i < (inputs ? inputs->count : 0) ? nk_json_at(inputs, i)->text : NK_STR_NULL;
+    for (const nk_json *j = columns->first; id.p && j; j = j->next)
+        if (nk_str_eq(nk_json_str(j, "From"), id) && !nk_str_eq(nk_json_at(inputs, 0)->text, nk_json_at(inputs, 1)->text))
+            side = j;
+    const nk_json *keys = nk_json_get(side, "Keys");
+    NK_TRY(nk_input_schema(n, i, &s->type, err));
+    if (!keys || !keys->count)
+        return nk_node_fail(n, err, NK_E_INVALID, "side %zu has no keys", i + 1);
+    s->keys = NK_NEWN(c->arena, nk_path, keys->count);
+    if (!s->keys)
+        return nk_oom(err);
+    for (const nk_json *k = keys->first; k; k = k->next) {
+        NK_TRY(nk_path_read(k, c->arena, &s->keys[s->n], err));
+        if (!nk_path_type(c->arena, s->type, &s->keys[s->n]))
+            return nk_node_fail(n, err, NK_E_INVALID, "input %zu has no column %s", i + 1,
+                                nk_path_text(c->arena, &s->keys[s->n]));
+        s->n++;
+    }
+    return NK_OK;
+}
+
+static bool join_left_only(nk_str type)
+{
+    return nk_str_is(type, "leftsemi") || nk_str_is(type, "leftanti");
+}
+
+static nk_code join_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk_err *err)
+{
+    const nk_type *l, *r;
+    NK_TRY(nk_input_schema(n, 0, &l, err));
+    NK_TRY(nk_input_schema(n, 1, &r, err));
+    for (size_t i = 0; i < l->nfields; i++)
+        NK_TRY(nk_columns_put(out, c->arena, l->fields[i].name, l->fields[i].type,
+                              nk_x_printf(c, "l.%.*s", NK_STR_ARG(nk_x_ident(c, l->fields[i].name))), err));
+    if (join_left_only(nk_json_str(n->options, "JoinType")))
+        return NK_OK;
+    for (size_t i = 0; i < r->nfields; i++) {
+        nk_str name = r->fields[i].name;
+        while (nk_field_find(l, name) || (!nk_str_eq(name, r->fields[i].name) && nk_field_find(r, name)))
+            name = nk_x_printf(c, ".%.*s", NK_STR_ARG(name));
+        NK_TRY(nk_columns_put(out, c->arena, name, r->fields[i].type,
+                              nk_x_printf(c, "r.%.*s", NK_STR_ARG(nk_x_ident(c, r->fields[i].name))), err));
+    }
+    return NK_OK;
+}
+
+nk_code nk_join_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
+{
+    return nk_columns_schema(join_columns, n, a, out, err);
+}
+
+/* Both keys as one type: numbers meet as they are, the rest as text when they differ. */
+static nk_code join_key(nk_compile *c, const nk_node *n, const join_side *s, size_t i, const char *alias,
+                        const nk_type *other, nk_str *out, const nk_type **type, nk_err *err)
+{
+    const nk_path *p = &s->keys[i];
+    nk_path copy = *p;
+    const nk_type *t = nk_path_type(c->arena, s->type, &copy);
+    const nk_field *f = nk_field_find(s->type, p->parts[0]);
+    *type = t;
+    *out = nk_x_path(c, f->type, p, 1, nk_x_printf(c, "%s.%.*s", alias, NK_STR_ARG(nk_x_ident(c, f->name))));
+    if (!other || nk_type_eq(t, other) || (nk_type_is_number(t) && nk_type_is_number(other)))
+        return NK_OK;
+    return nk_x_cast(c, *out, t, nk_type_scalar(NK_T_STRING), out, err);
+}
+
+nk_code nk_join_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
+{
+    static const struct {
+        const char *type, *sql;
+    } joins[] = {{"equijoin", "JOIN"},         {"inner", "JOIN"},         {"left", "LEFT JOIN"},
+                 {"right", "RIGHT JOIN"},      {"outer", "FULL JOIN"},    {"leftsemi", "SEMI JOIN"},
+                 {"leftanti", "ANTI JOIN"}};
+    join_side s[2] = {0};
+    nk_str type = nk_json_str(n->options, "JoinType");
+    const char *join = NULL;
+    nk_columns l = {0};
+    for (size_t i = 0; i < NK_COUNTOF(joins); i++)
+        if (nk_str_is(type, joins[i].type))
+            join = joins[i].sql;
+    if (!join)
+        return nk_node_fail(n, err, NK_E_INVALID, "unknown JoinType \"%.*s\"", NK_STR_ARG(type));
+    NK_TRY(join_side_read(c, n, 0, &s[0], err));
+    NK_TRY(join_side_read(c, n, 1, &s[1], err));
+    if (s[0].n != s[1].n)
+        return nk_node_fail(n, err, NK_E_INVALID, "both sides need the same number of keys");
+    NK_TRY(join_columns(c, n, &l, err));
+    nk_columns_select(c, &l, out);
+    (void)nk_buf_printf(out, "\nFROM %.*s AS l %s %.*s AS r ON ", NK_STR_ARG(nk_compile_input(c, n, 0)), join,
+                        NK_STR_ARG(nk_compile_input(c, n, 1)));
+    for (size_t i = 0; i < s[0].n; i++) {
+        const nk_type *tl, *tr, *unused;
+        nk_str x, y;
+        NK_TRY(join_key(c, n, &s[0], i, "l", NULL, &x, &tl, err));
+        NK_TRY(join_key(c, n, &s[1], i, "r", tl, &y, &tr, err));
+        NK_TRY(join_key(c, n, &s[0], i, "l", tr, &x, &unused, err));
+        (void)nk_buf_printf(out, "%s%.*s = %.*s", i ? " AND " : "", NK_STR_ARG(x), NK_STR_ARG(y));
+    }
+    return NK_OK;
+}
+
+/* ---- Aggregate ---- */
+
+typedef enum { AGG_LONG, AGG_DOUBLE, AGG_SAME, AGG_SUM } agg_type;
+/* %x the argument. Sums of integers wrap, as Spark's do; skewness and kurtosis are those of the population. */
+#define WRAPPED(s)                                                                                 \
+    "CAST(((" s " + 9223372036854775808::HUGEINT) %% 18446744073709551616::HUGEINT + "             \
+    "18446744073709551616::HUGEINT) %% 18446744073709551616::HUGEINT - 9223372036854775808::HUGEINT AS BIGINT)"
+static const struct agg {
+    const char *name, *duckdb, *title;
+    agg_type type;
+} aggs[] = {
+    {"avg", "avg(%x)", "avg(%x)", AGG_DOUBLE},
+    {"count", "count(%x)", "count(%x)", AGG_LONG},
+    {"countDistinct", "count(DISTINCT %x)", "count(DISTINCT %x)", AGG_LONG},
+    {"first", "first(%x)", "first(%x)", AGG_SAME},
+    {"last", "last(%x)", "last(%x)", AGG_SAME},
+    {"kurtosis", "CASE WHEN var_pop(%x) > 0 THEN kurtosis_pop(%x) END", "kurtosis(%x)", AGG_DOUBLE},
+    {"max", "max(%x)", "max(%x)", AGG_SAME},
+    {"min", "min(%x)", "min(%x)", AGG_SAME},
+    {"skewness",
+     "CASE WHEN var_pop(%x) > 0 THEN CASE WHEN count(%x) < 3 THEN 0.0 ELSE skewness(%x) * (count(%x) - 2) / "
+     "sqrt(count(%x) * (count(%x) - 1.0)) END END",
+     "skewness(%x)", AGG_DOUBLE},
+    {"stddev_samp", "stddev_samp(%x)", "stddev_samp(%x)", AGG_DOUBLE},
+    {"stddev_pop", "stddev_pop(%x)", "stddev_pop(%x)", AGG_DOUBLE},
+    {"sum", "sum(%x)", "sum(%x)", AGG_SUM},
+    {"sumDistinct", "sum(DISTINCT %x)", "sum(DISTINCT %x)", AGG_SUM},
+    {"var_samp", "var_samp(%x)", "var_samp(%x)", AGG_DOUBLE},
+    {"var_pop", "var_pop(%x)", "var_pop(%x)", AGG_DOUBLE},
+};
+
+static nk_str fill_in(nk_compile *c, const char *t, nk_str x)
+{
+    nk_buf b;
+    nk_buf_init(&b, NK_SQL_MAX);
+    for (; *t; t++) {
+        if (t[0] == '%' && t[1] == 'x') {
+            (void)nk_buf_str(&b, x);
+            t++;
+        } else if (t[0] == '%' && t[1] == '%') {
+            (void)nk_buf_putc(&b, *++t);
+        } else {
+            (void)nk_buf_putc(&b, *t);
+        }
+    }
+    nk_str s = nk_buf_dup(&b, c->arena);
+    nk_buf_free(&b);
+    return s;
+}
+
+static nk_code aggregate_one(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *j,
+                             nk_columns *out, nk_err *err)
+{
+    const struct agg *g = NULL;
+    nk_path p;
+    nk_str func = nk_json_str(j, "AggFunc"), x, v;
+    for (size_t i = 0; i < NK_COUNTOF(aggs); i++)
+        if (nk_str_is(func, aggs[i].name))
+            g = &aggs[i];
+    if (!g)
+        return nk_node_fail(n, err, NK_E_INVALID, "unknown AggFunc \"%.*s\"", NK_STR_ARG(func));
+    NK_TRY(nk_path_read(nk_json_get(j, "Column"), c->arena, &p, err));
+    const nk_type *t = nk_path_type(c->arena, in, &p), *result = nk_type_scalar(NK_T_LONG);
+    if (!t)
+        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
+    x = nk_x_path(c, in, &p, 0, NK_STR_NULL);
+    bool decimal = t->kind == NK_T_DECIMAL;
+    if ((g->type == AGG_DOUBLE || g->type == AGG_SUM) && !nk_type_is_number(t)) {
+        NK_TRY(nk_x_cast(c, x, t, nk_type_scalar(NK_T_DOUBLE), &x, err));
+        t = nk_type_scalar(NK_T_DOUBLE);
+    }
+    v = fill_in(c, g->duckdb, x);
+    if (g->type == AGG_DOUBLE) {
+        result = nk_type_scalar(NK_T_DOUBLE);
+        if (decimal && nk_str_is(func, "avg")) {
+            int pr = t->precision + 4 > 38 ? 38 : t->precision + 4, sc = t->scale + 4 > 38 ? 38 : t->scale + 4;
+            result = nk_type_decimal(c->arena, pr, sc);
+            v = nk_x_printf(c, "TRY_CAST(avg(%.*s) AS DECIMAL(%d,%d))", NK_STR_ARG(x), pr, sc);
+        }
+    } else if (g->type == AGG_SAME) {
+        result = t;
+    } else if (g->type == AGG_SUM && decimal) {
+        int pr = t->precision + 10 > 38 ? 38 : t->precision + 10;
+        result = nk_type_decimal(c->arena, pr, t->scale);
+        v = nk_x_printf(c, "TRY_CAST(%.*s AS DECIMAL(%d,%d))", NK_STR_ARG(v), pr, t->scale);
+    } else if (g->type == AGG_SUM && (t->kind == NK_T_DOUBLE || t->kind == NK_T_FLOAT)) {
+        result = nk_type_scalar(NK_T_DOUBLE);
+        if (t->kind == NK_T_FLOAT)
+            v = fill_in(c, g->duckdb, nk_x_printf(c, "CAST(%.*s AS DOUBLE)", NK_STR_ARG(x)));
+    } else if (g->type == AGG_SUM) {
+        v = fill_in(c, WRAPPED("%x"), v);
+    }
+    nk_str title = fill_in(c, g->title, nk_str_c(nk_path_text(c->arena, &p)));
+    return nk_columns_put(out, c->arena, title, result, v, err);
+}
+
+static nk_code aggregate_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk_err *err)
+{
+    const nk_type *in;
+    const nk_json *groups = nk_json_get(n->options, "Groups"), *list = nk_json_get(n->options, "Aggs");
+    NK_TRY(nk_input_schema(n, 0, &in, err));
+    for (const nk_json *j = groups ? groups->first : NULL; j; j = j->next) {
+        nk_path p;
+        NK_TRY(nk_path_read(j, c->arena, &p, err));
+        const nk_type *t = nk_path_type(c->arena, in, &p);
+        if (!t)
+            return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
+        NK_TRY(nk_columns_put(out, c->arena, p.parts[p.n - 1], t, nk_x_path(c, in, &p, 0, NK_STR_NULL), err));
+    }
+    for (const nk_json *j = list->first; j; j = j->next)
+        NK_TRY(aggregate_one(c, n, in, j, out, err));
+    return NK_OK;
+}
+
+nk_code nk_aggregate_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
+{
+    return nk_columns_schema(aggregate_columns, n, a, out, err);
+}
+
+nk_code nk_aggregate_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
+{
+    const nk_json *groups = nk_json_get(n->options, "Groups");
+    size_t k = groups ? groups->count : 0;
+    NK_TRY(nk_columns_sql(aggregate_columns, c, n, out, err));
+    for (size_t i = 0; i < k; i++)
+        (void)nk_buf_printf(out, "%s%zu", i ? ", " : "\nGROUP BY ", i + 1);
+    return NK_OK;
+}
+
+/* ---- DropDuplicates, Union ---- */
+
+nk_code nk_distinct_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
+{
+    const nk_json *columns = nk_json_get(n->options, "Columns");
+    const nk_type *in;
+    if (!columns || !columns->count)
+        return nk_buf_printf(out, "SELECT DISTINCT * FROM %.*s", NK_STR_ARG(nk_compile_input(c, n, 0)));
+    NK_TRY(nk_input_schema(n, 0, &in, err));
+    (void)nk_buf_puts(out, "SELECT DISTINCT ON (");
+    for (const nk_json *j = columns->first; j; j = j->next) {
+        nk_path p;
+        NK_TRY(nk_path_read(j, c->arena, &p, err));
+        if (!nk_path_type(c->arena, in, &p))
+            return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
+        (void)nk_buf_printf(out, "%s%.*s", j == columns->first ? "" : ", ",
+                            NK_STR_ARG(nk_x_path(c, in, &p, 0, NK_STR_NULL)));
+    }
+    return nk_buf_printf(out, ") * FROM %.*s", NK_STR_ARG(nk_compile_input(c, n, 0)));
+}
+
+/* Columns by name: those of the first input, then what only the second has. */
+static nk_code union_type(const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
+{
+    const nk_type *l, *r;
+    NK_TRY(nk_input_schema(n, 0, &l, err));
+    NK_TRY(nk_input_schema(n, 1, &r, err));
+    nk_field *f = NK_NEWN(a, nk_field, l->nfields + r->nfields + 1);
+    size_t k = 0;
+    if (!f)
+        return nk_oom(err);
+    for (size_t i = 0; i < l->nfields; i++) {
+        const nk_field *o = nk_field_find(r, l->fields[i].name);
+        f[k] = (nk_field){.name = l->fields[i].name, .type = l->fields[i].type};
+        if (o && !nk_type_eq(o->type, f[k].type) && !(nk_type_is_text(o->type) && nk_type_is_text(f[k].type)))
+            NK_TRY(nk_type_merge(l->fields[i].type, o->type, NK_MERGE_CHOICE, a, &f[k].type, err));
+        k++;
+    }
+    for (size_t i = 0; i < r->nfields; i++)
+        if (!nk_field_find(l, r->fields[i].name))
+            f[k++] = (nk_field){.name = r->fields[i].name, .type = r->fields[i].type};
+    *out = nk_type_struct(a, f, k);
+    return *out ? NK_OK : nk_oom(err);
+}
+
+nk_code nk_union_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
+{
+    return union_type(n, a, out, err);
+}
+
+/* x of type from inside the wider type to: into its alternative, or member by member. */
+static nk_code widen(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out, nk_err *err)
+{
+    if (to->kind != NK_T_CHOICE || from->kind == NK_T_CHOICE)
+        if (to->kind != NK_T_CHOICE)
+            return nk_x_cast(c, x, from, to, out, err);
+    nk_columns l = {0};
+    for (size_t i = 0; i < to->nfields; i++) {
+        nk_str v = NK_STR_NULL;
+        const nk_type *t = to->fields[i].type;
+        if (from->kind == NK_T_CHOICE) {
+            const nk_field *f = nk_type_field(from, to->fields[i].name);
+            if (f)
+                NK_TRY(nk_x_cast(c, nk_x_field(c, x, f->name), f->type, t, &v, err));
+        } else if (nk_str_is(to->fields[i].name, nk_type_glue_name(from))) {
+            NK_TRY(nk_x_cast(c, x, from, t, &v, err));
+        }
+        if (!v.p)
+            NK_TRY(nk_x_cast(c, NK_STR("NULL"), nk_type_scalar(NK_T_NULL), t, &v, err));
+        NK_TRY(nk_columns_put(&l, c->arena, to->fields[i].name, t, v, err));
+    }
+    *out = nk_x_struct(c, x, &l);
+    return NK_OK;
+}
+
+nk_code nk_union_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
+{
+    const nk_type *to;
+    bool distinct = nk_str_is(nk_json_str(n->options, "UnionType"), "DISTINCT");
+    NK_TRY(union_type(n, c->arena, &to, err));
+    for (size_t i = 0; i < 2; i++) {
+        const nk_type *in;
+        nk_columns l = {0};
+        NK_TRY(nk_input_schema(n, i, &in, err));
+        for (size_t k = 0; k < to->nfields; k++) {
+            const nk_field *f = nk_field_find(in, to->fields[k].name);
+            nk_str x = NK_STR("NULL");
+            NK_TRY(widen(c, f ? nk_x_ident(c, f->name) : x, f ? f->type : nk_type_scalar(NK_T_NULL),
+                         to->fields[k].type, &x, err));
+            NK_TRY(nk_columns_put(&l, c->arena, to->fields[k].name, to->fields[k].type, x, err));
+        }
+        if (i)
+            (void)nk_buf_puts(out, distinct ? "\nUNION\n" : "\nUNION ALL\n");
+        nk_columns_select(c, &l, out);
+        (void)nk_buf_printf(out, "\nFROM %.*s", NK_STR_ARG(nk_compile_input(c, n, i)));
+    }
+    return NK_OK;
+}
+
+/* ---- FillMissingValues ---- */
+
+static nk_code fill_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk_err *err)
+{
+    const nk_type *in;
+    nk_path p;
+    NK_TRY(nk_input_schema(n, 0, &in, err));
+    NK_TRY(nk_path_read(nk_json_get(n->options, "ImputedPath"), c->arena, &p, err));
+    const nk_type *t = nk_path_type(c->arena, in, &p);
+    if (!t)
+        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
+    for (size_t i = 0; i < in->nfields; i++)
+        NK_TRY(nk_columns_put(out, c->arena, in->fields[i].name, in->fields[i].type,
+                              nk_x_ident(c, in->fields[i].name), err));
+    nk_str x = nk_x_path(c, in, &p, 0, NK_STR_NULL), name = nk_json_str(n->options, "FilledPath"), y;
+    if (!name.n)
+        name = nk_x_printf(c, "%.*s_filled", NK_STR_ARG(p.parts[p.n - 1]));
+    nk_str from = nk_x_printf(c, "(SELECT %.*s AS v FROM %.*s)", NK_STR_ARG(x),
+                              NK_STR_ARG(nk_compile_input(c, n, 0)));
+    if (nk_type_is_number(t)) {
+        y = nk_x_printf(c, "(SELECT avg(v) FROM %.*s AS f WHERE NOT isnan(CAST(v AS DOUBLE)))", NK_STR_ARG(from));
+        if (t->kind != NK_T_DOUBLE)
+            NK_TRY(nk_x_cast(c, nk_x_printf(c, "round(%.*s)", NK_STR_ARG(y)), nk_type_scalar(NK_T_DOUBLE), t, &y, err));
+    } else {
+        /* of equally frequent ones the smallest, so that runs agree */
+        y = nk_x_printf(c, "(SELECT v FROM %.*s AS f WHERE v IS NOT NULL%s GROUP BY v ORDER BY count(*) DESC, v LIMIT 1)",
+                        NK_STR_ARG(from), nk_type_is_text(t) ? " AND v <> ''" : "");
+    }
+    nk_str missing = nk_type_is_text(t) ? nk_x_printf(c, "NULLIF(%.*s, '')", NK_STR_ARG(x)) : x;
+    return nk_columns_put(out, c->arena, name, t,
+                          nk_x_printf(c, "COALESCE(%.*s, %.*s)", NK_STR_ARG(missing), NK_STR_ARG(y)), err);
+}
+NK_COLUMNS_NODE(nk_fill, fill_columns)
+
+/* ---- DropNullFields ---- */
+
+/* The condition under which a value counts as null, by NullCheckBoxList and NullTextList. */
+static nk_code null_test(nk_compile *c, const nk_node *n, const nk_type *t, nk_str x, nk_str *out, nk_err *err)
+{
+    const nk_json *boxes = nk_json_get(n->options, "NullCheckBoxList");
+    const nk_json *texts = nk_json_get(n->options, "NullTextList");
+    nk_buf b;
+    nk_buf_init(&b, NK_SQL_MAX);
+    (void)nk_buf_printf(&b, "%.*s IS NULL", NK_STR_ARG(x));
+    bool text = nk_type_is_text(t);
+    if (text && nk_json_bool(boxes, "IsEmpty", false))
+        (void)nk_buf_printf(&b, " OR %.*s = ''", NK_STR_ARG(x));
+    if (text && nk_json_bool(boxes, "IsNullString", false))
+        (void)nk_buf_printf(&b, " OR %.*s = 'null'", NK_STR_ARG(x));
+    if (nk_json_bool(boxes, "IsNegOne", false) && (text || nk_type_is_number(t)))
+        (void)nk_buf_printf(&b, text ? " OR %.*s = '-1'" : " OR %.*s = -1", NK_STR_ARG(x));
+    for (const nk_json *j = texts ? texts->first : NULL; j; j = j->next) {
+        nk_str v = nk_json_str(j, "Value"), as, back = NK_STR_NULL;
+        if (t->kind == NK_T_CHOICE || nk_x_cast(c, x, t, nk_type_scalar(NK_T_STRING), &as, NULL) != NK_OK)
+            continue;
+        (void)back;
+        (void)nk_buf_printf(&b, " OR %.*s = %.*s", NK_STR_ARG(as), NK_STR_ARG(nk_x_literal(c, v)));
+    }
+    *out = nk_buf_dup(&b, c->arena);
+    nk_buf_free(&b);
+    return NK_OK;
+}
+
+static nk_code drop_null_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk_err *err)
+{
+    const nk_type *in;
+    nk_plan *p = n->plan;
+    nk_buf b;
+    nk_str *values;
+    size_t rows, columns;
+    NK_TRY(nk_input_schema(n, 0, &in, err));
+    if (!p->host.probe)
+        return nk_node_fail(n, err, NK_E_UNSUPPORTED, "data cannot be looked at here");
+    nk_buf_init(&b, NK_SQL_MAX);
+    (void)nk_buf_puts(&b, "SELECT ");
+    nk_code rc = NK_OK;
+    for (size_t i = 0; rc == NK_OK && i < in->nfields; i++) {
+        nk_str test;
+        rc = null_test(c, n, in->fields[i].type, nk_x_ident(c, in->fields[i].name), &test, err);
+        (void)nk_buf_printf(&b, "%sCAST(bool_and(%.*s) AS INTEGER)", i ? ", " : "", NK_STR_ARG(test));
+    }
+    (void)nk_buf_puts(&b, " FROM (\n");
+    if (rc == NK_OK)
+        rc = nk_plan_sql(n->inputs[0], nk_dialect_duckdb(), &b, err);
+    (void)nk_buf_puts(&b, ")");
+    if (rc == NK_OK)
+        rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
+        rc = p->host.probe(p->host.arg, nk_buf_view(&b), c->arena, &values, &rows, &columns, err);
+    nk_buf_free(&b);
+    NK_TRY(rc);
+    for (size_t i = 0; i < in->nfields; i++)
+        if (rows != 1 || !values[i].p || !nk_str_is(values[i], "1"))
+            NK_TRY(nk_columns_put(out, c->arena, in->fields[i].name, in->fields[i].type,
+                                  nk_x_ident(c, in->fields[i].name), err));
+    return NK_OK;
+}
+
+/* The probe runs once: the statement goes by the schema it gave. */
+nk_code nk_drop_null_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
+{
+    return nk_columns_schema(drop_null_columns, n, a, out, err);
+}
+
+nk_code nk_drop_null_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
+{
+    const nk_type *t;
+    nk_columns l = {0};
+    NK_TRY(nk_node_schema(n, n->plan->exact, &t, err));
+    for (size_t i = 0; i < t->nfields; i++)
+        NK_TRY(nk_columns_put(&l, c->arena, t->fields[i].name, t->fields[i].type,
+                              nk_x_ident(c, t->fields[i].name), err));
+    nk_columns_select(c, &l, out);
+    return nk_buf_printf(out, "\nFROM %.*s", NK_STR_ARG(nk_compile_input(c, n, 0)));
+}
