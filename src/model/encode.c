@@ -1,12 +1,41 @@
 /* Structs into JSON, and deep copies. */
 #include <inttypes.h>
 
+#include "base/scan_int.h"
 #include "model/model_int.h"
 
 static void encode_value(nk_buf *b, const nk_shape *s, const void *v);
 
-static void put_string(nk_buf *b, nk_str s)
+/* Most of encoding is short appends: the common case stays inline. The NUL behind the text comes at
+ * the end (cap never exceeds max + 1). */
+static inline void put(nk_buf *b, const void *p, size_t n)
 {
+    if (__builtin_expect(!b->failed && n < b->cap - b->n, 1)) {
+        memcpy(b->p + b->n, p, n);
+        b->n += n;
+    } else {
+        (void)nk_buf_add(b, p, n);
+    }
+}
+
+static inline void put_char(nk_buf *b, char c)
+{
+    put(b, &c, 1);
+}
+
+static inline void put_string(nk_buf *b, nk_str s)
+{
+    if (__builtin_expect(!b->failed && s.n + 2 < b->cap - b->n &&
+                             nk_scan_plain(s.p, s.p + s.n) == s.p + s.n,
+                         1)) {
+        char *p = b->p + b->n;
+        *p = '"';
+        if (s.n)
+            memcpy(p + 1, s.p, s.n);
+        p[s.n + 1] = '"';
+        b->n += s.n + 2;
+        return;
+    }
     nk_json_writer w = {.buf = b};
     nk_jw_str(&w, s);
 }
@@ -15,61 +44,61 @@ static void encode_struct(nk_buf *b, const nk_shape *s, const void *v)
 {
     const nk_str *raw = v;
     if (raw->p) {
-        (void)nk_buf_str(b, *raw);
+        put(b, raw->p, raw->n);
         return;
     }
     if (raw->n) { /* a null element */
-        (void)nk_buf_add(b, "null", 4);
+        put(b, "null", 4);
         return;
     }
     bool comma = false;
-    (void)nk_buf_putc(b, '{');
+    put_char(b, '{');
     for (const nk_member *m = s->members, *end = m + s->n_members; m < end; m++) {
         const void *value = nk_member_value(m, v);
         if (!value || m->where != NK_IN_BODY)
             continue;
         if (comma)
-            (void)nk_buf_putc(b, ',');
+            put_char(b, ',');
         comma = true;
-        (void)nk_buf_str(b, m->json_key);
+        put(b, m->json_key.p, m->json_key.n);
         encode_value(b, m->shape, value);
     }
-    (void)nk_buf_putc(b, '}');
+    put_char(b, '}');
 }
 
 static void encode_list(nk_buf *b, const nk_shape *s, const nk_seq *seq)
 {
-    (void)nk_buf_putc(b, '[');
+    put_char(b, '[');
     for (size_t i = 0; i < seq->n; i++) {
         const char *v = seq->v + i * s->elem->size;
         if (i)
-            (void)nk_buf_putc(b, ',');
+            put_char(b, ',');
         if (nk_present(s->elem, v) || s->elem->kind == NK_KIND_LIST || s->elem->kind == NK_KIND_MAP)
             encode_value(b, s->elem, v);
         else
-            (void)nk_buf_add(b, "null", 4);
+            put(b, "null", 4);
     }
-    (void)nk_buf_putc(b, ']');
+    put_char(b, ']');
 }
 
 static void encode_map(nk_buf *b, const nk_shape *s, const nk_seq *seq)
 {
     size_t size = nk_entry_size(s);
     bool comma = false;
-    (void)nk_buf_putc(b, '{');
+    put_char(b, '{');
     for (size_t i = 0; i < seq->n; i++) {
         const char *e = seq->v + i * size, *v = e + sizeof(nk_str);
         if (!nk_present(s->elem, v) && s->elem->kind != NK_KIND_LIST &&
             s->elem->kind != NK_KIND_MAP)
             continue;
         if (comma)
-            (void)nk_buf_putc(b, ',');
+            put_char(b, ',');
         comma = true;
         put_string(b, *(const nk_str *)(const void *)e);
-        (void)nk_buf_putc(b, ':');
+        put_char(b, ':');
         encode_value(b, s->elem, v);
     }
-    (void)nk_buf_putc(b, '}');
+    put_char(b, '}');
 }
 
 /* Seconds with as many of three decimals as are needed, as AWS writes them. */
@@ -99,23 +128,23 @@ static void encode_time(nk_buf *b, const nk_shape *s, int64_t us)
     } while (sec);
     if (ms < 0)
         *--p = '-';
-    (void)nk_buf_add(b, p, (size_t)(text + sizeof text - p));
+    put(b, p, (size_t)(text + sizeof text - p));
 }
 
 static void encode_blob(nk_buf *b, nk_str raw)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const unsigned char *p = (const unsigned char *)raw.p;
-    (void)nk_buf_putc(b, '"');
+    put_char(b, '"');
     for (size_t i = 0; i < raw.n; i += 3) {
         size_t left = raw.n - i;
         uint32_t v = (uint32_t)p[i] << 16 | (left > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
                      (left > 2 ? p[i + 2] : 0);
         char four[4] = {digits[v >> 18], digits[v >> 12 & 63], left > 1 ? digits[v >> 6 & 63] : '=',
                         left > 2 ? digits[v & 63] : '='};
-        (void)nk_buf_add(b, four, 4);
+        put(b, four, 4);
     }
-    (void)nk_buf_putc(b, '"');
+    put_char(b, '"');
 }
 
 static void encode_value(nk_buf *b, const nk_shape *s, const void *v)
@@ -132,7 +161,7 @@ static void encode_value(nk_buf *b, const nk_shape *s, const void *v)
         encode_map(b, s, v);
         break;
     case NK_KIND_STRING:
-        nk_jw_str(&w, *(const nk_str *)v);
+        put_string(b, *(const nk_str *)v);
         break;
     case NK_KIND_BLOB:
         encode_blob(b, *(const nk_str *)v);
@@ -159,6 +188,8 @@ static void encode_value(nk_buf *b, const nk_shape *s, const void *v)
 nk_code nk_model_encode(const nk_shape *shape, const void *value, nk_buf *buf, nk_err *err)
 {
     encode_value(buf, shape, value);
+    if (buf->p)
+        buf->p[buf->n] = 0;
     return nk_buf_check(buf, err);
 }
 
