@@ -1,7 +1,7 @@
 /* Structs into JSON, and deep copies. */
 #include <inttypes.h>
 
-#include "base/scan_int.h"
+#include "base/scan.h"
 #include "model/model_int.h"
 
 static void encode_value(nk_buf *b, const nk_shape *s, const void *v);
