@@ -242,6 +242,12 @@ class _LazySession:
 
         return pyspark.__version__
 
+    @property
+    def catalog(self):
+        from nikawa import spark_catalog
+
+        return spark_catalog.Catalog(session)
+
     def sql(self, sqlQuery, *args, **kwargs):
         from nikawa import spark_catalog
 

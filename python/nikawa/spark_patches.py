@@ -39,3 +39,15 @@ def apply(died):
         raise needs_spark("DataFrame.rdd")
 
     DataFrame.rdd = property(rdd)
+    from pyspark.sql.connect.readwriter import DataFrameWriter
+
+    def refuse(name):
+        def missing(self, *args, **kwargs):
+            raise NotImplementedError(
+                "DataFrameWriter.%s would make a table that is gone after the run: write files with save(path),"
+                " or a catalogue table with glueContext.getSink(…, enableUpdateCatalog=True)" % name)
+
+        return missing
+
+    for name in ("saveAsTable", "insertInto"):
+        setattr(DataFrameWriter, name, refuse(name))

@@ -214,6 +214,20 @@ def test_what_needs_spark_itself_says_so(line, word):
     assert "--engine spark" in last
 
 
+def test_tables_are_not_lost_silently():
+    code, out, err = script("""
+        from awsglue.context import GlueContext
+        spark = GlueContext().spark_session
+        for call in (lambda w: w.saveAsTable("a.b"), lambda w: w.mode("append").insertInto("a.b")):
+            try:
+                call(spark.range(1).write)
+            except NotImplementedError as e:
+                print("getSink" in str(e))
+        print(spark.catalog.tableExists("a.b"), spark.catalog.listTables(), spark.sql("show tables").count())
+    """)
+    assert (code, out) == (0, "True\nTrue\nFalse [] 0\n"), err
+
+
 def test_a_udf_that_kills_its_process():
     began = time.monotonic()
     code, out, err = script("""
