@@ -139,6 +139,20 @@ def test_a_udf_error_names_the_error(run):
         spark.lazy_session().range(3).select(fail("id")).collect()
 
 
+def test_a_path_that_is_not_there(run, tmp_path):
+    from nikawa import spark
+    from pyspark.errors import AnalysisException
+
+    session = spark.lazy_session()
+    for read in (lambda p: session.read.csv(p), lambda p: session.read.format("json").load(p),
+                 lambda p: session.read.parquet("file://" + p)):
+        with pytest.raises(AnalysisException, match="PATH_NOT_FOUND.*nothing"):
+            read(str(tmp_path / "nothing"))
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    assert session.read.csv(str(tmp_path / "*.csv"), header=True).collect()[0].y == "2"
+    assert session.read.option("header", "true").csv([str(tmp_path / "a.csv")]).count() == 1
+
+
 def test_from_df_wants_a_dataframe(run):
     from nikawa import frames
 
