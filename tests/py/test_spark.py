@@ -209,6 +209,21 @@ def test_builder_gives_the_runs_session():
     assert (code, out) == (0, "3 m\n"), err
 
 
+def test_settings_of_the_job_reach_the_session():
+    code, out, err = script("""
+        import sys
+        sys.argv += ["--conf", "spark.sql.a=1 --conf spark.sql.b=x=y --conf spark.executor.cores=2"]
+        from pyspark import SparkConf, SparkContext
+        from awsglue.context import GlueContext
+        sc = SparkContext(conf=SparkConf().set("spark.sql.c", "3"))
+        assert sc.getConf().get("spark.sql.c") == "3"
+        conf = GlueContext(sc).spark_session.conf
+        conf.set("spark.sql.b", "mine")
+        print(conf.get("spark.sql.a"), conf.get("spark.sql.b"), conf.get("spark.sql.c"))
+    """)
+    assert (code, out) == (0, "1 mine 3\n"), err
+
+
 @pytest.mark.parametrize("line,word", [
     ("sc.parallelize([1])", "SparkContext.parallelize"),
     ("sc.textFile('x')", "SparkContext.textFile"),
