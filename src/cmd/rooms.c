@@ -1,7 +1,9 @@
 #include "cmd/rooms.h"
 
+#include "job/job.h"
+
 const nk_room nk_rooms[] = {
-    {"none", NULL, NULL, NULL},
+    {"job", nk_job_kinds, nk_job_room_start, nk_job_room_stop},
 };
 const size_t nk_rooms_count = NK_COUNTOF(nk_rooms);
 

@@ -85,5 +85,8 @@ typedef struct nk_pool_stats {
     uint64_t memory_limit_bytes;
 } nk_pool_stats;
 void nk_pool_get_stats(nk_pool *pool, nk_pool_stats *out);
+/* PYTHONPATH for Nikawa's own packages: $NIKAWA_PYTHONPATH, else where they lie as seen from the
+ * binary. */
+const char *nk_pool_python_path(nk_arena *a, const char *exe);
 
 #endif

@@ -91,7 +91,6 @@ struct nk_pool {
 nk_code nk_pool_spawn_engine(nk_pool *p, const nk_pool_task *t, int *sock, pid_t *pid,
                              nk_err *err) NK_MUST;
 nk_code nk_pool_spawn_zygote(nk_pool *p, int *sock, pid_t *pid, nk_err *err) NK_MUST;
-const char *nk_pool_python_path(nk_arena *a, const char *exe);
 
 /* watch.c: looks at the memory of every running worker's tree and kills what is over its limit. */
 void nk_pool_watch(nk_pool *p, int64_t now_us);

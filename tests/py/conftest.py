@@ -38,8 +38,7 @@ class RecordedNode:
             return [r for r, k in zip(before, keep) if k]
         if self.kind == "PyMap":
             made = self.session.callables[self.options["callable"]](before)
-            self.rows = [r for r in made if r is not None]  # kept, as the engine does
-            return self.rows
+            return [r for r in made if r is not None]
         return before
 
     def schema(self):
