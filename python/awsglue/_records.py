@@ -29,12 +29,21 @@ class Stage:
         self.before = tuple(before)  # stages upstream, whose errors count towards the total
         self.errors = 0
         self.first = None
+        self.node = None  # the plan's node of this step
         self._lock = threading.Lock()
         self._told = False
 
-    def reset(self):
-        with self._lock:
-            self.errors = 0
+    def begin(self):
+        """A new evaluation. Map's rows are made once and kept, Filter is asked again each time."""
+        if self.what == "Filter":
+            with self._lock:
+                self.errors = 0
+
+    def count(self):
+        """How many rows fail here, found by running the plan up to this step."""
+        self.begin()
+        self.node.count()
+        return self.errors
 
     def _failed(self, error):
         with self._lock:

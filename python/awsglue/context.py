@@ -167,7 +167,7 @@ class GlueContext:
     def _write(self, frame, kind, members, transformation_ctx):
         if frame._partitions:
             members = dict(members, NumberTargetPartitions=str(frame._partitions))
-        node = runtime.engine().node(kind, transformation_ctx or "", json.dumps(members), [frame._jdf])
+        node = runtime.engine().node(kind, transformation_ctx or "", json.dumps(members), [frame._evaluated()])
         return json.loads(node.run() or "{}")
 
     def getSink(self, connection_type, format=None, transformation_ctx="", **options):

@@ -47,11 +47,16 @@ class DynamicFrame:
         for f in inputs:
             seen.extend(s for s in f._stages if s not in seen)
         frame._stages = tuple(seen) + tuple(stages)
+        for stage in stages:
+            stage.node = node
         frame._partitions = partitions if partitions is not None else self._partitions
         return frame
 
-    def _named(self, ctx):
-        return self.name + ctx if ctx else self.name
+    def _evaluated(self):
+        """The node, about to be evaluated."""
+        for stage in self._stages:
+            stage.begin()
+        return self._jdf
 
     def with_frame_schema(self, schema):
         """Remembers the schema the caller promises; returns this frame."""
@@ -64,18 +69,18 @@ class DynamicFrame:
         """The struct type of the records, as awsglue.gluetypes. Looks at the data when it must."""
         if self._frame_schema is not None:
             return self._frame_schema
-        return _from_plan(json.loads(self._jdf.schema()))
+        return _from_plan(json.loads(self._evaluated().schema()))
 
     def printSchema(self):
         print("\n".join(["root"] + self.schema()._tree(0)))
 
     def show(self, num_rows=20):
         """Prints records as JSON, one a line."""
-        for row in self._jdf.fetch(int(num_rows)):
+        for row in self._evaluated().fetch(int(num_rows)):
             print(json.dumps(row, ensure_ascii=False, default=_json_value))
 
     def count(self):
-        return self._jdf.count()
+        return self._evaluated().count()
 
     # ---- rows by function ----
 
@@ -115,7 +120,7 @@ class DynamicFrame:
             frame = self.resolveChoice(specs=specs)
         from nikawa import frames
 
-        return frames.to_spark(frame._jdf)
+        return frames.to_spark(frame._evaluated())
 
     @classmethod
     def fromDF(cls, dataframe, glue_ctx, name=""):
@@ -250,22 +255,14 @@ class DynamicFrame:
 
     # ---- errors ----
 
-    def _count_errors(self):
-        for stage in self._stages:
-            stage.reset()
-        if self._stages:
-            self._jdf.count()
-
     def errorsCount(self):
-        """How many records have failed on the way to this frame. Runs the plan when it holds functions of
-        the script."""
-        self._count_errors()
-        return sum(s.errors for s in self._stages)
+        """How many records have failed on the way to this frame. Runs the plan up to each function of the
+        script."""
+        return sum(stage.count() for stage in self._stages)
 
     def stageErrorsCount(self):
-        """How many records have failed in the last step."""
-        self._count_errors()
-        return self._stages[-1].errors if self._stages else 0
+        """How many records have failed in this frame's own step."""
+        return sum(stage.count() for stage in self._stages if stage.node is self._jdf)
 
     def assertErrorThreshold(self):
         """Raises when any record has failed."""

@@ -176,11 +176,33 @@ def session():
         # As in Glue; the client's defaults differ.
         real.conf.set("spark.sql.ansi.enabled", "false")
         real.conf.set("spark.sql.session.timeZone", "UTC")
-        for name, value in _pending_conf.items():
+        for name, value in {**_given_conf(), **_pending_conf}.items():
             real.conf.set(name, value)
         SparkSession._set_default_and_active_session(real)
         _real = real
         return real
+
+
+def _given_conf():
+    """Spark settings from the job's --conf argument (several are joined by " --conf ") and the SparkContext's
+    conf. Only those of Spark SQL mean anything to a session."""
+    from nikawa.pyspark_shim import SparkContext
+
+    found = {}
+    for i, word in enumerate(sys.argv[1:], 1):
+        text = None
+        if word == "--conf" and i + 1 < len(sys.argv):
+            text = sys.argv[i + 1]
+        elif word.startswith("--conf="):
+            text = word[len("--conf="):]
+        for pair in re.split(r"\s+--conf\s+", text) if text else ():
+            name, equals, value = pair.strip().partition("=")
+            if equals:
+                found[name.strip()] = value.strip()
+    context = SparkContext._active_spark_context
+    if context is not None:
+        found.update(context._conf_values)
+    return {k: str(v) for k, v in found.items() if k.startswith("spark.sql.")}
 
 
 def close():
@@ -241,6 +263,12 @@ class _LazySession:
         import pyspark
 
         return pyspark.__version__
+
+    @property
+    def catalog(self):
+        from nikawa import spark_catalog
+
+        return spark_catalog.Catalog(session)
 
     def sql(self, sqlQuery, *args, **kwargs):
         from nikawa import spark_catalog

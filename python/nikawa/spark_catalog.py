@@ -10,7 +10,7 @@ import re
 
 from nikawa import runtime
 
-__all__ = ["resolve", "resolve_name", "references"]
+__all__ = ["resolve", "resolve_name", "references", "Catalog"]
 
 _TOKEN = re.compile(r"""
     (?P<space>\s+|--[^\n]*|/\*.*?\*/)
@@ -96,29 +96,42 @@ def _database_table(parts):
     return parts[0], parts[1]
 
 
+def _glue():
+    """A client of this run's Glue API; None when the run has no server."""
+    settings = runtime.settings()
+    if not settings.get("endpoint"):
+        return None
+    import boto3
+
+    return boto3.client("glue", endpoint_url=settings["endpoint"], region_name=settings["region"],
+                        aws_access_key_id=settings.get("access_key"),
+                        aws_secret_access_key=settings.get("secret_key"),
+                        aws_session_token=settings.get("session_token"))
+
+
+def _found(call, **names):
+    """Whether a Get of the Glue API finds its object."""
+    glue = _glue()
+    if glue is None:
+        return False
+    try:
+        getattr(glue, call)(**names)
+    except glue.exceptions.EntityNotFoundException:
+        return False
+    return True
+
+
 def _view(database, table):
     """Registers the table as a temporary view and gives its name; None when the catalogue has no such table."""
     from nikawa import frames
 
-    if not runtime.settings().get("endpoint"):
+    database, table = database.lower(), table.lower()
+    if not _found("get_table", DatabaseName=database, Name=table):
         return None
-    options = json.dumps({"Database": database.lower(), "Table": table.lower()})
-    node = runtime.engine().node("CatalogSource", "", options, [])
-    try:
-        node.schema()
-    except Exception as error:
-        if _not_found(error):
-            return None
-        raise
-    name = "nk_%s__%s" % (re.sub(r"\W", "_", database.lower()), re.sub(r"\W", "_", table.lower()))
+    node = runtime.engine().node("CatalogSource", "", json.dumps({"Database": database, "Table": table}), [])
+    name = "nk_%s__%s" % (re.sub(r"\W", "_", database), re.sub(r"\W", "_", table))
     frames.to_spark(node).createOrReplaceTempView(name)
     return name
-
-
-def _not_found(error):
-    code = str(getattr(error, "code", ""))
-    return any(w in (code + " " + str(error)).lower().replace("_", "")
-               for w in ("notfound", "entitynotfoundexception"))
 
 
 def _is_temp_view(name):
@@ -141,6 +154,9 @@ def resolve(sql):
         global _current
         _current = use.group(1)
         return "SELECT 1 WHERE false"
+    shown = _show(bare)
+    if shown is not None:
+        return shown
     if _WRITES.match(bare):
         raise NotImplementedError(
             "Spark SQL cannot write the catalogue here (%s …): write the rows with"
@@ -161,6 +177,92 @@ def resolve(sql):
         last = end
     out.extend(t for _, t in tokens[last:])
     return "".join(out)
+
+
+def _show(bare):
+    """SHOW DATABASES and SHOW TABLES as a query of literals; None for other statements."""
+    if re.match(r"show\s+(databases|schemas|namespaces)\s*;?$", bare, re.I):
+        return _values(["namespace"], [[name] for name in _databases()])
+    tables = re.match(r"show\s+tables(?:\s+(?:in|from)\s+`?(\w+)`?)?\s*;?$", bare, re.I)
+    if tables:
+        database = tables.group(1) or _current or "default"
+        return _values(["namespace", "tableName"], [[database, t["Name"]] for t in _tables(database)])
+    return None
+
+
+def _values(columns, rows):
+    names = ", ".join(columns)
+    if not rows:
+        return "SELECT %s WHERE false" % ", ".join("'' AS %s" % c for c in columns)
+    return "SELECT * FROM VALUES %s AS t(%s)" % (
+        ", ".join("(%s)" % ", ".join("'%s'" % v.replace("\\", "\\\\").replace("'", "\\'") for v in row)
+                  for row in rows), names)
+
+
+def _pages(call, member, **given):
+    glue = _glue()
+    if glue is None:
+        return []
+    try:
+        return [x for page in glue.get_paginator(call).paginate(**given) for x in page[member]]
+    except glue.exceptions.EntityNotFoundException:
+        return []
+
+
+def _databases():
+    return [d["Name"] for d in _pages("get_databases", "DatabaseList")]
+
+
+def _tables(database):
+    return _pages("get_tables", "TableList", DatabaseName=database.lower())
+
+
+class Catalog:
+    """`spark.catalog`: databases and tables are those of the Glue catalogue, the rest is the session's own."""
+
+    def __init__(self, session):
+        self._session = session
+
+    def currentDatabase(self):
+        return _current or "default"
+
+    def setCurrentDatabase(self, dbName):
+        global _current
+        if not self.databaseExists(dbName):
+            raise ValueError("the catalogue has no database %s" % dbName)
+        _current = dbName
+
+    def databaseExists(self, dbName):
+        return _found("get_database", Name=dbName.lower())
+
+    def listDatabases(self, pattern=None):
+        from fnmatch import fnmatchcase
+
+        from pyspark.sql.catalog import Database
+
+        return [Database(d["Name"], "glue_catalog", d.get("Description"), d.get("LocationUri"))
+                for d in _pages("get_databases", "DatabaseList")
+                if pattern is None or fnmatchcase(d["Name"], pattern)]
+
+    def tableExists(self, tableName, dbName=None):
+        names = ((dbName, tableName) if dbName else
+                 _database_table([_plain(t) for k, t in _tokens(tableName) if k == "name"]))
+        if names and _found("get_table", DatabaseName=names[0].lower(), Name=names[1].lower()):
+            return True
+        return not dbName and "." not in tableName and _is_temp_view(tableName)
+
+    def listTables(self, dbName=None, pattern=None):
+        from fnmatch import fnmatchcase
+
+        from pyspark.sql.catalog import Table
+
+        database = dbName or _current or "default"
+        return [Table(t["Name"], "glue_catalog", [database], t.get("Description"),
+                      t.get("TableType") or "EXTERNAL", False)
+                for t in _tables(database) if pattern is None or fnmatchcase(t["Name"], pattern)]
+
+    def __getattr__(self, name):
+        return getattr(self._session().catalog, name)
 
 
 def _has_alias(tokens, i):

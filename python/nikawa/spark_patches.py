@@ -5,6 +5,50 @@ __all__ = ["apply", "watch"]
 _applied = False
 
 
+_FILES = ("csv", "json", "parquet", "text", "avro", "binaryFile")
+
+
+def _must_exist(path):
+    """Raises what Spark raises when no file is at a path. Patterns and other places are left to the engine."""
+    import os
+    import re
+
+    if re.search(r"[*?\[{]", path):
+        return
+    place = re.match(r"s3[an]?://([^/]+)/?(.*)$", path)
+    if place:
+        found = _in_lake(place.group(1), place.group(2))
+    elif path.startswith("file:") or "://" not in path:
+        found = os.path.exists(re.sub(r"^file:(//)?", "", path))
+    else:
+        return
+    if not found:
+        from pyspark.errors import AnalysisException
+
+        raise AnalysisException("[PATH_NOT_FOUND] Path does not exist: %s." % path)
+
+
+def _in_lake(bucket, key):
+    import boto3
+    from botocore.exceptions import ClientError
+
+    from nikawa import runtime
+
+    settings = runtime.settings()
+    if not settings.get("s3_endpoint"):
+        return True
+    client = boto3.client("s3", endpoint_url=settings["s3_endpoint"], region_name=settings["region"],
+                          aws_access_key_id=settings.get("access_key"),
+                          aws_secret_access_key=settings.get("secret_key"),
+                          aws_session_token=settings.get("session_token"))
+    try:
+        return "Contents" in client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("NoSuchBucket", "404"):
+            return False
+        raise
+
+
 def watch(session, died):
     """Makes calls of this session fail at once, with a clear error, when its engine has ended. (The client
     would try to reach a dead server for ten minutes.)"""
@@ -39,3 +83,26 @@ def apply(died):
         raise needs_spark("DataFrame.rdd")
 
     DataFrame.rdd = property(rdd)
+    from pyspark.sql.connect.readwriter import DataFrameReader, DataFrameWriter
+
+    load = DataFrameReader.load
+
+    def checked_load(self, path=None, format=None, schema=None, **options):
+        # The engine reads a path that is not there as no rows; Spark says so.
+        if (format or self._format or "parquet") in _FILES:
+            for one in [path] if isinstance(path, str) else path or ():
+                _must_exist(one)
+        return load(self, path, format, schema, **options)
+
+    DataFrameReader.load = checked_load
+
+    def refuse(name):
+        def missing(self, *args, **kwargs):
+            raise NotImplementedError(
+                "DataFrameWriter.%s would make a table that is gone after the run: write files with save(path),"
+                " or a catalogue table with glueContext.getSink(…, enableUpdateCatalog=True)" % name)
+
+        return missing
+
+    for name in ("saveAsTable", "insertInto"):
+        setattr(DataFrameWriter, name, refuse(name))

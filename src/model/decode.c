@@ -144,6 +144,45 @@ static nk_code decode_list(decoder *d, const nk_shape *s, nk_seq *seq)
     }
 }
 
+/* The entry that key has among the first n, or NULL. */
+static char *find_entry(nk_seq *seq, size_t n, size_t size, const nk_map *index, nk_str key)
+{
+    if (index->cap)
+        return nk_map_get(index, key);
+    for (char *e = seq->v, *end = seq->v + n * size; e < end; e += size) {
+        if (nk_str_eq(*(const nk_str *)(const void *)e, key))
+            return e;
+    }
+    return NULL;
+}
+
+/* Of a key that comes twice the last value counts, at the first one's place. */
+static nk_code merge_duplicates(decoder *d, nk_seq *seq, size_t size)
+{
+    size_t kept = 0;
+    nk_map index; /* only for long maps: comparing all with all would be a gift to attackers */
+    nk_map_init(&index);
+    for (size_t i = 0; i < seq->n; i++) {
+        char *e = seq->v + i * size;
+        nk_str key = *(const nk_str *)(const void *)e;
+        char *first = find_entry(seq, kept, size, &index, key);
+        if (first) {
+            memcpy(first, e, size);
+            continue;
+        }
+        char *slot = seq->v + kept++ * size;
+        if (slot != e)
+            memcpy(slot, e, size);
+        if (seq->n > 16 && nk_map_put(&index, key, slot, NULL) != NK_OK) {
+            nk_map_free(&index);
+            return no_memory(d);
+        }
+    }
+    nk_map_free(&index);
+    seq->n = kept;
+    return NK_OK;
+}
+
 static nk_code decode_map(decoder *d, const nk_shape *s, nk_seq *seq)
 {
     if (d->r.token != NK_JSON_OBJECT)
@@ -153,7 +192,7 @@ static nk_code decode_map(decoder *d, const nk_shape *s, nk_seq *seq)
     for (;;) {
         NK_TRY(nk_json_next(&d->r));
         if (d->r.token == NK_JSON_OBJECT_END)
-            return NK_OK;
+            return seq->n > 1 ? merge_duplicates(d, seq, size) : NK_OK;
         nk_str key = d->r.text;
         NK_TRY(nk_json_next(&d->r));
         if (d->r.token == NK_JSON_NULL)

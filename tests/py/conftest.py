@@ -38,7 +38,8 @@ class RecordedNode:
             return [r for r, k in zip(before, keep) if k]
         if self.kind == "PyMap":
             made = self.session.callables[self.options["callable"]](before)
-            return [r for r in made if r is not None]
+            self.rows = [r for r in made if r is not None]  # kept, as the engine does
+            return self.rows
         return before
 
     def schema(self):

@@ -139,6 +139,20 @@ def test_a_udf_error_names_the_error(run):
         spark.lazy_session().range(3).select(fail("id")).collect()
 
 
+def test_a_path_that_is_not_there(run, tmp_path):
+    from nikawa import spark
+    from pyspark.errors import AnalysisException
+
+    session = spark.lazy_session()
+    for read in (lambda p: session.read.csv(p), lambda p: session.read.format("json").load(p),
+                 lambda p: session.read.parquet("file://" + p)):
+        with pytest.raises(AnalysisException, match="PATH_NOT_FOUND.*nothing"):
+            read(str(tmp_path / "nothing"))
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    assert session.read.csv(str(tmp_path / "*.csv"), header=True).collect()[0].y == "2"
+    assert session.read.option("header", "true").csv([str(tmp_path / "a.csv")]).count() == 1
+
+
 def test_from_df_wants_a_dataframe(run):
     from nikawa import frames
 
@@ -195,6 +209,21 @@ def test_builder_gives_the_runs_session():
     assert (code, out) == (0, "3 m\n"), err
 
 
+def test_settings_of_the_job_reach_the_session():
+    code, out, err = script("""
+        import sys
+        sys.argv += ["--conf", "spark.sql.a=1 --conf spark.sql.b=x=y --conf spark.executor.cores=2"]
+        from pyspark import SparkConf, SparkContext
+        from awsglue.context import GlueContext
+        sc = SparkContext(conf=SparkConf().set("spark.sql.c", "3"))
+        assert sc.getConf().get("spark.sql.c") == "3"
+        conf = GlueContext(sc).spark_session.conf
+        conf.set("spark.sql.b", "mine")
+        print(conf.get("spark.sql.a"), conf.get("spark.sql.b"), conf.get("spark.sql.c"))
+    """)
+    assert (code, out) == (0, "1 mine 3\n"), err
+
+
 @pytest.mark.parametrize("line,word", [
     ("sc.parallelize([1])", "SparkContext.parallelize"),
     ("sc.textFile('x')", "SparkContext.textFile"),
@@ -212,6 +241,20 @@ def test_what_needs_spark_itself_says_so(line, word):
     last = err.strip().splitlines()[-1]
     assert code == 1 and last.startswith("NotImplementedError") and word in last
     assert "--engine spark" in last
+
+
+def test_tables_are_not_lost_silently():
+    code, out, err = script("""
+        from awsglue.context import GlueContext
+        spark = GlueContext().spark_session
+        for call in (lambda w: w.saveAsTable("a.b"), lambda w: w.mode("append").insertInto("a.b")):
+            try:
+                call(spark.range(1).write)
+            except NotImplementedError as e:
+                print("getSink" in str(e))
+        print(spark.catalog.tableExists("a.b"), spark.catalog.listTables(), spark.sql("show tables").count())
+    """)
+    assert (code, out) == (0, "True\nTrue\nFalse [] 0\n"), err
 
 
 def test_a_udf_that_kills_its_process():

@@ -75,3 +75,12 @@ def test_writes_are_refused(catalog, sql):
                                  "create or replace temp view y as select * from temp"])
 def test_what_stays_in_the_session_is_not_refused(catalog, sql):
     assert spark_catalog.resolve(sql) == sql
+
+
+def test_show(catalog, monkeypatch):
+    monkeypatch.setattr(spark_catalog, "_databases", lambda: ["a", "it's"])
+    monkeypatch.setattr(spark_catalog, "_tables", lambda d: [{"Name": d + "1"}])
+    assert spark_catalog.resolve("SHOW DATABASES") == (
+        "SELECT * FROM VALUES ('a'), ('it\\'s') AS t(namespace)")
+    assert spark_catalog.resolve("show tables in x;") == (
+        "SELECT * FROM VALUES ('x', 'x1') AS t(namespace, tableName)")

@@ -137,10 +137,8 @@ static inline void gen_entry(gen *g, const nk_shape *s, size_t i, int depth)
 {
     if (i)
         (void)nk_buf_putc(&g->b, ',');
-    if (s->kind == NK_KIND_MAP) {
-        gen_string(g, s->key);
-        (void)nk_buf_putc(&g->b, ':');
-    }
+    if (s->kind == NK_KIND_MAP) /* keys that differ */
+        (void)nk_buf_printf(&g->b, "\"k%zu\":", i);
     gen_value(g, s->elem, depth + 1);
 }
 
@@ -254,7 +252,10 @@ static inline void gen_seq(gen *g, const nk_shape *s, int depth)
             (void)nk_buf_putc(&g->b, ',');
         bool bad = here && i == n - 1;
         if (map) {
-            gen_string(g, s->key);
+            if (g->at) /* keys that differ: a later one must not undo the fault */
+                (void)nk_buf_printf(&g->b, "\"k%zu\"", i);
+            else
+                gen_string(g, s->key);
             (void)nk_buf_putc(&g->b, ':');
         }
         if (bad && g->fault == FAULT_NULL_ELEM && !map) {

@@ -140,7 +140,7 @@ static void every_constraint_is_kept(void **state)
         top = glue_ops[op].input;
         walk(top, 0, a);
     }
-    print_message("%zu places, refused:", tried / (FAULT_KINDS - 1));
+    print_message("# %zu places, refused:", tried / (FAULT_KINDS - 1));
     for (gen_fault f = FAULT_TYPE; f < FAULT_KINDS; f++)
         print_message(" %zu %s", put[f], names[f]);
     print_message("\n");

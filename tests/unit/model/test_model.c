@@ -297,6 +297,11 @@ static void depth_is_refused_as_a_bad_request(void **state)
 
 static void string_maps_are_edited(void **state)
 {
+    glue_CreateDatabaseRequest *r =
+        decode(&glue_CreateDatabaseRequest_shape,
+               "{\"Tags\":{\"a\":\"1\",\"b\":\"2\",\"a\":\"3\",\"c\":\"4\",\"b\":\"5\"}}");
+    assert_string_equal(encode(&glue_CreateDatabaseRequest_shape, r),
+                        "{\"Tags\":{\"a\":\"3\",\"b\":\"5\",\"c\":\"4\"}}");
     nk_map_str m = {0};
     assert_null(nk_map_str_get(&m, "a").p);
     assert_int_equal(nk_map_str_put(&m, arena, NK_STR("a"), NK_STR("1")), NK_OK);
@@ -307,6 +312,25 @@ static void string_maps_are_edited(void **state)
     nk_map_str_del(&m, "a");
     assert_null(nk_map_str_get(&m, "a").p);
     assert_true(nk_str_is(nk_map_str_get(&m, "b"), "2"));
+}
+
+static void long_maps_merge_duplicates_too(void **state)
+{
+    nk_buf b;
+    nk_buf_init(&b, 1 << 20);
+    (void)nk_buf_puts(&b, "{\"Tags\":{");
+    for (int i = 0; i < 3000; i++)
+        (void)nk_buf_printf(&b, "%s\"k%d\":\"%d\"", i ? "," : "", i % 1000, i);
+    (void)nk_buf_puts(&b, "}}");
+    glue_CreateDatabaseRequest *r = decode(&glue_CreateDatabaseRequest_shape, b.p);
+    assert_int_equal(r->Tags.n, 1000);
+    for (int i = 0; i < 1000; i += 37) {
+        char key[16], value[16];
+        snprintf(key, sizeof key, "k%d", i);
+        snprintf(value, sizeof value, "%d", 2000 + i);
+        assert_true(nk_str_is(nk_map_str_get(&r->Tags, key), value));
+    }
+    nk_buf_free(&b);
 }
 
 int main(void)
@@ -324,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unknown_and_null_members_are_passed_over, begin, end),
         cmocka_unit_test_setup_teardown(depth_is_refused_as_a_bad_request, begin, end),
         cmocka_unit_test_setup_teardown(string_maps_are_edited, begin, end),
+        cmocka_unit_test_setup_teardown(long_maps_merge_duplicates_too, begin, end),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }
