@@ -3,10 +3,11 @@ SHELL := /bin/bash
 export NIKAWA_DEPS ?= $(HOME)/.cache/nikawa
 export PKG_CONFIG_PATH := $(NIKAWA_DEPS)/pkgconfig:$(PKG_CONFIG_PATH)
 MESON_ARGS = -Ddeps_dir=$(NIKAWA_DEPS) -Dpython=$(NIKAWA_DEPS)/venv/run/bin/python
+comma := ,
 DEMO_DIR ?= $(CURDIR)/demo-data
 
 .DEFAULT_GOAL := help
-.PHONY: help deps configure build asan tsan fuzz test demo bench stop lint format coverage clean
+.PHONY: help deps configure build asan tsan fuzz test demo bench stop lint format clean
 
 help: ## this list
 	@printf 'Nikawa: AWS Glue on your own machine\n\n'
@@ -15,10 +16,16 @@ help: ## this list
 deps: ## install what building and running need (pinned, checksummed)
 	@deps/install build run
 
+# $(call setup,FOLDER,ARGUMENTS): configures FOLDER when that was not done yet, or was done with other arguments.
+define setup
+	@if [ -f $(1)/build.ninja ] && [ "$$(cat $(1)/arguments 2>/dev/null || echo '$(2)')" != '$(2)' ]; then rm -rf $(1); fi
+	@[ -f $(1)/build.ninja ] || meson setup $(1) $(2) >$(1).log 2>&1 || { cat $(1).log; rm -f $(1).log; exit 1; }
+	@[ ! -f $(1).log ] || mv -f $(1).log $(1)/configure.log
+	@[ -f $(1)/arguments ] || echo '$(2)' >$(1)/arguments
+endef
+
 configure: deps
-	@[ -f build/build.ninja ] || meson setup build -Doptimization=2 -Dtests=false $(MESON_ARGS) >build.log 2>&1 || \
-		{ cat build.log; rm -f build.log; exit 1; }
-	@mv -f build.log build/configure.log 2>/dev/null || true
+	$(call setup,build,-Doptimization=2 -Dtests=false $(MESON_ARGS))
 
 build: configure ## build/nikawa
 	@ninja -C build --quiet
@@ -26,26 +33,23 @@ build: configure ## build/nikawa
 # Tests run on builds of their own: addresses, undefined behaviour and leaks checked; threads checked.
 asan: deps
 	@deps/install test
-	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false \
-		-Doptimization=1 $(MESON_ARGS) >/dev/null
+	$(call setup,build-asan,-Db_sanitize=address$(comma)undefined -Db_lundef=false -Doptimization=1 $(MESON_ARGS))
 	@ninja -C build-asan --quiet
 
 tsan: deps
 	@deps/install test
-	@[ -f build-tsan/build.ninja ] || meson setup build-tsan -Db_sanitize=thread -Db_lundef=false \
-		-Doptimization=1 $(MESON_ARGS) >/dev/null
+	$(call setup,build-tsan,-Db_sanitize=thread -Db_lundef=false -Doptimization=1 $(MESON_ARGS))
 	@ninja -C build-tsan --quiet
 
+fuzz: export CC = clang
 fuzz: deps ## fuzz every parser for FUZZ_SECONDS each (default 60)
 	@deps/install test
-	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined \
-		-Db_lundef=false $(MESON_ARGS) >/dev/null
+	$(call setup,build-fuzz,-Dfuzz=true -Db_sanitize=address$(comma)undefined -Db_lundef=false $(MESON_ARGS))
 	@tests/fuzz/run build-fuzz $${FUZZ_SECONDS:-60}
 
-test: build ## every test; ends with "N passed, N failed"
-	@deps/install test demo
-	@$(MAKE) --no-print-directory asan
-	@tests/run
+test: ## every test; ends with "N passed, N failed" (SUITE="unit api" for some)
+	@deps/install build run test demo
+	@tests/run $(SUITE)
 
 demo: build ## AWS Glue's main job on real data, step by step
 	@deps/install demo
@@ -68,5 +72,5 @@ format: ## clang-format in place
 	@deps/install test
 	@git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
-clean: ## remove what builds left
+clean: ## remove what builds left (the demo's data stays in DEMO_DIR)
 	rm -rf build build-asan build-tsan build-fuzz
