@@ -471,7 +471,7 @@ size_t nk_spark_double_text(double d, bool is_float, char *out, size_t cap)
             break;
     }
     char *e = strchr(t, 'e');
-    int ex = atoi(e + 1), n = 0;
+    int ex = (int)strtol(e + 1, NULL, 10), n = 0;
     for (char *c = t; c < e; c++)
         if (digit(*c))
             dig[n++] = *c;
