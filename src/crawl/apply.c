@@ -1,0 +1,681 @@
+/* What a crawl found, into the catalogue: by the crawler's policies, a table a transaction. */
+#include <stdio.h>
+
+#include "crawl/crawlers_int.h"
+
+#define CLOSURE_CHANGES 2000 /* partitions a transaction; a table with more takes several */
+
+typedef enum { DID_NOTHING, DID_CREATE, DID_UPDATE, DID_REFRESH } deed;
+
+typedef struct known {
+    glue_StorageDescriptor *sd;
+    nk_list_str values;
+    bool seen;
+} known;
+
+/* The partitions that were there before. */
+typedef struct old_partitions {
+    nk_arena *a;
+    nk_map by_values;
+    nk_code rc;
+} old_partitions;
+
+/* One table of the result, and what its transaction makes of it. */
+typedef struct found {
+    nk_crawl_run *run;
+    nk_str base, location;
+    glue_TableInput *input; /* without Name */
+    nk_strs partition_frames;
+    nk_arena *a;
+    /* of a batch of partitions */
+    glue_PartitionInput_list parts;
+    size_t from, to;
+    bool first, last;
+    old_partitions old; /* read with the first batch */
+    /* out */
+    nk_str name;
+    deed did;
+    bool keys_changed;
+    nk_catalog_counts counts;
+} found;
+
+static bool update_policy(const nk_crawl_run *run)
+{
+    return !run->new_only &&
+           nk_str_is(run->def->SchemaChangePolicy->UpdateBehavior, "UPDATE_IN_DATABASE");
+}
+
+static bool delete_policy(const nk_crawl_run *run, const char *what)
+{
+    return !run->new_only && nk_str_is(run->def->SchemaChangePolicy->DeleteBehavior, what);
+}
+
+static nk_str no_slash(nk_str s)
+{
+    while (s.n && s.p[s.n - 1] == '/')
+        s.n--;
+    return s;
+}
+
+static bool same_place(nk_str a, nk_str b)
+{
+    return nk_str_eq(no_slash(a), no_slash(b));
+}
+
+static bool same_columns(const glue_Column_list *a, const glue_Column_list *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++) {
+        if (!nk_str_eq(a->v[i].Name, b->v[i].Name) || !nk_str_eq(a->v[i].Type, b->v[i].Type))
+            return false;
+    }
+    return true;
+}
+
+static bool same_map(const nk_map_str *a, const nk_map_str *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++) {
+        nk_str other = NK_STR_NULL;
+        for (size_t k = 0; k < b->n; k++) {
+            if (nk_str_eq(a->v[i].key, b->v[k].key))
+                other = b->v[k].value;
+        }
+        if (!nk_str_eq(a->v[i].value, other))
+            return false;
+    }
+    return true;
+}
+
+/* What decides how data is read; statistics aside. */
+static bool same_storage(const glue_StorageDescriptor *a, const glue_StorageDescriptor *b)
+{
+    const glue_SerDeInfo *x = a->SerdeInfo, *y = b->SerdeInfo;
+    return same_columns(&a->Columns, &b->Columns) && nk_str_eq(a->InputFormat, b->InputFormat) &&
+           same_place(a->Location, b->Location) && x && y &&
+           nk_str_eq(x->SerializationLibrary, y->SerializationLibrary) &&
+           same_map(&x->Parameters, &y->Parameters);
+}
+
+/* ---- a table ---- */
+
+/* Existing columns keep their comments; with MergeNewColumns they stay as they are and only new ones are added. */
+static nk_code merge_columns(found *f, const glue_Column_list *old, glue_Column_list *now)
+{
+    bool merge = f->run->config.merge_new_columns;
+    glue_Column_list out = {.set = true};
+    nk_map names;
+    nk_code rc = NK_OK;
+    out.v = NK_NEWN(f->a, glue_Column, old->n + now->n + 1);
+    if (!out.v)
+        return NK_E_NOMEM;
+    nk_map_init(&names);
+    for (size_t i = 0; i < old->n && rc == NK_OK; i++) {
+        rc = nk_map_put(&names, old->v[i].Name, &old->v[i], NULL);
+        if (merge)
+            out.v[out.n++] = old->v[i];
+    }
+    for (size_t i = 0; i < now->n && rc == NK_OK; i++) {
+        const glue_Column *same = nk_map_get(&names, now->v[i].Name);
+        if (same && merge)
+            continue;
+        out.v[out.n] = now->v[i];
+        if (same)
+            out.v[out.n].Comment = same->Comment;
+        out.n++;
+    }
+    nk_map_free(&names);
+    *now = out;
+    return rc;
+}
+
+/* The crawler's parameters over those that others have set. */
+static nk_code merge_parameters(found *f, const nk_map_str *old, nk_map_str *now)
+{
+    for (size_t i = 0; old && i < old->n; i++) {
+        bool ours = nk_str_is(old->v[i].key, "DEPRECATED_BY_CRAWLER") ||
+                    nk_str_is(old->v[i].key, "skip.header.line.count") ||
+                    nk_str_is(old->v[i].key, "jsonPath") || nk_str_is(old->v[i].key, "multiline") ||
+                    nk_str_is(old->v[i].key, "areColumnsQuoted") ||
+                    nk_str_is(old->v[i].key, "delimiter") || nk_str_is(old->v[i].key, "columnsOrdered");
+        bool there = false;
+        for (size_t k = 0; k < now->n; k++)
+            there |= nk_str_eq(now->v[k].key, old->v[i].key);
+        if (!ours && !there)
+            NK_TRY(nk_map_str_put(now, f->a, old->v[i].key, old->v[i].value));
+    }
+    return NK_OK;
+}
+
+static nk_code sign(found *f, nk_map_str *parameters)
+{
+    parameters->set = true;
+    NK_TRY(nk_map_str_put(parameters, f->a, NK_STR("CRAWL_RUN_ID"), nk_str_c(f->run->crawl_id)));
+    return nk_map_str_put(parameters, f->a, NK_STR("UPDATED_BY_CRAWLER"), f->run->name);
+}
+
+/* Where the table stands: under its plain name, or under that with a hash when another location has taken it. */
+static nk_code find_table(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, glue_Table **existing, nk_err *err)
+{
+    nk_str plain = nk_crawl_table_name(f->a, f->run->def->TablePrefix, f->base);
+    f->name = plain;
+    for (int clash = 0; clash < 2; clash++) {
+        nk_err missing = NK_ERR_INIT;
+        nk_code rc = nk_catalog_get_table(tx, ctx, f->run->def->DatabaseName, f->name, existing, &missing);
+        if (rc == NK_E_NOT_FOUND) {
+            *existing = NULL;
+            return NK_OK;
+        }
+        if (rc != NK_OK)
+            return nk_fail(err, rc, "%s", missing.msg);
+        glue_StorageDescriptor *sd = (*existing)->StorageDescriptor;
+        if (sd && same_place(sd->Location, f->location))
+            return NK_OK;
+        f->name = nk_crawl_clash_name(f->a, plain, f->location);
+    }
+    return NK_OK;
+}
+
+static bool same_keys(const glue_Column_list *a, const glue_Column_list *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++) {
+        if (!nk_str_ieq(a->v[i].Name, b->v[i].Name))
+            return false;
+    }
+    return true;
+}
+
+/* The table's own changes; at most two. */
+static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_catalog_change *out,
+                             size_t *n, nk_err *err)
+{
+    glue_Table *old;
+    nk_str db = f->run->def->DatabaseName;
+    NK_TRY(find_table(tx, ctx, f, &old, err));
+    glue_TableInput *in = NK_NEW(f->a, glue_TableInput);
+    glue_StorageDescriptor *sd = NK_NEW(f->a, glue_StorageDescriptor);
+    if (!in || !sd)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
+    *in = *f->input; /* the closure may run again: the worker's result stays as it is */
+    *sd = *f->input->StorageDescriptor;
+    in->StorageDescriptor = sd;
+    in->Name = f->name;
+    in->Parameters = (nk_map_str){0};
+    sd->Parameters = (nk_map_str){0};
+    for (size_t i = 0; i < f->input->Parameters.n; i++) {
+        NK_TRY(nk_map_str_put(&in->Parameters, f->a, f->input->Parameters.v[i].key,
+                              f->input->Parameters.v[i].value));
+        NK_TRY(nk_map_str_put(&sd->Parameters, f->a, f->input->Parameters.v[i].key,
+                              f->input->Parameters.v[i].value));
+    }
+    NK_TRY(sign(f, &in->Parameters));
+    NK_TRY(sign(f, &sd->Parameters));
+    if (!old) {
+        f->did = DID_CREATE;
+        out[(*n)++] = (nk_catalog_change){.kind = NK_CHANGE_CREATE_TABLE, .database = db, .table = f->name,
+                                          .table_input = in};
+        return NK_OK;
+    }
+    f->keys_changed = !same_keys(&old->PartitionKeys, &in->PartitionKeys);
+    bool differs = f->keys_changed || !same_storage(old->StorageDescriptor, f->input->StorageDescriptor);
+    if (!update_policy(f->run)) {
+        if (differs && !f->run->new_only)
+            nk_crawl_log(f->run, "INFO", "The schema of table %.*s has changed; UpdateBehavior is LOG, so it stays",
+                         NK_STR_ARG(f->name));
+        f->did = DID_NOTHING;
+        return NK_OK;
+    }
+    in->Description = old->Description;
+    in->Owner = old->Owner.n ? old->Owner : in->Owner;
+    NK_TRY(merge_parameters(f, &old->Parameters, &in->Parameters));
+    NK_TRY(merge_parameters(f, &old->StorageDescriptor->Parameters, &sd->Parameters));
+    if (merge_columns(f, &old->StorageDescriptor->Columns, &sd->Columns) != NK_OK)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
+    differs = f->keys_changed || !same_storage(old->StorageDescriptor, sd);
+    f->did = differs ? DID_UPDATE : DID_REFRESH;
+    if (f->keys_changed) /* other partition keys: another table under the same name */
+        out[(*n)++] = (nk_catalog_change){.kind = NK_CHANGE_DELETE_TABLE, .database = db,
+                                          .table = f->name, .or_exists = true};
+    out[(*n)++] = (nk_catalog_change){
+        .kind = f->keys_changed ? NK_CHANGE_CREATE_TABLE : NK_CHANGE_UPDATE_TABLE,
+        .database = db,
+        .table = f->name,
+        .table_input = in,
+        .skip_archive = !differs};
+    return NK_OK;
+}
+
+/* ---- its partitions ---- */
+
+static nk_str values_key(nk_arena *a, const nk_list_str *v)
+{
+    nk_buf b;
+    nk_buf_init(&b, 1 << 20);
+    for (size_t i = 0; i < v->n; i++) {
+        nk_buf_str(&b, v->v[i]);
+        nk_buf_putc(&b, 0);
+    }
+    nk_str out = nk_buf_dup(&b, a);
+    nk_buf_free(&b);
+    return out;
+}
+
+static bool keep_old(void *arg, const glue_Partition *p)
+{
+    old_partitions *o = arg;
+    void *sd = NULL;
+    known *k = NK_NEW(o->a, known);
+    if (!k || !p->StorageDescriptor ||
+        nk_model_copy(&glue_StorageDescriptor_shape, p->StorageDescriptor, o->a, &sd) != NK_OK) {
+        o->rc = NK_E_NOMEM;
+        return false;
+    }
+    k->sd = sd;
+    k->values.set = true;
+    k->values.n = p->Values.n;
+    k->values.v = NK_NEWN(o->a, nk_str, p->Values.n ? p->Values.n : 1);
+    for (size_t i = 0; k->values.v && i < p->Values.n; i++)
+        k->values.v[i] = nk_str_dup(o->a, p->Values.v[i]);
+    nk_str key = values_key(o->a, &p->Values);
+    o->rc = key.p && k->values.v ? nk_map_put(&o->by_values, key, k, NULL) : NK_E_NOMEM;
+    return o->rc == NK_OK;
+}
+
+static nk_code partition_changes(found *f, old_partitions *old, nk_catalog_change *out, size_t *n)
+{
+    nk_str db = f->run->def->DatabaseName;
+    for (size_t i = f->from; i < f->to; i++) {
+        const glue_PartitionInput *p = &f->parts.v[i];
+        known *k = nk_map_get(&old->by_values, values_key(f->a, &p->Values));
+        bool put = false;
+        if (k) {
+            k->seen = true;
+            if (!update_policy(f->run) || same_storage(k->sd, p->StorageDescriptor))
+                continue;
+            put = true;
+        }
+        out[(*n)++] = (nk_catalog_change){.kind = put ? NK_CHANGE_PUT_PARTITION : NK_CHANGE_ADD_PARTITION,
+                                          .database = db,
+                                          .table = f->name,
+                                          .partition_input = p};
+    }
+    return NK_OK;
+}
+
+/* Partitions whose folder is gone. */
+static void gone_partitions(found *f, old_partitions *old, nk_catalog_change *out, size_t *n, size_t max)
+{
+    nk_map_slot *slot;
+    for (size_t i = 0; i < f->parts.n; i++) {
+        known *k = nk_map_get(&old->by_values, values_key(f->a, &f->parts.v[i].Values));
+        if (k)
+            k->seen = true;
+    }
+    for (size_t i = 0; nk_map_next(&old->by_values, &i, &slot) && *n < max;) {
+        known *k = slot->value;
+        if (k->seen || !nk_str_starts(k->sd->Location, f->location))
+            continue;
+        out[(*n)++] = (nk_catalog_change){.kind = NK_CHANGE_DELETE_PARTITION,
+                                          .database = f->run->def->DatabaseName,
+                                          .table = f->name,
+                                          .values = &k->values};
+    }
+}
+
+static nk_code remember(nk_tx *tx, found *f, nk_err *err)
+{
+    nk_val cols[MADE_COLS] = {
+        [MADE_REGION] = nk_vs(f->run->region),
+        [MADE_CRAWLER] = nk_vs(f->run->name),
+        [MADE_DATABASE] = nk_vs(f->run->def->DatabaseName),
+        [MADE_TABLE] = nk_vs(f->name),
+        [MADE_LOCATION] = nk_vs(f->location),
+        [MADE_SEQ] = nk_vi(f->run->seq),
+    };
+    nk_row row = {.cols = cols, .body = NK_STR("{}")};
+    return nk_store_put(tx, &nk_kind_made, &row, err);
+}
+
+static nk_catalog_ctx context(nk_crawl_run *run, nk_arena *a)
+{
+    const nk_settings *s = run->owner->app->settings;
+    return (nk_catalog_ctx){.region = run->region,
+                            .account_id = nk_str_c(s->account_id),
+                            .created_by = nk_str_printf(a, "arn:aws:sts::%s:assumed-role/%.*s/AWS-Crawler",
+                                                        s->account_id, NK_STR_ARG(run->def->Role)),
+                            .now_us = nk_now_us(run->owner->app->env),
+                            .arena = a};
+}
+
+/* The closure: reads what is there, decides, changes. */
+static nk_code apply_batch(nk_tx *tx, void *arg, nk_err *err)
+{
+    found *f = arg;
+    nk_arena *a = nk_arena_create(0);
+    if (!a)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
+    f->a = a;
+    nk_catalog_ctx ctx = context(f->run, a);
+    size_t n = 0, max = 4 + 2 * CLOSURE_CHANGES;
+    nk_catalog_change *changes = NK_NEWN(a, nk_catalog_change, max);
+    nk_code rc = changes ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
+    if (rc == NK_OK && f->first)
+        rc = table_changes(tx, &ctx, f, changes, &n, err);
+    else if (rc == NK_OK)
+        f->name = nk_str_dup(a, f->name);
+    bool fresh = f->did == DID_CREATE || f->keys_changed;
+    if (rc == NK_OK && f->first && f->input->PartitionKeys.n && !fresh) {
+        nk_map_free(&f->old.by_values); /* of an earlier try */
+        nk_map_init(&f->old.by_values);
+        rc = nk_catalog_each_partition(tx, &ctx, f->run->def->DatabaseName, f->name, NK_STR(""), keep_old,
+                                       &f->old, err);
+        if (rc == NK_OK && f->old.rc != NK_OK)
+            rc = nk_fail(err, f->old.rc, "Out of memory reading partitions");
+    }
+    bool partitions = !f->keys_changed || update_policy(f->run);
+    if (rc == NK_OK && partitions)
+        rc = partition_changes(f, &f->old, changes, &n);
+    if (rc == NK_OK && partitions && f->last && delete_policy(f->run, "DELETE_FROM_DATABASE"))
+        gone_partitions(f, &f->old, changes, &n, max);
+    if (rc == NK_OK)
+        rc = nk_catalog_apply(tx, &ctx, changes, n, &f->counts, err);
+    if (rc == NK_OK && f->first)
+        rc = remember(tx, f, err);
+    /* the name outlives the closure's arena */
+    if (rc == NK_OK)
+        f->name = nk_str_dup(f->run->arena, f->name);
+    nk_arena_destroy(a);
+    return rc;
+}
+
+static nk_code read_partitions(found *f, nk_arena *a, nk_err *err)
+{
+    size_t cap = 0;
+    f->parts = (glue_PartitionInput_list){.set = true};
+    for (size_t i = 0; i < f->partition_frames.n; i++) {
+        nk_json_reader r;
+        nk_str raw;
+        void *list;
+        nk_json_begin(&r, f->partition_frames.v[i], a, 0, err);
+        NK_TRY(nk_json_next(&r));
+        for (;;) {
+            NK_TRY(nk_json_next(&r));
+            if (r.token != NK_JSON_KEY)
+                break;
+            bool inputs = nk_str_is(r.text, "inputs");
+            NK_TRY(nk_json_next(&r));
+            NK_TRY(nk_json_raw(&r, &raw));
+            if (!inputs)
+                continue;
+            NK_TRY(nk_model_decode(&glue_PartitionInputList_shape, raw, a, &list, err));
+            const glue_PartitionInput_list *l = list;
+            if (f->parts.n + l->n > cap) {
+                cap = (f->parts.n + l->n) * 2;
+                glue_PartitionInput *v = NK_NEWN(a, glue_PartitionInput, cap);
+                if (!v)
+                    return nk_fail(err, NK_E_NOMEM, "Out of memory reading partitions");
+                if (f->parts.n)
+                    memcpy(v, f->parts.v, f->parts.n * sizeof *v);
+                f->parts.v = v;
+            }
+            memcpy(f->parts.v + f->parts.n, l->v, l->n * sizeof *l->v);
+            f->parts.n += l->n;
+        }
+    }
+    return NK_OK;
+}
+
+static nk_code note(nk_crawl_run *run, nk_strs *list, nk_str name)
+{
+    nk_str *slot = nk_strs_add(list, run->arena);
+    if (!slot)
+        return NK_E_NOMEM;
+    *slot = name;
+    return NK_OK;
+}
+
+static nk_code apply_table(nk_crawl_run *run, found *f, nk_err *err)
+{
+    nk_arena *a = nk_arena_create(0);
+    nk_store *store = run->owner->app->store;
+    nk_code rc = a ? read_partitions(f, a, err) : nk_fail(err, NK_E_NOMEM, "Out of memory");
+    f->from = 0;
+    f->first = true;
+    f->old.a = a;
+    nk_map_init(&f->old.by_values);
+    do {
+        f->to = f->from + CLOSURE_CHANGES < f->parts.n ? f->from + CLOSURE_CHANGES : f->parts.n;
+        f->last = f->to == f->parts.n;
+        if (rc == NK_OK)
+            rc = nk_store_write(store, apply_batch, f, err);
+        if (rc != NK_OK)
+            break;
+        run->counts.partitions_created += f->counts.partitions_created;
+        run->counts.partitions_updated += f->counts.partitions_updated;
+        run->counts.partitions_deleted += f->counts.partitions_deleted;
+        f->first = false;
+        f->from = f->to;
+    } while (f->from < f->parts.n);
+    nk_map_free(&f->old.by_values);
+    nk_arena_destroy(a);
+    if (rc != NK_OK)
+        return nk_wrap(err, "Table %.*s", NK_STR_ARG(f->name));
+    const char *did = f->did == DID_CREATE ? "Created" : f->did == DID_UPDATE ? "Updated" : NULL;
+    if (did)
+        nk_crawl_log(run, "INFO", "%s table %.*s in database %.*s", did, NK_STR_ARG(f->name),
+                     NK_STR_ARG(run->def->DatabaseName));
+    run->counts.tables_created += f->did == DID_CREATE;
+    run->counts.tables_updated += f->did == DID_UPDATE;
+    if (f->did == DID_CREATE)
+        rc = note(run, &run->created, f->name);
+    else if (f->did == DID_UPDATE)
+        rc = note(run, &run->updated, f->name);
+    return rc;
+}
+
+/* ---- what is no longer there ---- */
+
+typedef struct gone {
+    nk_crawl_run *run;
+    nk_str database, table, location;
+} gone;
+NK_LIST(gone_list, gone);
+
+typedef struct gone_scan {
+    nk_crawl_run *run;
+    gone_list list;
+} gone_scan;
+
+static bool under_targets(const nk_crawl_run *run, nk_str location)
+{
+    const glue_S3Target_list *t = &run->def->Targets->S3Targets;
+    for (size_t i = 0; i < t->n; i++) {
+        if (nk_str_starts(location, no_slash(t->v[i].Path)))
+            return true;
+    }
+    return false;
+}
+
+static bool gone_row(void *arg, const nk_row *row)
+{
+    gone_scan *s = arg;
+    const nk_val *v = row->cols;
+    if (v[MADE_SEQ].i == s->run->seq || !under_targets(s->run, v[MADE_LOCATION].s) ||
+        !nk_str_eq(v[MADE_DATABASE].s, s->run->def->DatabaseName))
+        return true;
+    gone *g = gone_list_add(&s->list, s->run->arena);
+    if (!g)
+        return false;
+    *g = (gone){s->run, nk_str_dup(s->run->arena, v[MADE_DATABASE].s),
+                nk_str_dup(s->run->arena, v[MADE_TABLE].s),
+                nk_str_dup(s->run->arena, v[MADE_LOCATION].s)};
+    return true;
+}
+
+static nk_code find_gone(nk_tx *tx, void *arg, nk_err *err)
+{
+    gone_scan *s = arg;
+    nk_query q = {.kind = &nk_kind_made,
+                  .prefix = NK_KEY(nk_vs(s->run->region), nk_vs(s->run->name)),
+                  .nprefix = 2,
+                  .no_body = true};
+    return nk_store_scan(tx, &q, gone_row, s, err);
+}
+
+/* DID_NOTHING in *arg's run counts when the table is not ours any more. */
+static nk_code drop_table(nk_tx *tx, void *arg, nk_err *err)
+{
+    gone *g = arg;
+    nk_crawl_run *run = g->run;
+    nk_arena *a = nk_arena_create(0);
+    if (!a)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory");
+    nk_catalog_ctx ctx = context(run, a);
+    glue_Table *t = NULL;
+    nk_err missing = NK_ERR_INIT;
+    nk_code rc = nk_catalog_get_table(tx, &ctx, g->database, g->table, &t, &missing);
+    bool there = rc == NK_OK && t->StorageDescriptor &&
+                 same_place(t->StorageDescriptor->Location, g->location);
+    nk_catalog_change change = {.kind = NK_CHANGE_DELETE_TABLE, .database = g->database,
+                                .table = g->table, .or_exists = true};
+    glue_TableInput in;
+    bool drop = delete_policy(run, "DELETE_FROM_DATABASE"), apply = there && drop;
+    if (there && !drop && !nk_map_str_get(&t->Parameters, "DEPRECATED_BY_CRAWLER").p) {
+        char now[24];
+        snprintf(now, sizeof now, "%lld", (long long)(ctx.now_us / 1000));
+        in = (glue_TableInput){.Name = t->Name,
+                               .Description = t->Description,
+                               .Owner = t->Owner,
+                               .LastAccessTime = t->LastAccessTime,
+                               .Retention = t->Retention,
+                               .StorageDescriptor = t->StorageDescriptor,
+                               .PartitionKeys = t->PartitionKeys,
+                               .TableType = t->TableType,
+                               .Parameters = t->Parameters};
+        rc = nk_map_str_put(&in.Parameters, a, NK_STR("DEPRECATED_BY_CRAWLER"), nk_str_c(now));
+        change.kind = NK_CHANGE_UPDATE_TABLE;
+        change.table_input = &in;
+        apply = rc == NK_OK;
+    } else if (rc == NK_E_NOT_FOUND) {
+        rc = NK_OK;
+    }
+    if (rc == NK_OK && apply)
+        rc = nk_catalog_apply(tx, &ctx, &change, 1, NULL, err);
+    if (rc == NK_OK && (drop || !there))
+        rc = nk_store_delete(tx, &nk_kind_made,
+                             NK_KEY(nk_vs(run->region), nk_vs(run->name), nk_vs(g->database), nk_vs(g->table)),
+                             err);
+    nk_arena_destroy(a);
+    if (rc == NK_OK)
+        g->run = apply ? run : NULL;
+    return rc;
+}
+
+static nk_code drop_gone(nk_crawl_run *run, nk_err *err)
+{
+    gone_scan s = {.run = run};
+    nk_store *store = run->owner->app->store;
+    if (run->new_only)
+        return NK_OK;
+    NK_TRY(nk_store_read(store, find_gone, &s, err));
+    for (size_t i = 0; i < s.list.n; i++) {
+        gone *g = &s.list.v[i];
+        if (delete_policy(run, "LOG")) {
+            nk_crawl_log(run, "INFO", "The data of table %.*s is gone; DeleteBehavior is LOG, so it stays",
+                         NK_STR_ARG(g->table));
+            continue;
+        }
+        nk_code rc = NK_OK;
+        g->run = run;
+        rc = nk_store_write(store, drop_table, g, err);
+        if (rc != NK_OK)
+            return rc;
+        if (!g->run)
+            continue;
+        bool drop = delete_policy(run, "DELETE_FROM_DATABASE");
+        nk_crawl_log(run, "INFO", "The data of table %.*s is gone: %s", NK_STR_ARG(g->table),
+                     drop ? "deleted" : "marked as deprecated");
+        run->counts.tables_deleted += drop;
+        run->counts.tables_updated += !drop;
+        if (note(run, drop ? &run->deleted : &run->updated, g->table) != NK_OK)
+            return NK_E_NOMEM;
+    }
+    return NK_OK;
+}
+
+/* ---- all of it ---- */
+
+static nk_code read_table(nk_crawl_run *run, nk_str frame, found *f, nk_err *err)
+{
+    nk_json_reader r;
+    nk_str raw;
+    void *input;
+    *f = (found){.run = run};
+    nk_json_begin(&r, frame, run->arena, 0, err);
+    NK_TRY(nk_json_next(&r));
+    for (;;) {
+        NK_TRY(nk_json_next(&r));
+        if (r.token != NK_JSON_KEY)
+            break;
+        nk_str key = r.text;
+        NK_TRY(nk_json_next(&r));
+        if (nk_str_is(key, "base"))
+            f->base = r.text;
+        NK_TRY(nk_json_raw(&r, &raw));
+        if (nk_str_is(key, "input")) {
+            NK_TRY(nk_model_decode(&glue_TableInput_shape, raw, run->arena, &input, err));
+            f->input = input;
+        }
+    }
+    if (!f->input || !f->input->StorageDescriptor || !f->base.p)
+        return nk_fail(err, NK_E_INTERNAL, "The crawl's worker sent a table without a definition");
+    f->location = f->input->StorageDescriptor->Location;
+    return NK_OK;
+}
+
+static bool is_table(nk_str frame)
+{
+    return nk_str_starts(frame, NK_STR("{\"event\":\"table\""));
+}
+
+static nk_code make_database(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_crawl_run *run = arg;
+    nk_arena *a = nk_arena_create(0);
+    if (!a)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory");
+    nk_catalog_ctx ctx = context(run, a);
+    nk_catalog_change change = {.kind = NK_CHANGE_CREATE_DATABASE, .database = run->def->DatabaseName,
+                                .or_exists = true};
+    nk_code rc = nk_catalog_apply(tx, &ctx, &change, 1, NULL, err);
+    nk_arena_destroy(a);
+    return rc;
+}
+
+nk_code nk_crawl_apply(nk_crawl_run *run, nk_err *err)
+{
+    size_t tables = 0;
+    for (size_t i = 0; i < run->frames.n; i++)
+        tables += is_table(run->frames.v[i]);
+    if (run->config.table_threshold && tables > (size_t)run->config.table_threshold)
+        return nk_fail(err, NK_E_LIMIT,
+                       "The crawl found %zu tables, more than the TableThreshold of %d; nothing was changed",
+                       tables, run->config.table_threshold);
+    NK_TRY(nk_store_write(run->owner->app->store, make_database, run, err));
+    for (size_t i = 0; i < run->frames.n; i++) {
+        found f;
+        NK_TRY(read_table(run, run->frames.v[i], &f, err));
+        while (i + 1 < run->frames.n && !is_table(run->frames.v[i + 1])) {
+            nk_str *slot = nk_strs_add(&f.partition_frames, run->arena);
+            if (!slot)
+                return nk_fail(err, NK_E_NOMEM, "Out of memory");
+            *slot = run->frames.v[++i];
+        }
+        NK_TRY(apply_table(run, &f, err));
+    }
+    return drop_gone(run, err);
+}

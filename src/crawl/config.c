@@ -1,0 +1,176 @@
+/* What a crawler's definition must satisfy. */
+#include "crawl/crawlers_int.h"
+#include "lake/s3.h"
+
+static nk_code unknown(const char *where, const nk_json *j, nk_err *err)
+{
+    return nk_fail(err, NK_E_INVALID, "Crawler configuration: unknown member \"%.*s\" of %s",
+                   NK_STR_ARG(j->key), where);
+}
+
+static nk_code wants(const char *member, const char *what, nk_err *err)
+{
+    return nk_fail(err, NK_E_INVALID, "Crawler configuration: %s must be %s", member, what);
+}
+
+static nk_code flag(const nk_json *j, const char *member, const char *only, bool *out, nk_err *err)
+{
+    if (j->kind != NK_JSON_STRING || !nk_str_is(j->text, only))
+        return nk_fail(err, NK_E_INVALID, "Crawler configuration: %s must be \"%s\"", member, only);
+    *out = true;
+    return NK_OK;
+}
+
+static nk_code count(const nk_json *j, const char *member, int64_t min, int *out, nk_err *err)
+{
+    int64_t v;
+    if ((j->kind != NK_JSON_NUMBER && j->kind != NK_JSON_STRING) || !nk_str_i64(j->text, &v) ||
+        v < min || v > 1000000)
+        return wants(member, "a positive integer", err);
+    *out = (int)v;
+    return NK_OK;
+}
+
+static nk_code output(const nk_json *j, nk_crawl_config *out, nk_err *err)
+{
+    if (j->kind != NK_JSON_OBJECT)
+        return wants("CrawlerOutput", "an object", err);
+    for (const nk_json *m = j->first; m; m = m->next) {
+        bool tables = nk_str_is(m->key, "Tables");
+        if (!tables && !nk_str_is(m->key, "Partitions"))
+            return unknown("CrawlerOutput", m, err);
+        if (m->kind != NK_JSON_OBJECT)
+            return wants("CrawlerOutput.Tables and CrawlerOutput.Partitions", "objects", err);
+        for (const nk_json *b = m->first; b; b = b->next) {
+            if (nk_str_is(b->key, "AddOrUpdateBehavior"))
+                NK_TRY(flag(b, "AddOrUpdateBehavior", tables ? "MergeNewColumns" : "InheritFromTable",
+                            tables ? &out->merge_new_columns : &out->inherit, err));
+            else if (tables && nk_str_is(b->key, "TableThreshold"))
+                NK_TRY(count(b, "TableThreshold", 1, &out->table_threshold, err));
+            else
+                return unknown(tables ? "CrawlerOutput.Tables" : "CrawlerOutput.Partitions", b, err);
+        }
+    }
+    return NK_OK;
+}
+
+static nk_code grouping(const nk_json *j, nk_crawl_config *out, nk_err *err)
+{
+    if (j->kind != NK_JSON_OBJECT)
+        return wants("Grouping", "an object", err);
+    for (const nk_json *m = j->first; m; m = m->next) {
+        if (nk_str_is(m->key, "TableGroupingPolicy"))
+            NK_TRY(flag(m, "TableGroupingPolicy", "CombineCompatibleSchemas", &out->combine, err));
+        else if (nk_str_is(m->key, "TableLevelConfiguration"))
+            NK_TRY(count(m, "TableLevelConfiguration", 1, &out->table_level, err));
+        else
+            return unknown("Grouping", m, err);
+    }
+    return NK_OK;
+}
+
+nk_code nk_crawl_config_parse(nk_str text, nk_arena *a, nk_crawl_config *out, nk_err *err)
+{
+    *out = (nk_crawl_config){0};
+    nk_json *j;
+    nk_err bad = NK_ERR_INIT;
+    if (!nk_str_trim(text).n)
+        return NK_OK;
+    if (nk_json_parse(text, a, 0, &j, &bad) != NK_OK || j->kind != NK_JSON_OBJECT)
+        return nk_fail(err, NK_E_INVALID, "Crawler configuration is not a JSON object%s%s",
+                       bad.msg[0] ? ": " : "", bad.msg);
+    for (const nk_json *m = j->first; m; m = m->next) {
+        if (nk_str_is(m->key, "Version")) {
+            if (!nk_str_is(m->text, "1.0") && !nk_str_is(m->text, "1"))
+                return wants("Version", "1.0", err);
+        } else if (nk_str_is(m->key, "CrawlerOutput")) {
+            NK_TRY(output(m, out, err));
+        } else if (nk_str_is(m->key, "Grouping")) {
+            NK_TRY(grouping(m, out, err));
+        } else if (nk_str_is(m->key, "CreatePartitionIndex")) {
+            if (m->kind != NK_JSON_TRUE && m->kind != NK_JSON_FALSE)
+                return wants("CreatePartitionIndex", "true or false", err);
+        } else {
+            return unknown("the configuration", m, err);
+        }
+    }
+    return NK_OK;
+}
+
+static nk_code check_s3(const glue_S3Target *t, nk_err *err)
+{
+    nk_s3_uri uri;
+    if (!t->Path.p)
+        return nk_fail(err, NK_E_INVALID, "An S3 target must have a Path");
+    if (nk_s3_uri_parse(t->Path, &uri, err) != NK_OK) {
+        if (err)
+            err->code = NK_E_INVALID;
+        return NK_E_INVALID;
+    }
+    if (t->SampleSize.set && (t->SampleSize.value < 1 || t->SampleSize.value > 249))
+        return nk_fail(err, NK_E_INVALID, "SampleSize must be between 1 and 249");
+    if (t->Exclusions.n > 100)
+        return nk_fail(err, NK_E_INVALID, "A target takes at most 100 exclusions");
+    for (size_t i = 0; i < t->Exclusions.n; i++)
+        NK_TRY(nk_glob_check(t->Exclusions.v[i], err));
+    return NK_OK;
+}
+
+nk_code nk_crawl_check(const glue_Crawler *c, nk_arena *a, nk_err *err)
+{
+    const glue_CrawlerTargets *t = c->Targets;
+    nk_crawl_config config;
+    if (!t || t->S3Targets.n + t->JdbcTargets.n + t->MongoDBTargets.n + t->DynamoDBTargets.n +
+                      t->CatalogTargets.n + t->DeltaTargets.n + t->IcebergTargets.n + t->HudiTargets.n ==
+                  0)
+        return nk_fail(err, NK_E_INVALID, "Crawler must have at least one target");
+    for (size_t i = 0; i < t->S3Targets.n; i++)
+        NK_TRY(check_s3(&t->S3Targets.v[i], err));
+    if (c->Classifiers.n) {
+        nk_code rc = nk_fail(err, NK_E_NOT_FOUND, "Classifier %.*s does not exist",
+                             NK_STR_ARG(c->Classifiers.v[0]));
+        nk_hint(err, "Custom classifiers are not available yet; the built-in ones need no naming");
+        return rc;
+    }
+    const glue_SchemaChangePolicy *p = c->SchemaChangePolicy;
+    if (c->RecrawlPolicy && nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY") &&
+        p && (!nk_str_is(p->UpdateBehavior, "LOG") || !nk_str_is(p->DeleteBehavior, "LOG")))
+        return nk_fail(err, NK_E_INVALID,
+                       "The SchemaChangePolicy for \"Crawl new folders only\" Amazon S3 target can have only "
+                       "LOG DeleteBehavior value and only LOG UpdateBehavior value.");
+    if (c->Schedule && c->Schedule->ScheduleExpression.n) {
+        nk_cron cron;
+        NK_TRY(nk_cron_parse(c->Schedule->ScheduleExpression, &cron, err));
+    }
+    return nk_crawl_config_parse(c->Configuration, a, &config, err);
+}
+
+nk_code nk_crawl_runnable(const glue_Crawler *c, nk_err *err)
+{
+    const glue_CrawlerTargets *t = c->Targets;
+    const struct {
+        const char *name;
+        size_t n;
+    } others[] = {
+        {"JdbcTargets", t->JdbcTargets.n},       {"MongoDBTargets", t->MongoDBTargets.n},
+        {"DynamoDBTargets", t->DynamoDBTargets.n}, {"CatalogTargets", t->CatalogTargets.n},
+        {"DeltaTargets", t->DeltaTargets.n},     {"IcebergTargets", t->IcebergTargets.n},
+        {"HudiTargets", t->HudiTargets.n},
+    };
+    for (size_t i = 0; i < NK_COUNTOF(others); i++) {
+        if (others[i].n)
+            return nk_fail(err, NK_E_UNSUPPORTED,
+                           "Crawling %s is not available yet; only S3Targets can be crawled", others[i].name);
+    }
+    if (c->RecrawlPolicy && nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_EVENT_MODE"))
+        return nk_fail(err, NK_E_UNSUPPORTED, "RecrawlBehavior CRAWL_EVENT_MODE is not available yet");
+    for (size_t i = 0; i < t->S3Targets.n; i++) {
+        if (t->S3Targets.v[i].ConnectionName.n)
+            return nk_fail(err, NK_E_UNSUPPORTED,
+                           "ConnectionName of an S3 target is not available yet: leave it out");
+    }
+    if (!c->DatabaseName.n)
+        return nk_fail(err, NK_E_INVALID, "Crawler %.*s has no DatabaseName to write to",
+                       NK_STR_ARG(c->Name));
+    return NK_OK;
+}

@@ -1,0 +1,680 @@
+/* The life of a crawl: started in a worker, its results stored by our own thread, its end written down. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crawl/crawlers_int.h"
+#include "lake/lake.h"
+#include "model/glue_handlers.h"
+
+#define FRAMES_MAX ((size_t)1 << 30) /* bytes of results one crawl may bring */
+#define STOP_GRACE_MS 2000
+#define LOG_GROUP "/aws-glue/crawlers"
+
+/* ---- log ---- */
+
+void nk_crawl_log(nk_crawl_run *run, const char *level, const char *fmt, ...)
+{
+    char line[2600];
+    nk_civil t = nk_civil_from_us(nk_now_us(run->owner->app->env));
+    int n = snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02dZ [%s] %s : ", t.year, t.month, t.day,
+                     t.hour, t.minute, t.second, run->crawl_id, level);
+    va_list ap;
+    va_start(ap, fmt);
+    int m = vsnprintf(line + n, sizeof line - (size_t)n - 2, fmt, ap);
+    va_end(ap);
+    size_t len = (size_t)n + (m < 0 ? 0 : (size_t)m);
+    if (len > sizeof line - 2)
+        len = sizeof line - 2;
+    line[len++] = '\n';
+    if (run->log_fd >= 0 && nk_fd_write_all(run->log_fd, line, len, NULL) != NK_OK) {
+        nk_warn("crawl", "the log of crawler %.*s cannot be written", NK_STR_ARG(run->name));
+        close(run->log_fd);
+        run->log_fd = -1;
+    }
+}
+
+/* DIR/logs/crawlers/REGION/NAME.log; what a file name cannot hold is written %XX. */
+static int open_log(nk_crawl_run *run)
+{
+    char path[1200], folder[900];
+    const char *dir = run->owner->app->settings->data_dir;
+    snprintf(folder, sizeof folder, "%.600s/logs/crawlers/%.*s", dir, (int)run->region.n, run->region.p);
+    nk_err err = NK_ERR_INIT;
+    if (nk_file_mkdirs(folder, 0700, &err) != NK_OK) {
+        nk_warn("crawl", "%s", err.msg);
+        return -1;
+    }
+    int n = snprintf(path, sizeof path, "%s/", folder);
+    for (size_t i = 0; i < run->name.n && n < (int)sizeof path - 16 && i < 200; i++) {
+        unsigned char c = (unsigned char)run->name.p[i];
+        bool plain = c > ' ' && c != '/' && c != '%' && c != 0x7f && !(c == '.' && i == 0);
+        n += snprintf(path + n, 4, plain ? "%c" : "%%%02X", c);
+    }
+    snprintf(path + n, sizeof path - (size_t)n, ".log");
+    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+}
+
+/* ---- states in the store ---- */
+
+static nk_code put_history(nk_tx *tx, nk_crawl_run *run, const glue_CrawlerHistory *h, nk_arena *a,
+                           nk_err *err)
+{
+    nk_val cols[CRAWL_COLS] = {
+        [CRAWL_REGION] = nk_vs(run->region),
+        [CRAWL_CRAWLER] = nk_vs(run->name),
+        [CRAWL_SEQ] = nk_vi(run->seq),
+        [CRAWL_STATE] = nk_vs(h->State),
+        [CRAWL_START] = nk_vi(h->StartTime.us),
+        [CRAWL_END] = h->EndTime.set ? nk_vi(h->EndTime.us) : nk_vnull(),
+        [CRAWL_CREATED] = nk_vi(run->counts.tables_created),
+        [CRAWL_UPDATED] = nk_vi(run->counts.tables_updated),
+        [CRAWL_DELETED] = nk_vi(run->counts.tables_deleted),
+    };
+    nk_row row = {.cols = cols};
+    NK_TRY(nk_model_encode_str(&glue_CrawlerHistory_shape, h, a, &row.body, err));
+    return nk_store_put(tx, &nk_kind_crawl, &row, err);
+}
+
+static glue_CrawlerHistory history_of(const nk_crawl_run *run, nk_str state)
+{
+    return (glue_CrawlerHistory){.CrawlId = nk_str_c(run->crawl_id),
+                                 .State = state,
+                                 .StartTime = nk_some_time(run->started_us),
+                                 .LogGroup = NK_STR(LOG_GROUP),
+                                 .LogStream = run->name,
+                                 .MessagePrefix = nk_str_c(run->crawl_id)};
+}
+
+/* READY → RUNNING. */
+static nk_code begin_crawl(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_crawl_run *run = arg;
+    nk_crawler_row row;
+    NK_TRY(nk_crawler_load(tx, run->region, run->name, run->arena, &row, err));
+    if (!nk_str_is(row.c->State, "READY"))
+        return nk_fail(err, NK_E_CRAWLER_RUNNING, "Crawler with name %.*s has already started",
+                       NK_STR_ARG(run->name));
+    NK_TRY(nk_crawl_runnable(row.c, err));
+    NK_TRY(nk_crawl_config_parse(row.c->Configuration, run->arena, &run->config, err));
+    run->def = row.c;
+    run->new_only = nk_str_is(row.c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY");
+    NK_TRY(nk_store_next(tx, "crawl", &run->seq, err));
+    row.c->State = NK_STR("RUNNING");
+    row.c->CrawlElapsedTime = nk_some_i64(-run->started_us);
+    NK_TRY(nk_crawler_save(tx, run->region, &row, false, run->arena, err));
+    glue_CrawlerHistory h = history_of(run, NK_STR("RUNNING"));
+    return put_history(tx, run, &h, run->arena, err);
+}
+
+static void summary_part(nk_json_writer *w, const char *key, const nk_strs *names)
+{
+    if (!names->n)
+        return;
+    nk_jw_key(w, nk_str_c(key));
+    nk_jw_object(w);
+    nk_jw_ki64(w, "Count", (int64_t)names->n);
+    nk_jw_key(w, NK_STR("Names"));
+    nk_jw_array(w);
+    for (size_t i = 0; i < names->n && i < 100; i++)
+        nk_jw_str(w, names->v[i]);
+    nk_jw_array_end(w);
+    nk_jw_object_end(w);
+}
+
+/* AWS's form: an object whose members are JSON texts. */
+static nk_str summary(nk_crawl_run *run, nk_arena *a)
+{
+    nk_buf tables, parts, all;
+    nk_buf_init(&tables, 256 << 10);
+    nk_buf_init(&parts, 4 << 10);
+    nk_buf_init(&all, 512 << 10);
+    nk_json_writer w = {.buf = &tables};
+    nk_jw_object(&w);
+    summary_part(&w, "ADD", &run->created);
+    summary_part(&w, "UPDATE", &run->updated);
+    summary_part(&w, "DELETE", &run->deleted);
+    nk_jw_object_end(&w);
+    const struct {
+        const char *key;
+        int64_t n;
+    } counts[] = {{"ADD", run->counts.partitions_created},
+                  {"UPDATE", run->counts.partitions_updated},
+                  {"DELETE", run->counts.partitions_deleted}};
+    w = (nk_json_writer){.buf = &parts};
+    nk_jw_object(&w);
+    for (size_t i = 0; i < 3; i++) {
+        if (!counts[i].n)
+            continue;
+        nk_jw_key(&w, nk_str_c(counts[i].key));
+        nk_jw_object(&w);
+        nk_jw_ki64(&w, "Count", counts[i].n);
+        nk_jw_object_end(&w);
+    }
+    nk_jw_object_end(&w);
+    w = (nk_json_writer){.buf = &all};
+    nk_jw_object(&w);
+    if (tables.n > 2)
+        nk_jw_kstr(&w, "TABLE", nk_buf_view(&tables));
+    if (parts.n > 2)
+        nk_jw_kstr(&w, "PARTITION", nk_buf_view(&parts));
+    nk_jw_object_end(&w);
+    nk_str out = nk_buf_dup(&all, a);
+    nk_buf_free(&tables);
+    nk_buf_free(&parts);
+    nk_buf_free(&all);
+    return out;
+}
+
+typedef struct ending {
+    nk_crawl_run *run;
+    const char *state, *status; /* of the history, of LastCrawl */
+    nk_str message;
+} ending;
+
+/* RUNNING or STOPPING → READY. */
+static nk_code end_crawl(nk_tx *tx, void *arg, nk_err *err)
+{
+    ending *e = arg;
+    nk_crawl_run *run = e->run;
+    nk_arena *a = nk_arena_create(0);
+    nk_crawler_row row;
+    int64_t now = nk_now_us(run->owner->app->env);
+    nk_code rc = a ? nk_crawler_load(tx, run->region, run->name, a, &row, err)
+                   : nk_fail(err, NK_E_NOMEM, "Out of memory");
+    glue_LastCrawlInfo last = {.Status = nk_str_c(e->status),
+                               .ErrorMessage = e->message,
+                               .LogGroup = NK_STR(LOG_GROUP),
+                               .LogStream = run->name,
+                               .MessagePrefix = nk_str_c(run->crawl_id),
+                               .StartTime = nk_some_time(run->started_us)};
+    glue_CrawlerHistory h = history_of(run, nk_str_c(e->state));
+    h.EndTime = nk_some_time(now > run->started_us ? now : run->started_us + 1);
+    h.ErrorMessage = e->message;
+    if (rc == NK_OK) {
+        h.Summary = summary(run, a);
+        row.c->State = NK_STR("READY");
+        row.c->CrawlElapsedTime = nk_some_i64((h.EndTime.us - run->started_us) / 1000);
+        row.c->LastCrawl = &last;
+        rc = nk_crawler_save(tx, run->region, &row, false, a, err);
+    }
+    if (rc == NK_OK)
+        rc = put_history(tx, run, &h, a, err);
+    nk_arena_destroy(a);
+    return rc;
+}
+
+/* ---- the worker ---- */
+
+static void put_targets(nk_json_writer *w, const glue_S3Target_list *t)
+{
+    nk_jw_key(w, NK_STR("targets"));
+    nk_jw_array(w);
+    for (size_t i = 0; i < t->n; i++) {
+        nk_jw_object(w);
+        nk_jw_kstr(w, "path", t->v[i].Path);
+        nk_jw_ki64(w, "sample_size", nk_i64_or(t->v[i].SampleSize, 0));
+        nk_jw_key(w, NK_STR("exclusions"));
+        nk_jw_array(w);
+        for (size_t k = 0; k < t->v[i].Exclusions.n; k++)
+            nk_jw_str(w, t->v[i].Exclusions.v[k]);
+        nk_jw_array_end(w);
+        nk_jw_object_end(w);
+    }
+    nk_jw_array_end(w);
+}
+
+/* Pool's thread. The worker writes "event" first. */
+static void on_message(void *arg, nk_str json)
+{
+    nk_crawl_run *run = arg;
+    nk_arena *a = nk_arena_create(16 << 20);
+    if (!a)
+        return;
+    pthread_mutex_lock(&run->owner->lock);
+    nk_json *j;
+    if (nk_str_starts(json, NK_STR("{\"event\":\"table\"")) ||
+        nk_str_starts(json, NK_STR("{\"event\":\"partitions\""))) {
+        nk_str *slot = run->frame_bytes + json.n <= FRAMES_MAX ? nk_strs_add(&run->frames, run->arena) : NULL;
+        if (slot)
+            *slot = nk_str_dup(run->arena, json);
+        run->frame_bytes += json.n;
+        if ((!slot || !slot->p) && run->failure.code == NK_OK)
+            (void)nk_fail(&run->failure, NK_E_LIMIT, "The crawl found more than can be held in memory");
+    } else if (nk_json_parse(json, a, 0, &j, NULL) == NK_OK) {
+        nk_str event = nk_json_str(j, "event");
+        if (nk_str_is(event, "log"))
+            nk_crawl_log(run, nk_str_dup(a, nk_json_str(j, "level")).p, "%.*s",
+                         NK_STR_ARG(nk_json_str(j, "text")));
+        else if (nk_str_is(event, "result"))
+            run->finished = true;
+        else if (nk_str_is(event, "error") && run->failure.code == NK_OK)
+            (void)nk_fail(&run->failure, NK_E_INTERNAL, "%.*s", NK_STR_ARG(nk_json_str(j, "message")));
+    }
+    pthread_mutex_unlock(&run->owner->lock);
+    nk_arena_destroy(a);
+}
+
+static void unlink_run(nk_crawl_run **list, nk_crawl_run *run)
+{
+    for (; *list; list = &(*list)->next) {
+        if (*list == run) {
+            *list = run->next;
+            return;
+        }
+    }
+}
+
+/* To our thread; with the lock held. From here on the run is its. */
+static void hand_over(nk_crawl_run *run)
+{
+    nk_crawlers *c = run->owner;
+    unlink_run(&c->active, run);
+    nk_crawl_run **tail = &c->ended;
+    while (*tail)
+        tail = &(*tail)->next;
+    run->next = NULL;
+    *tail = run;
+    pthread_cond_broadcast(&c->wake);
+}
+
+/* Pool's thread: the last word of the worker. */
+static void on_exit_(void *arg, const nk_pool_exit *exit)
+{
+    nk_crawl_run *run = arg;
+    nk_crawlers *c = run->owner;
+    pthread_mutex_lock(&c->lock);
+    run->exit = *exit;
+    run->exited = true;
+    if (!run->launching)
+        hand_over(run);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static nk_code launch(nk_crawl_run *run, nk_err *err)
+{
+    const nk_settings *s = run->owner->app->settings;
+    nk_buf b;
+    nk_buf_init(&b, NK_POOL_FRAME_MAX);
+    nk_json_writer w = {.buf = &b};
+    nk_jw_object(&w);
+    nk_jw_kcstr(&w, "op", "crawl");
+    nk_jw_kcstr(&w, "s3_endpoint", s->s3_endpoint);
+    nk_jw_kcstr(&w, "region", s->region);
+    nk_jw_kcstr(&w, "access_key", s->access_key);
+    nk_jw_kcstr(&w, "secret_key", s->secret_key);
+    nk_jw_kbool(&w, "combine", run->config.combine);
+    nk_jw_kbool(&w, "inherit", run->config.inherit);
+    nk_jw_ki64(&w, "table_level", run->config.table_level);
+    put_targets(&w, &run->def->Targets->S3Targets);
+    nk_jw_object_end(&w);
+    nk_pool_task task = {.kind = NK_POOL_ENGINE,
+                         .request = nk_buf_view(&b),
+                         .stdout_fd = run->log_fd > 0 ? run->log_fd : 0,
+                         .stderr_fd = run->log_fd > 0 ? run->log_fd : 0,
+                         .on_message = on_message,
+                         .on_exit = on_exit_,
+                         .arg = run};
+    nk_code rc = nk_buf_check(&b, err);
+    if (rc == NK_OK) {
+        nk_crawlers *c = run->owner;
+        pthread_mutex_lock(&c->lock);
+        run->next = c->active;
+        c->active = run;
+        run->launching = true;
+        pthread_mutex_unlock(&c->lock);
+        uint64_t id = 0;
+        rc = nk_pool_start(c->app->pool, &task, &id, err);
+        pthread_mutex_lock(&c->lock);
+        run->launching = false;
+        run->pool_run = id;
+        bool stop = rc == NK_OK && run->stop;
+        if (rc != NK_OK)
+            unlink_run(&c->active, run);
+        else if (run->exited)
+            hand_over(run);
+        pthread_mutex_unlock(&c->lock);
+        if (stop)
+            nk_pool_stop(c->app->pool, id, STOP_GRACE_MS);
+    }
+    nk_buf_free(&b);
+    return rc;
+}
+
+static void free_run(nk_crawl_run *run)
+{
+    if (run->log_fd >= 0)
+        close(run->log_fd);
+    nk_arena_destroy(run->arena); /* run lives in it */
+}
+
+static void end_run(nk_crawl_run *run, const char *state, const char *status, nk_str message)
+{
+    ending e = {run, state, status, message};
+    nk_err err = NK_ERR_INIT;
+    bool failed = nk_str_is(nk_str_c(status), "FAILED");
+    if (message.n)
+        nk_crawl_log(run, failed ? "ERROR" : "INFO", "%.*s", NK_STR_ARG(message));
+    if (nk_store_write(run->owner->app->store, end_crawl, &e, &err) != NK_OK)
+        nk_error("crawl", "the end of crawler %.*s cannot be stored: %s", NK_STR_ARG(run->name), err.msg);
+    nk_crawl_log(run, "BENCHMARK", "Crawler has finished running and is in state READY");
+}
+
+nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *crawl_id, nk_err *err)
+{
+    nk_arena *a = nk_arena_create((size_t)3 << 30);
+    nk_crawl_run *run = a ? NK_NEW(a, nk_crawl_run) : NULL;
+    if (!run) {
+        nk_arena_destroy(a);
+        return nk_fail(err, NK_E_NOMEM, "Out of memory starting a crawl");
+    }
+    *run = (nk_crawl_run){.owner = c, .arena = a, .log_fd = -1};
+    run->region = nk_str_dup(a, region);
+    run->name = nk_str_dup(a, name);
+    run->started_us = nk_now_us(c->app->env);
+    nk_code rc = nk_uuid(c->app->env, run->crawl_id);
+    if (rc == NK_OK)
+        rc = nk_store_write(c->app->store, begin_crawl, run, err);
+    if (rc != NK_OK) {
+        free_run(run);
+        return rc;
+    }
+    if (crawl_id)
+        memcpy(crawl_id, run->crawl_id, sizeof run->crawl_id);
+    run->log_fd = open_log(run);
+    nk_crawl_log(run, "BENCHMARK", "Running Start Crawl for Crawler %.*s", NK_STR_ARG(name));
+    nk_err why = NK_ERR_INIT;
+    if (!c->app->settings->s3_endpoint)
+        rc = nk_fail(&why, NK_E_UNSUPPORTED, "This server has no S3 endpoint (--no-lake): nothing can be crawled");
+    else
+        rc = launch(run, &why);
+    if (rc != NK_OK) {
+        end_run(run, "FAILED", "FAILED", nk_str_c(why.msg));
+        free_run(run);
+        return nk_fail(err, rc, "%s", why.msg);
+    }
+    return NK_OK;
+}
+
+nk_code glue_StartCrawler(nk_call *call, const glue_StartCrawlerRequest *in, glue_StartCrawlerResponse *out)
+{
+    if (!call->app->crawlers)
+        return nk_fail(call->err, NK_E_UNSUPPORTED, "This server runs no crawlers");
+    return nk_crawlers_start(call->app->crawlers, call->region, in->Name, NULL, call->err);
+}
+
+typedef struct stopping {
+    nk_str region, name;
+} stopping;
+
+static nk_code mark_stopping(nk_tx *tx, void *arg, nk_err *err)
+{
+    stopping *s = arg;
+    nk_arena *a = nk_arena_create(0);
+    nk_crawler_row row;
+    nk_code rc = a ? nk_crawler_load(tx, s->region, s->name, a, &row, err)
+                   : nk_fail(err, NK_E_NOMEM, "Out of memory");
+    if (rc == NK_OK && nk_str_is(row.c->State, "READY"))
+        rc = nk_fail(err, NK_E_CRAWLER_NOT_RUNNING, "Crawler with name %.*s is not running", NK_STR_ARG(s->name));
+    else if (rc == NK_OK && nk_str_is(row.c->State, "STOPPING"))
+        rc = nk_fail(err, NK_E_CRAWLER_STOPPING, "Crawler with name %.*s is stopping already",
+                     NK_STR_ARG(s->name));
+    if (rc == NK_OK) {
+        row.c->State = NK_STR("STOPPING");
+        rc = nk_crawler_save(tx, s->region, &row, false, a, err);
+    }
+    nk_arena_destroy(a);
+    return rc;
+}
+
+nk_code glue_StopCrawler(nk_call *call, const glue_StopCrawlerRequest *in, glue_StopCrawlerResponse *out)
+{
+    nk_crawlers *c = call->app->crawlers;
+    stopping s = {call->region, in->Name};
+    uint64_t pool_run = 0;
+    if (!c)
+        return nk_fail(call->err, NK_E_UNSUPPORTED, "This server runs no crawlers");
+    NK_TRY(nk_store_write(call->app->store, mark_stopping, &s, call->err));
+    pthread_mutex_lock(&c->lock);
+    for (int ended = 0; ended < 2; ended++) {
+        for (nk_crawl_run *r = ended ? c->ended : c->active; r; r = r->next) {
+            if (nk_str_eq(r->region, s.region) && nk_str_eq(r->name, s.name)) {
+                r->stop = true;
+                pool_run = ended ? 0 : r->pool_run;
+            }
+        }
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (pool_run)
+        nk_pool_stop(call->app->pool, pool_run, STOP_GRACE_MS);
+    return NK_OK;
+}
+
+/* ---- our thread ---- */
+
+static void conclude(nk_crawl_run *run)
+{
+    nk_crawlers *c = run->owner;
+    nk_err err = NK_ERR_INIT;
+    char text[NK_ERR_MSG_MAX];
+    pthread_mutex_lock(&c->lock);
+    bool stop = run->stop, going_down = c->ending;
+    pthread_mutex_unlock(&c->lock);
+    if (going_down && !run->finished) {
+        end_run(run, "FAILED", "FAILED", NK_STR("The server was stopped while the crawler ran"));
+    } else if (stop) {
+        end_run(run, "STOPPED", "CANCELLED", NK_STR("The crawl was stopped by request"));
+    } else if (run->failure.code != NK_OK || !run->finished || run->exit.code != 0) {
+        const char *why = run->failure.code != NK_OK ? run->failure.msg : run->exit.reason;
+        snprintf(text, sizeof text, "%s", why[0] ? why : "The crawl's worker ended without a result");
+        end_run(run, "FAILED", "FAILED", nk_str_c(text));
+    } else {
+        nk_crawl_log(run, "BENCHMARK", "Classification complete, writing results to database %.*s",
+                     NK_STR_ARG(run->def->DatabaseName));
+        if (nk_crawl_apply(run, &err) != NK_OK) {
+            end_run(run, "FAILED", "FAILED", nk_str_c(err.msg));
+        } else {
+            nk_crawl_log(run, "INFO",
+                         "Tables: %lld created, %lld updated, %lld deleted; partitions: %lld created, "
+                         "%lld updated, %lld deleted",
+                         (long long)run->counts.tables_created, (long long)run->counts.tables_updated,
+                         (long long)run->counts.tables_deleted, (long long)run->counts.partitions_created,
+                         (long long)run->counts.partitions_updated,
+                         (long long)run->counts.partitions_deleted);
+            nk_crawl_log(run, "BENCHMARK", "Finished writing to Catalog");
+            end_run(run, "COMPLETED", "SUCCEEDED", NK_STR_NULL);
+        }
+    }
+    free_run(run);
+}
+
+typedef struct due {
+    nk_arena *a;
+    nk_strs regions, names, crons;
+} due;
+
+static bool due_row(void *arg, const nk_row *row)
+{
+    due *d = arg;
+    nk_str *r = nk_strs_add(&d->regions, d->a), *n = nk_strs_add(&d->names, d->a),
+           *c = nk_strs_add(&d->crons, d->a);
+    if (!r || !n || !c)
+        return false;
+    *r = nk_str_dup(d->a, row->cols[CRAWLER_REGION].s);
+    *n = nk_str_dup(d->a, row->cols[CRAWLER_NAME].s);
+    *c = nk_str_dup(d->a, row->cols[CRAWLER_CRON].s);
+    return true;
+}
+
+static nk_code find_due(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_query q = {.kind = &nk_kind_crawler, .index = &nk_kind_crawler.indexes[0], .no_body = true};
+    return nk_store_scan(tx, &q, due_row, arg, err);
+}
+
+/* Starts what is scheduled for one of the minutes (from, to]. */
+static void fire(nk_crawlers *c, int64_t from, int64_t to)
+{
+    due d = {.a = nk_arena_create(0)};
+    nk_err err = NK_ERR_INIT;
+    if (!d.a || nk_store_read(c->app->store, find_due, &d, &err) != NK_OK) {
+        nk_warn("crawl", "schedules cannot be read: %s", err.msg);
+        nk_arena_destroy(d.a);
+        return;
+    }
+    for (size_t i = 0; i < d.names.n; i++) {
+        nk_cron cron;
+        bool fires = false;
+        if (nk_cron_parse(d.crons.v[i], &cron, NULL) != NK_OK)
+            continue;
+        for (int64_t m = to - from > 60 ? to - 60 : from; m < to && !fires; m++)
+            fires = nk_cron_fires(&cron, (m + 1) * 60000000);
+        if (!fires)
+            continue;
+        nk_code rc = nk_crawlers_start(c, d.regions.v[i], d.names.v[i], NULL, &err);
+        if (rc != NK_OK)
+            nk_warn("crawl", "crawler %.*s was due and did not start: %s", NK_STR_ARG(d.names.v[i]), err.msg);
+    }
+    nk_arena_destroy(d.a);
+}
+
+static void *serve(void *arg)
+{
+    nk_crawlers *c = arg;
+    pthread_mutex_lock(&c->lock);
+    for (;;) {
+        if (c->ended) {
+            nk_crawl_run *run = c->ended;
+            c->ended = run->next;
+            pthread_mutex_unlock(&c->lock);
+            conclude(run);
+            pthread_mutex_lock(&c->lock);
+            continue;
+        }
+        if (c->ending && !c->active)
+            break;
+        int64_t now = nk_now_us(c->app->env), minute = now / 60000000;
+        if (!c->ending && minute > c->last_minute) {
+            int64_t from = c->last_minute;
+            c->last_minute = minute;
+            pthread_mutex_unlock(&c->lock);
+            fire(c, from, minute);
+            pthread_mutex_lock(&c->lock);
+            continue;
+        }
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += c->ending ? 1 : (time_t)(60 - now / 1000000 % 60);
+        pthread_cond_timedwait(&c->wake, &c->lock, &until);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return NULL;
+}
+
+/* ---- start and end of the room ---- */
+
+typedef struct left_over {
+    nk_crawlers *c;
+    nk_arena *a;
+    nk_strs regions, names;
+} left_over;
+
+static bool left_row(void *arg, const nk_row *row)
+{
+    left_over *l = arg;
+    if (nk_str_is(row->cols[CRAWLER_STATE].s, "READY"))
+        return true;
+    nk_str *r = nk_strs_add(&l->regions, l->a), *n = nk_strs_add(&l->names, l->a);
+    if (!r || !n)
+        return false;
+    *r = nk_str_dup(l->a, row->cols[CRAWLER_REGION].s);
+    *n = nk_str_dup(l->a, row->cols[CRAWLER_NAME].s);
+    return true;
+}
+
+/* The newest crawl of a crawler, if it is still RUNNING. */
+static bool newest_row(void *arg, const nk_row *row)
+{
+    nk_crawl_run *run = arg;
+    if (nk_str_is(row->cols[CRAWL_STATE].s, "RUNNING")) {
+        void *h;
+        run->seq = row->cols[CRAWL_SEQ].i;
+        run->started_us = row->cols[CRAWL_START].i;
+        if (nk_model_decode(&glue_CrawlerHistory_shape, nk_str_dup(run->arena, row->body), run->arena, &h,
+                            NULL) == NK_OK)
+            snprintf(run->crawl_id, sizeof run->crawl_id, "%.*s",
+                     NK_STR_ARG(((glue_CrawlerHistory *)h)->CrawlId));
+    }
+    return false;
+}
+
+static nk_code recover(nk_tx *tx, void *arg, nk_err *err)
+{
+    left_over *l = arg;
+    l->regions.n = l->names.n = 0;
+    nk_query all = {.kind = &nk_kind_crawler, .no_body = true};
+    NK_TRY(nk_store_scan(tx, &all, left_row, l, err));
+    for (size_t i = 0; i < l->names.n; i++) {
+        nk_crawl_run run = {.owner = l->c, .arena = l->a, .region = l->regions.v[i], .name = l->names.v[i]};
+        nk_query q = {.kind = &nk_kind_crawl,
+                      .prefix = NK_KEY(nk_vs(run.region), nk_vs(run.name)),
+                      .nprefix = 2,
+                      .desc = true};
+        NK_TRY(nk_store_scan(tx, &q, newest_row, &run, err));
+        ending e = {&run, "FAILED", "FAILED",
+                    NK_STR("The server ended while the crawler ran; the catalogue holds what was stored until then")};
+        NK_TRY(end_crawl(tx, &e, err));
+    }
+    return NK_OK;
+}
+
+nk_code nk_crawlers_create(nk_app *app, nk_crawlers **out, nk_err *err)
+{
+    nk_crawlers *c = nk_calloc(1, sizeof *c);
+    if (!c)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory");
+    c->app = app;
+    c->last_minute = nk_now_us(app->env) / 60000000;
+    pthread_mutex_init(&c->lock, NULL);
+    pthread_cond_init(&c->wake, NULL);
+    left_over l = {.c = c, .a = nk_arena_create(0)};
+    nk_code rc = l.a ? nk_store_write(app->store, recover, &l, err) : nk_fail(err, NK_E_NOMEM, "Out of memory");
+    if (l.names.n)
+        nk_info("crawl", "%zu crawls of the server before are marked as failed", l.names.n);
+    nk_arena_destroy(l.a);
+    if (rc == NK_OK && pthread_create(&c->thread, NULL, serve, c) != 0)
+        rc = nk_fail(err, NK_E_INTERNAL, "No thread for crawlers");
+    c->started = rc == NK_OK;
+    if (rc != NK_OK) {
+        nk_crawlers_destroy(c);
+        return rc;
+    }
+    app->crawlers = c;
+    *out = c;
+    return NK_OK;
+}
+
+void nk_crawlers_destroy(nk_crawlers *c)
+{
+    if (!c)
+        return;
+    uint64_t ids[256];
+    size_t n = 0;
+    pthread_mutex_lock(&c->lock);
+    c->ending = true;
+    for (nk_crawl_run *r = c->active; r && n < NK_COUNTOF(ids); r = r->next)
+        ids[n++] = r->pool_run;
+    pthread_cond_broadcast(&c->wake);
+    pthread_mutex_unlock(&c->lock);
+    for (size_t i = 0; i < n; i++)
+        nk_pool_stop(c->app->pool, ids[i], 0);
+    if (c->started)
+        pthread_join(c->thread, NULL);
+    if (c->app->crawlers == c)
+        c->app->crawlers = NULL;
+    pthread_cond_destroy(&c->wake);
+    pthread_mutex_destroy(&c->lock);
+    nk_free(c);
+}
