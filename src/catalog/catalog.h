@@ -10,9 +10,9 @@
 /* The kinds of records of this room, for nk_store_open. */
 extern const nk_kind *const nk_catalog_kinds[];
 
-/* Takes up again what a stop left undone: purging deleted tables, re-indexing partitions. Call once after
- * nk_store_open. */
-nk_code nk_catalog_start(nk_store *store, nk_err *err) NK_MUST;
+/* Takes up again what a stop left undone: purging deleted tables, re-indexing partitions. Call once, when the
+ * store is open. */
+nk_code nk_catalog_start(nk_app *app, nk_err *err) NK_MUST;
 
 /* Who acts where and when. Strings are borrowed. */
 typedef struct nk_catalog_ctx {

@@ -75,7 +75,7 @@ nk_code nk_kind_check(const nk_kind *k, nk_err *err)
 
 static nk_code cond_check(const nk_kind *k, const nk_cond *c, unsigned depth, nk_err *err)
 {
-    if (depth > 250)
+    if (depth > 600)
         return nk_fail(err, NK_E_LIMIT, "the condition is nested too deep");
     if (c->op == NK_C_AND || c->op == NK_C_OR || c->op == NK_C_NOT) {
         if (c->nargs < 1 || (c->op == NK_C_NOT && c->nargs != 1))

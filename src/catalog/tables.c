@@ -1,0 +1,463 @@
+/* CreateTable, GetTable, GetTables, UpdateTable, DeleteTable, BatchDeleteTable and what other rooms do to tables. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "catalog/catalog_int.h"
+
+static nk_code nomem(nk_err *err)
+{
+    return nk_fail(err, NK_E_NOMEM, "out of memory");
+}
+
+/* ---- reading ---- */
+
+nk_code nk_table_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name, nk_table_row *t,
+                      nk_err *err)
+{
+    nk_row row;
+    NK_TRY(nk_database_id(tx, ctx, database, &t->database, &t->db, err));
+    NK_TRY(nk_fold(ctx->arena, name, &t->name, err));
+    nk_code rc = nk_store_get(tx, &nk_kind_table, NK_KEY(nk_vi(t->db), nk_vs(t->name)), ctx->arena, &row, err);
+    if (rc == NK_E_NOT_FOUND)
+        return nk_fail_table(err, name);
+    if (rc != NK_OK)
+        return rc;
+    t->id = row.cols[NK_TBL_ID].i;
+    t->version = row.cols[NK_TBL_VERSION].i;
+    t->keygen = row.cols[NK_TBL_KEYGEN].i;
+    t->typed = row.cols[NK_TBL_TYPED].i != 0;
+    t->keys_packed = row.cols[NK_TBL_KEYS].s;
+    t->indexes = row.cols[NK_TBL_INDEXES].s;
+    t->body = row.body;
+    return nk_keys_unpack(t->keys_packed, ctx->arena, &t->keys) == NK_OK ? NK_OK : nomem(err);
+}
+
+nk_code nk_catalog_get_table(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
+                             glue_Table **out, nk_err *err)
+{
+    nk_table_row t;
+    NK_TRY(nk_table_load(tx, ctx, database, table, &t, err));
+    return nk_model_decode(&glue_Table_shape, t.body, ctx->arena, (void **)out, err);
+}
+
+/* ---- writing ---- */
+
+static nk_code check_input(const glue_TableInput *in, nk_err *err)
+{
+    if (in->ViewDefinition)
+        return nk_fail(err, NK_E_INVALID, "ViewDefinition is not supported: multi-dialect views are not there yet.");
+    if (in->FederatedTable)
+        return nk_fail(err, NK_E_INVALID, "FederatedTable is not supported.");
+    for (size_t i = 0; i < in->PartitionKeys.n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (nk_str_ieq(in->PartitionKeys.v[i].Name, in->PartitionKeys.v[j].Name))
+                return nk_fail(err, NK_E_INVALID, "Partition key '%.*s' is given twice.",
+                               NK_STR_ARG(in->PartitionKeys.v[i].Name));
+    return NK_OK;
+}
+
+static nk_str version_text(nk_arena *a, int64_t version)
+{
+    return nk_str_printf(a, "%lld", (long long)version);
+}
+
+static nk_str created_by(const nk_catalog_ctx *ctx)
+{
+    return ctx->created_by.p
+               ? ctx->created_by
+               : nk_str_printf(ctx->arena, "arn:aws:iam::%.*s:root", NK_STR_ARG(ctx->account_id));
+}
+
+static nk_code encode(const nk_catalog_ctx *ctx, nk_str database, nk_str name, int64_t version,
+                      int64_t created_us, nk_str created, const glue_TableInput *in, nk_str *body,
+                      nk_err *err)
+{
+    glue_Table t = {
+        .Name = name,
+        .DatabaseName = database,
+        .Description = in->Description,
+        .Owner = in->Owner,
+        .CreateTime = nk_some_time(created_us),
+        .UpdateTime = nk_some_time(ctx->now_us),
+        .LastAccessTime = in->LastAccessTime,
+        .LastAnalyzedTime = in->LastAnalyzedTime,
+        .Retention = nk_some_i64(nk_i64_or(in->Retention, 0)),
+        .StorageDescriptor = in->StorageDescriptor,
+        .PartitionKeys = in->PartitionKeys,
+        .ViewOriginalText = in->ViewOriginalText,
+        .ViewExpandedText = in->ViewExpandedText,
+        .TableType = in->TableType,
+        .Parameters = in->Parameters,
+        .CreatedBy = created,
+        .IsRegisteredWithLakeFormation = nk_some_bool(false),
+        .TargetTable = in->TargetTable,
+        .CatalogId = ctx->account_id,
+        .VersionId = version_text(ctx->arena, version),
+        .IsMultiDialectView = nk_some_bool(false),
+    };
+    t.PartitionKeys.set = t.PartitionKeys.set || in->StorageDescriptor;
+    if (!t.CreatedBy.p || !t.VersionId.p)
+        return nomem(err);
+    return nk_model_encode_str(&glue_Table_shape, &t, ctx->arena, body, err);
+}
+
+nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, const glue_TableInput *in,
+                        nk_str indexes, nk_err *err)
+{
+    nk_str db_name, name, body;
+    int64_t db, id;
+    NK_TRY(check_input(in, err));
+    NK_TRY(nk_database_id(tx, ctx, database, &db_name, &db, err));
+    NK_TRY(nk_fold(ctx->arena, in->Name, &name, err));
+    NK_TRY(encode(ctx, db_name, name, 0, ctx->now_us, created_by(ctx), in, &body, err));
+    NK_TRY(nk_store_next(tx, "glue.catalog", &id, err));
+    nk_str keys = nk_keys_pack(&in->PartitionKeys, ctx->arena);
+    if (!keys.p)
+        return nomem(err);
+    nk_row row = {.cols = NK_KEY(nk_vi(db), nk_vs(name), nk_vi(id), nk_vi(0), nk_vs(keys), nk_vi(1), nk_vi(0),
+                                 nk_vs(indexes)),
+                  .body = body};
+    nk_code rc = nk_store_insert(tx, &nk_kind_table, &row, err);
+    return rc == NK_E_EXISTS ? nk_fail(err, rc, "Table already exists.") : rc;
+}
+
+static bool see_one(void *arg, const nk_row *row)
+{
+    *(bool *)arg = true;
+    return false;
+}
+
+static nk_code has_partitions(nk_tx *tx, int64_t id, bool *yes, nk_err *err)
+{
+    nk_query q = {.kind = &nk_kind_partition, .prefix = NK_KEY(nk_vi(id)), .nprefix = 1, .no_body = true,
+                  .limit = 1};
+    *yes = false;
+    return nk_store_scan(tx, &q, see_one, yes, err);
+}
+
+static size_t key_count(nk_str packed)
+{
+    size_t n = packed.n ? 1 : 0;
+    for (size_t i = 0; i < packed.n; i++)
+        n += packed.p[i] == 0x1e;
+    return n;
+}
+
+/* Whether partitions' typed columns still fit. */
+static bool same_classes(const nk_part_keys *x, nk_str packed, nk_arena *a)
+{
+    nk_part_keys y;
+    if (nk_keys_unpack(packed, a, &y) != NK_OK || x->n != y.n)
+        return false;
+    for (size_t i = 0; i < x->n; i++)
+        if (x->v[i].class != y.v[i].class)
+            return false;
+    return true;
+}
+
+static nk_code change_keys(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, nk_str keys, nk_err *err)
+{
+    bool any;
+    NK_TRY(has_partitions(tx, t->id, &any, err));
+    if (any && key_count(keys) != t->keys.n)
+        return nk_fail(err, NK_E_INVALID,
+                       "The number of partition keys cannot change while the table has partitions.");
+    if (!any || same_classes(&t->keys, keys, ctx->arena))
+        return NK_OK;
+    t->keygen++;
+    t->typed = false;
+    return nk_task_add(tx, t->id, NK_TASK_RETYPE, t->keygen, err);
+}
+
+nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, const nk_table_update *u,
+                        nk_err *err)
+{
+    nk_table_row t;
+    glue_Table *old;
+    nk_str body;
+    NK_TRY(check_input(u->in, err));
+    NK_TRY(nk_table_load(tx, ctx, database, u->in->Name, &t, err));
+    if (u->expected_version.p && !nk_str_eq(u->expected_version, version_text(ctx->arena, t.version)))
+        return nk_fail(err, NK_E_CONFLICT, "Update table failed due to concurrent modifications.");
+    nk_str keys = nk_keys_pack(&u->in->PartitionKeys, ctx->arena);
+    if (!keys.p)
+        return nomem(err);
+    if (!nk_str_eq(keys, t.keys_packed))
+        NK_TRY(change_keys(tx, ctx, &t, keys, err));
+    NK_TRY(nk_model_decode(&glue_Table_shape, t.body, ctx->arena, (void **)&old, err));
+    if (!u->skip_archive) {
+        nk_row archive = {.cols = NK_KEY(nk_vi(t.id), nk_vi(t.version)), .body = t.body};
+        NK_TRY(nk_store_put(tx, &nk_kind_table_version, &archive, err));
+    }
+    NK_TRY(encode(ctx, t.database, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, u->in, &body, err));
+    nk_row row = {.cols = NK_KEY(nk_vi(t.db), nk_vs(t.name), nk_vi(t.id), nk_vi(t.version + 1), nk_vs(keys),
+                                 nk_vi(t.typed), nk_vi(t.keygen), nk_vs(t.indexes)),
+                  .body = body};
+    return nk_store_put(tx, &nk_kind_table, &row, err);
+}
+
+nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name, nk_err *err)
+{
+    nk_table_row t;
+    NK_TRY(nk_table_load(tx, ctx, database, name, &t, err));
+    NK_TRY(nk_store_delete(tx, &nk_kind_table, NK_KEY(nk_vi(t.db), nk_vs(t.name)), err));
+    return nk_task_add(tx, t.id, NK_TASK_PURGE_TABLE, 0, err);
+}
+
+/* ---- operations ---- */
+
+static nk_code check_indexes(nk_call *call, const glue_CreateTableRequest *in, nk_str *json)
+{
+    *json = NK_STR_NULL;
+    for (size_t i = 0; i < in->PartitionIndexes.n; i++) {
+        const nk_list_str *keys = &in->PartitionIndexes.v[i].Keys;
+        for (size_t k = 0; k < keys->n; k++) {
+            bool known = false;
+            for (size_t j = 0; j < in->TableInput->PartitionKeys.n; j++)
+                known = known || nk_str_ieq(in->TableInput->PartitionKeys.v[j].Name, keys->v[k]);
+            if (!known)
+                return nk_fail(call->err, NK_E_INVALID,
+                               "Partition index '%.*s' names '%.*s', which is no partition key.",
+                               NK_STR_ARG(in->PartitionIndexes.v[i].IndexName), NK_STR_ARG(keys->v[k]));
+        }
+    }
+    if (!in->PartitionIndexes.n)
+        return NK_OK;
+    return nk_model_encode_str(&glue_PartitionIndexList_shape, &in->PartitionIndexes, call->arena, json,
+                               call->err);
+}
+
+nk_code glue_CreateTable(nk_call *call, const glue_CreateTableRequest *in, glue_CreateTableResponse *out)
+{
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_str indexes;
+    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
+    if (in->OpenTableFormatInput)
+        return nk_fail(call->err, NK_E_UNSUPPORTED,
+                       "CreateTable: OpenTableFormatInput is not supported yet; write the table's metadata "
+                       "with an Iceberg client and register it with TableInput.");
+    if (!in->TableInput)
+        return nk_fail(call->err, NK_E_INVALID, "TableInput must be given.");
+    NK_TRY(check_indexes(call, in, &indexes));
+    return nk_table_create(call->tx, &ctx, in->DatabaseName, in->TableInput, indexes, call->err);
+}
+
+nk_code glue_GetTable(nk_call *call, const glue_GetTableRequest *in, glue_GetTableResponse *out)
+{
+    nk_catalog_ctx ctx = {.region = call->region, .arena = call->arena};
+    nk_str db, name;
+    int64_t id;
+    nk_row row;
+    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
+    NK_TRY(nk_database_id(call->tx, &ctx, in->DatabaseName, &db, &id, call->err));
+    NK_TRY(nk_fold(call->arena, in->Name, &name, call->err));
+    nk_code rc = nk_store_get(call->tx, &nk_kind_table, NK_KEY(nk_vi(id), nk_vs(name)), call->arena, &row,
+                              call->err);
+    if (rc == NK_E_NOT_FOUND)
+        return nk_fail(call->err, rc, "Entity Not Found");
+    NK_TRY(rc);
+    out->Table = NK_NEW(call->arena, glue_Table);
+    if (!out->Table)
+        return nomem(call->err);
+    out->Table->raw_ = row.body;
+    return NK_OK;
+}
+
+nk_code glue_UpdateTable(nk_call *call, const glue_UpdateTableRequest *in, glue_UpdateTableResponse *out)
+{
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
+    if (in->UpdateOpenTableFormatInput || in->ViewUpdateAction.p)
+        return nk_fail(call->err, NK_E_UNSUPPORTED, "UpdateTable: %s is not supported yet.",
+                       in->ViewUpdateAction.p ? "ViewUpdateAction" : "UpdateOpenTableFormatInput");
+    if (!in->TableInput)
+        return nk_fail(call->err, NK_E_INVALID, "TableInput must be given.");
+    if (in->Name.p && !nk_str_ieq(in->Name, in->TableInput->Name))
+        return nk_fail(call->err, NK_E_INVALID, "The name of a table cannot be changed.");
+    nk_table_update u = {.in = in->TableInput, .expected_version = in->VersionId,
+                         .skip_archive = nk_bool_or(in->SkipArchive, false)};
+    return nk_table_change(call->tx, &ctx, in->DatabaseName, &u, call->err);
+}
+
+nk_code glue_DeleteTable(nk_call *call, const glue_DeleteTableRequest *in, glue_DeleteTableResponse *out)
+{
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
+    return nk_table_drop(call->tx, &ctx, in->DatabaseName, in->Name, call->err);
+}
+
+nk_code glue_BatchDeleteTable(nk_call *call, const glue_BatchDeleteTableRequest *in,
+                              glue_BatchDeleteTableResponse *out)
+{
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_str db;
+    int64_t id;
+    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
+    NK_TRY(nk_database_id(call->tx, &ctx, in->DatabaseName, &db, &id, call->err));
+    out->Errors.v = NK_NEWN(call->arena, glue_TableError, in->TablesToDelete.n);
+    if (!out->Errors.v)
+        return nomem(call->err);
+    out->Errors.n = 0;
+    out->Errors.set = true;
+    for (size_t i = 0; i < in->TablesToDelete.n; i++) {
+        nk_err entry = NK_ERR_INIT;
+        nk_code rc = nk_table_drop(call->tx, &ctx, in->DatabaseName, in->TablesToDelete.v[i], &entry);
+        if (rc == NK_OK)
+            continue;
+        glue_TableError *e = &out->Errors.v[out->Errors.n++];
+        e->TableName = in->TablesToDelete.v[i];
+        NK_TRY(nk_entry_error(rc, &entry, call->arena, &e->ErrorDetail, call->err));
+    }
+    return NK_OK;
+}
+
+/* ---- GetTables ---- */
+
+NK_LIST(table_list, glue_Table);
+
+typedef struct lister {
+    nk_call *call;
+    const nk_query *q;
+    pcre2_code *pattern; /* NULL = all */
+    pcre2_match_data *match;
+    size_t max, bytes;
+    bool names, types, more; /* names: no more than the name (and the type, with types) */
+    nk_pos last;
+    table_list list;
+    nk_code rc;
+} lister;
+
+static bool matches(lister *l, nk_str name)
+{
+    if (!l->pattern)
+        return true;
+    int n = pcre2_match(l->pattern, (PCRE2_SPTR)name.p, name.n, 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, l->match,
+                        NULL);
+    if (n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_HEAPLIMIT)
+        l->rc = nk_fail(l->call->err, NK_E_INVALID, "The Expression takes too long to match.");
+    return n >= 0;
+}
+
+static bool add_table(lister *l, const nk_row *row)
+{
+    nk_arena *a = l->call->arena;
+    glue_Table *t = table_list_add(&l->list, a);
+    if (!t)
+        return false;
+    if (!l->names) {
+        t->raw_ = nk_str_dup(a, row->body);
+        l->bytes += row->body.n;
+        return t->raw_.p != NULL;
+    }
+    t->Name = nk_str_dup(a, row->cols[NK_TBL_NAME].s);
+    if (l->types) {
+        glue_Table *whole;
+        nk_str body = nk_str_dup(a, row->body);
+        if (!body.p || nk_model_decode(&glue_Table_shape, body, a, (void **)&whole, NULL) != NK_OK)
+            return false;
+        t->TableType = whole->TableType;
+    }
+    return t->Name.p != NULL;
+}
+
+static bool collect(void *arg, const nk_row *row)
+{
+    lister *l = arg;
+    if (!matches(l, row->cols[NK_TBL_NAME].s))
+        return l->rc == NK_OK;
+    if (l->list.n == l->max || l->bytes > 6u << 20) {
+        l->more = true;
+        return false;
+    }
+    if (!add_table(l, row) || nk_store_pos(l->q, row, l->call->arena, &l->last) != NK_OK) {
+        l->rc = nomem(l->call->err);
+        return false;
+    }
+    return true;
+}
+
+/* Java's patterns are near enough to Perl's; the whole name must match. */
+static nk_code compile(nk_call *call, nk_str expression, lister *l)
+{
+    int code;
+    PCRE2_SIZE at;
+    if (!expression.n)
+        return NK_OK;
+    l->pattern = pcre2_compile((PCRE2_SPTR)expression.p, expression.n, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &code,
+                               &at, NULL);
+    if (!l->pattern) {
+        char why[128] = "";
+        pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof(why));
+        return nk_fail(call->err, NK_E_INVALID, "Invalid Expression '%.*s': %s at position %zu.",
+                       NK_STR_ARG(expression), why, at + 1);
+    }
+    l->match = pcre2_match_data_create_from_pattern(l->pattern, NULL);
+    return l->match ? NK_OK : nomem(call->err);
+}
+
+static nk_code attributes(const nk_list_str *a, lister *l, nk_err *err)
+{
+    bool name = false;
+    if (!a->set)
+        return NK_OK;
+    for (size_t i = 0; i < a->n; i++) {
+        name = name || nk_str_is(a->v[i], "NAME");
+        l->types = l->types || nk_str_is(a->v[i], "TABLE_TYPE");
+    }
+    l->names = true;
+    return name ? NK_OK : nk_fail(err, NK_E_INVALID, "AttributesToGet must include NAME.");
+}
+
+static nk_code list_tables(nk_call *call, const glue_GetTablesRequest *in, lister *l,
+                           glue_GetTablesResponse *out)
+{
+    nk_catalog_ctx ctx = {.region = call->region, .arena = call->arena};
+    nk_str db, place;
+    int64_t id;
+    nk_pos after;
+    NK_TRY(nk_database_id(call->tx, &ctx, in->DatabaseName, &db, &id, call->err));
+    NK_TRY(attributes(&in->AttributesToGet, l, call->err));
+    NK_TRY(compile(call, in->Expression, l));
+    nk_str request = nk_str_printf(call->arena, "%.*s/%.*s", NK_STR_ARG(db), NK_STR_ARG(in->Expression));
+    if (!request.p)
+        return nomem(call->err);
+    NK_TRY(nk_page_open(call, request, in->NextToken, &place));
+    nk_query q = {.kind = &nk_kind_table, .prefix = NK_KEY(nk_vi(id)), .nprefix = 1,
+                  .no_body = l->names && !l->types};
+    if (place.p) {
+        if (nk_store_pos_unpack(&q, place, call->arena, &after) != NK_OK)
+            return nk_fail(call->err, NK_E_INVALID, "Invalid NextToken.");
+        q.after = &after;
+    }
+    if (!l->pattern)
+        q.limit = l->max + 1;
+    l->q = &q;
+    NK_TRY(nk_store_scan(call->tx, &q, collect, l, call->err));
+    NK_TRY(l->rc);
+    out->TableList = (glue_Table_list){.v = l->list.v, .n = l->list.n, .set = true};
+    if (!l->more)
+        return NK_OK;
+    nk_buf b;
+    nk_buf_init(&b, 65536);
+    nk_code rc = nk_store_pos_pack(&l->last, &b);
+    if (rc == NK_OK)
+        rc = nk_page_token(call, request, nk_buf_view(&b), &out->NextToken);
+    nk_buf_free(&b);
+    return rc;
+}
+
+nk_code glue_GetTables(nk_call *call, const glue_GetTablesRequest *in, glue_GetTablesResponse *out)
+{
+    lister l = {.call = call, .max = (size_t)nk_i64_or(in->MaxResults, 100)};
+    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
+    nk_code rc = list_tables(call, in, &l, out);
+    pcre2_match_data_free(l.match);
+    pcre2_code_free(l.pattern);
+    return rc;
+}
