@@ -41,8 +41,11 @@ class Stage:
 
     def count(self):
         """How many rows fail here, found by running the plan up to this step."""
-        self.begin()
         self.node.count()
+        if self.what == "Filter":
+            # The first time the engine may have begun anew, having learnt something of the data.
+            self.begin()
+            self.node.count()
         return self.errors
 
     def _failed(self, error):
