@@ -12,14 +12,13 @@ import re
 
 import pytest
 
-import conftest
-
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 def _extension():
     """The folder of the built extension."""
     for build in (os.environ.get("NIKAWA_BUILD"), "build"):
         if build:
-            folder = os.path.join(conftest.ROOT, build)
+            folder = os.path.join(ROOT, build)
             for base, _, files in os.walk(folder):
                 if any(f.startswith("_nikawa") and f.endswith(".so") for f in files):
                     return base
