@@ -142,7 +142,7 @@ def preload():
 
     pyspark_shim.install()
     for name in ("_nikawa", "awsglue.context", "awsglue.job", "awsglue.transforms", "awsglue.utils",
-                 "awsglue.dynamicframe", "nikawa.spark", "boto3", "botocore.session",
+                 "awsglue.dynamicframe", "nikawa.spark", "nikawa.spark_patches", "nikawa.frames", "boto3", "botocore.session",
                  *pyspark_shim.HEAVY):
         try:
             importlib.import_module(name)

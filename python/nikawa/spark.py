@@ -123,8 +123,8 @@ def _environment(settings):
 
 _lock = threading.RLock()
 _sail = None
-_real = None
-_lazy = None
+_opened = None  # the session once connected
+_real = None    # the same once the script uses it, its settings applied
 _pending_conf = {}
 
 
@@ -147,22 +147,32 @@ _USES_SPARK = re.compile(
 
 
 def prewarm_if_used(script):
-    """Starts the engine beside the script when its text uses Spark. A wrong guess costs an idle process."""
+    """Starts the engine beside the script when its text uses Spark, and connects to it if that needs no
+    imports (which belong to the script's own thread). A wrong guess costs an idle process."""
     text = "\n".join(line.split("#", 1)[0] for line in script.splitlines())
     if runtime.run().engine != "native" and _USES_SPARK.search(text):
         _start()
+        if "nikawa.spark_patches" in sys.modules and "pyspark.sql.connect.session" in sys.modules:
+            threading.Thread(target=_open_early, name="nikawa-spark", daemon=True).start()
+
+
+def _open_early():
+    try:
+        _open()
+    except Exception:  # the script's own first use meets it again and tells it
+        pass
 
 
 def is_open():
     return _real is not None
 
 
-def session():
-    """The real Spark session of this run; opens it."""
-    global _real
+def _open():
+    """The connected session, without the script's own settings. Holds _lock while it opens."""
+    global _opened
     with _lock:
-        if _real is not None:
-            return _real
+        if _opened is not None:
+            return _opened
         try:
             from pyspark.sql.connect.session import SparkSession
         except ImportError as e:
@@ -170,17 +180,27 @@ def session():
         from nikawa import spark_patches
 
         sail = _start()
-        spark_patches.apply(lambda: sail.died(wait_s=1.0))
-        real = SparkSession.builder.remote("sc://127.0.0.1:%d" % sail.wait_port()).create()
-        spark_patches.watch(real, lambda: sail.died(wait_s=1.0))
-        # As in Glue; the client's defaults differ.
-        real.conf.set("spark.sql.ansi.enabled", "false")
-        real.conf.set("spark.sql.session.timeZone", "UTC")
-        for name, value in {**_given_conf(), **_pending_conf}.items():
-            real.conf.set(name, value)
-        SparkSession._set_default_and_active_session(real)
-        _real = real
-        return real
+        spark_patches.apply()
+        opened = SparkSession.builder.remote("sc://127.0.0.1:%d" % sail.wait_port()).create()
+        spark_patches.watch(opened, lambda: sail.died(wait_s=1.0))
+        # As in Glue; the engine's defaults differ.
+        opened.conf.set("spark.sql.ansi.enabled", "false")
+        opened.conf.set("spark.sql.session.timeZone", "UTC")
+        SparkSession._set_default_and_active_session(opened)
+        _opened = opened
+        return opened
+
+
+def session():
+    """The real Spark session of this run; opens it."""
+    global _real
+    with _lock:
+        if _real is None:
+            opened = _open()
+            for name, value in {**_given_conf(), **_pending_conf}.items():
+                opened.conf.set(name, value)
+            _real = opened
+        return _real
 
 
 def _given_conf():
@@ -207,9 +227,9 @@ def _given_conf():
 
 def close():
     """Ends the engine and what it holds."""
-    global _sail, _real
+    global _sail, _opened, _real
     with _lock:
-        sail, _sail, _real = _sail, None, None
+        sail, _sail, _opened, _real = _sail, None, None, None
         _pending_conf.clear()
     if sail is not None:
         sail.close()
@@ -302,9 +322,8 @@ class _LazySession:
 
 
 def lazy_session():
-    """The session object for scripts; one a process."""
-    global _lazy
-    with _lock:
-        if _lazy is None:
-            _lazy = _LazySession()
-        return _lazy
+    """The session object for scripts; one a process. Never waits for the engine."""
+    return _lazy
+
+
+_lazy = _LazySession()

@@ -69,7 +69,7 @@ def watch(session, died):
     session.client.set_retry_policies([EngineGone(max_retries=0)])
 
 
-def apply(died):
+def apply():
     """Once a process: what the client lacks says what to do instead."""
     global _applied
     if _applied:
