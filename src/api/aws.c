@@ -150,24 +150,34 @@ static void respond(nk_exchange *x)
         nk_wire_error(x);
 }
 
+static void refuse_handover(nk_exchange *x, nk_code rc, const nk_err *err)
+{
+    x->code = rc;
+    x->err = *err;
+    nk_http_wake(x->req);
+}
+
 static void run(nk_exchange *x)
 {
     nk_store *store = x->api->app->store;
+    nk_err err = NK_ERR_INIT;
+    nk_code rc;
     switch (x->entry->mode) {
     case NK_OP_READ:
         x->code = store ? nk_store_read(store, run_in_tx, x, &x->err) : run_in_tx(NULL, x, &x->err);
         break;
     case NK_OP_WRITE:
         nk_http_defer(x->req);
-        x->code = nk_store_submit(store, run_in_tx, x, written, x, &x->err);
-        if (x->code != NK_OK)
-            nk_http_wake(x->req);
+        /* Once handed over, x belongs to the other thread, which may be done with it already. */
+        rc = nk_store_submit(store, run_in_tx, x, written, x, &err);
+        if (rc != NK_OK)
+            refuse_handover(x, rc, &err);
         return;
     case NK_OP_SLOW:
         nk_http_defer(x->req);
-        x->code = nk_tasks_add(x->api->tasks, run_slow, x, &x->err);
-        if (x->code != NK_OK)
-            nk_http_wake(x->req);
+        rc = nk_tasks_add(x->api->tasks, run_slow, x, &err);
+        if (rc != NK_OK)
+            refuse_handover(x, rc, &err);
         return;
     }
     respond(x);
