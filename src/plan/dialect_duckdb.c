@@ -425,6 +425,16 @@ static nk_str json_value(nk_compile *c, const nk_type *t, nk_str x)
 static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *files, size_t n,
                       const nk_type *read)
 {
+    if (s->json_table.n) {
+        nk_buf t;
+        nk_buf_init(&t, NK_SQL_MAX);
+        json_structure(&t, read);
+        (void)nk_buf_puts(b, "(SELECT unnest(from_json(json, ");
+        (void)duck_literal(b, nk_buf_view(&t));
+        nk_buf_free(&t);
+        (void)nk_buf_printf(b, ")) FROM %.*s)", NK_STR_ARG(s->json_table));
+        return;
+    }
     if (s->json_path.p) {
         nk_buf t;
         nk_buf_init(&t, NK_SQL_MAX);
@@ -559,7 +569,7 @@ static nk_code duck_scan(nk_compile *c, const nk_scan *s, nk_buf *b, nk_err *err
         const nk_scan_part *p = &s->parts[k];
         const nk_type *read = p->read ? p->read : s->read;
         nk_columns l = {0};
-        if (!p->nfiles && s->format != NK_SCAN_TABLE)
+        if (!p->nfiles && s->format != NK_SCAN_TABLE && !s->json_table.n)
             continue;
         for (size_t i = 0; i < s->type->nfields; i++) {
             const nk_field *f = &s->type->fields[i];

@@ -354,6 +354,12 @@ nk_code nk_plan_sql_scans(const nk_node *n, const nk_dialect *d, nk_buf *out, co
     return nk_buf_check(out, err);
 }
 
+nk_code nk_plan_scan_sql(nk_plan *p, const nk_scan *s, const nk_dialect *d, nk_buf *out, nk_err *err)
+{
+    nk_compile c = {.plan = p, .dialect = d, .arena = p->arena};
+    return d->scan(&c, s, out, err);
+}
+
 nk_code nk_plan_sql(const nk_node *n, const nk_dialect *d, nk_buf *out, nk_err *err)
 {
     return nk_plan_sql_scans(n, d, out, NULL, NULL, err);

@@ -120,6 +120,7 @@ struct nk_scan {
     nk_str null_text;
     /* JSON */
     nk_str json_path; /* p NULL = whole documents */
+    nk_str json_table; /* not empty: a table of the engine's whose column json holds the documents */
     bool json_array;  /* documents are arrays of rows, or span lines */
     nk_str compression; /* "", "gzip", "bzip2", "zstd" */
 };
@@ -151,6 +152,8 @@ nk_code nk_plan_sql(const nk_node *n, const nk_dialect *d, nk_buf *out, nk_err *
 /* As above, and the scans it stands on (arena of the plan), for engines that declare their sources outside SQL. */
 nk_code nk_plan_sql_scans(const nk_node *n, const nk_dialect *d, nk_buf *out, const nk_scan ***scans,
                           size_t *nscans, nk_err *err) NK_MUST;
+/* A SELECT over one scan, as it would stand in such a statement. */
+nk_code nk_plan_scan_sql(nk_plan *p, const nk_scan *s, const nk_dialect *d, nk_buf *out, nk_err *err) NK_MUST;
 /* The graph as text, one line a node with its schema. */
 nk_code nk_plan_explain(const nk_node *n, nk_buf *out, nk_err *err) NK_MUST;
 
