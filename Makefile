@@ -64,6 +64,9 @@ bench: build ## ratios against peers, measured in the same run
 stop: ## end what `make demo` left running
 	@[ ! -x build/nikawa ] || build/nikawa stop --data "$(DEMO_DIR)/state"
 
+coverage: ## docs/coverage.md, from what the last `make test` has shown
+	@$(NIKAWA_DEPS)/venv/run/bin/python api/coverage.py --records build-asan/coverage.jsonl --out docs/coverage.md
+
 lint: ## the lines between rooms, banned functions, formatting
 	@deps/install test
 	@python3 tools/lint
