@@ -273,7 +273,11 @@ nk_code glue_GetPlan(nk_call *call, const glue_GetPlanRequest *in, glue_GetPlanR
     NK_TRY(python_only(call, in->Language));
     if (!in->Mapping.n)
         return nk_fail(call->err, NK_E_INVALID, "Mapping is empty.");
-    NK_TRY(read_table(call, in->Source, &table));
+    nk_code rc = read_table(call, in->Source, &table);
+    if (rc == NK_E_NOT_FOUND) /* not among the errors that GetPlan may give */
+        return nk_fail(call->err, NK_E_INVALID, "The source table %.*s.%.*s was not found.",
+                       NK_STR_ARG(in->Source->DatabaseName), NK_STR_ARG(in->Source->TableName));
+    NK_TRY(rc);
     NK_TRY(add_arg(call, &source, "database", quoted(call, in->Source->DatabaseName)));
     NK_TRY(add_arg(call, &source, "table_name", quoted(call, in->Source->TableName)));
     NK_TRY(add_arg(call, &source, "transformation_ctx", NK_STR("\"datasource0\"")));

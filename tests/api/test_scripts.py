@@ -71,7 +71,8 @@ def test_a_script_without_annotations_has_no_graph(glue):
 def test_a_graph_that_cannot_be_a_script_is_refused(glue, nodes, edges, says):
     with pytest.raises(ClientError) as refused:
         glue.create_script(DagNodes=nodes, DagEdges=edges)
-    assert refused.value.response["Error"]["Code"] == "InvalidInputException"
+    # the model's own patterns refuse some names before the operation sees them
+    assert refused.value.response["Error"]["Code"] in ("InvalidInputException", "ValidationException")
     assert says in refused.value.response["Error"]["Message"]
 
 
@@ -114,4 +115,6 @@ def test_a_plan_is_a_script_of_source_mapping_and_sink(glue, tables):
     assert ast.literal_eval(nodes["applymapping1"][1]["mappings"][0])[0] == ("id", "long", "id", "long")
     assert nodes["datasink2"][1]["format"] == ('"json"', False)
     with pytest.raises(glue.exceptions.EntityNotFoundException):
+        glue.get_mapping(Source={"DatabaseName": "scripts", "TableName": "nosuch"})
+    with pytest.raises(glue.exceptions.InvalidInputException):
         glue.get_plan(Mapping=mapping, Source={"DatabaseName": "scripts", "TableName": "nosuch"}, Location={"S3": []})
