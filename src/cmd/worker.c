@@ -1,5 +1,6 @@
 /* nikawa worker: one engine task in a process of its own, taken from descriptor 3. Started by the
  * pool. */
+#include "crawl/crawl_worker.h"
 #include "pool/worker.h"
 
 #include "cmd/cmd.h"
@@ -7,6 +8,7 @@
 /* One row an operation: {"op": name} of a request runs the function. A room adds its header and its
  * row; what needs the engine stands under NK_HAVE_ENGINE. */
 static const nk_worker_op ops[] = {
+    {"crawl", nk_crawl_worker},
     {NULL, NULL},
 };
 

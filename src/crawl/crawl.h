@@ -18,6 +18,10 @@ nk_code nk_crawlers_create(nk_app *app, nk_crawlers **out, nk_err *err) NK_MUST;
  * nk_pool_destroy. NULL is fine. */
 void nk_crawlers_destroy(nk_crawlers *c);
 
+/* The room's row in cmd/rooms.c: the two above on app->crawlers. */
+nk_code nk_crawl_room_start(nk_app *app, nk_err *err) NK_MUST;
+void nk_crawl_room_stop(nk_app *app);
+
 /* StartCrawler, for triggers and schedules: any thread but the store's writer. *crawl_id (36 characters and NUL) may be NULL. */
 nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *crawl_id, nk_err *err) NK_MUST;
 

@@ -678,3 +678,14 @@ void nk_crawlers_destroy(nk_crawlers *c)
     pthread_mutex_destroy(&c->lock);
     nk_free(c);
 }
+
+nk_code nk_crawl_room_start(nk_app *app, nk_err *err)
+{
+    nk_crawlers *c;
+    return nk_crawlers_create(app, &c, err);
+}
+
+void nk_crawl_room_stop(nk_app *app)
+{
+    nk_crawlers_destroy(app->crawlers);
+}

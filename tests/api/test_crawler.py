@@ -1,0 +1,205 @@
+"""Crawlers through boto3: what they find in S3 and what they write into the catalogue."""
+import gzip
+import io
+import json
+import time
+import uuid
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from botocore.exceptions import ClientError
+
+from conftest import wait_for
+
+
+class World:
+    """A bucket and a database of this module's, and short hands to fill and crawl them."""
+
+    def __init__(self, glue, s3):
+        self.glue, self.s3 = glue, s3
+        self.bucket = "crawl-" + uuid.uuid4().hex[:12]
+        s3.create_bucket(Bucket=self.bucket)
+        self.n = 0
+
+    def fresh(self):
+        self.n += 1
+        return f"t{self.n}"
+
+    def put(self, key, data):
+        if isinstance(data, str):
+            data = data.encode()
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def create(self, name, path, **more):
+        target = {"Path": path if path.startswith("s3://") else f"s3://{self.bucket}/{path}"}
+        target.update(more.pop("target", {}))
+        self.glue.create_crawler(Name=name, Role="arn:aws:iam::000000000000:role/crawl", DatabaseName=more.pop("db", name),
+                                 Targets={"S3Targets": [target]}, **more)
+
+    def run(self, name, expect="SUCCEEDED"):
+        self.glue.start_crawler(Name=name)
+        return self.wait(name, expect)
+
+    def wait(self, name, expect="SUCCEEDED"):
+        def done():
+            c = self.glue.get_crawler(Name=name)["Crawler"]
+            return c if c["State"] == "READY" else None
+        c = wait_for(done, 60)
+        assert c["LastCrawl"]["Status"] == expect, c["LastCrawl"]
+        return c
+
+    def tables(self, db):
+        out = {}
+        for page in self.glue.get_paginator("get_tables").paginate(DatabaseName=db):
+            out.update({t["Name"]: t for t in page["TableList"]})
+        return out
+
+    def partitions(self, db, table):
+        out = {}
+        for page in self.glue.get_paginator("get_partitions").paginate(DatabaseName=db, TableName=table):
+            out.update({tuple(p["Values"]): p for p in page["Partitions"]})
+        return out
+
+    def crawl(self, files, path=None, **more):
+        """Puts files (relative to a folder of their own), crawls the folder, gives the tables."""
+        name = self.fresh()
+        for key, data in files.items():
+            self.put(f"{name}/{key}", data)
+        self.create(name, f"{name}/" if path is None else f"{name}/{path}", **more)
+        self.run(name)
+        return name, self.tables(name)
+
+
+@pytest.fixture(scope="module")
+def world(glue, s3):
+    return World(glue, s3)
+
+
+def columns(table):
+    return [(c["Name"], c["Type"]) for c in table["StorageDescriptor"]["Columns"]]
+
+
+def code_of(call, **args):
+    with pytest.raises(ClientError) as e:
+        call(**args)
+    return e.value.response["Error"]["Code"]
+
+
+def parquet(table, **options):
+    out = io.BytesIO()
+    pq.write_table(table, out, **options)
+    return out.getvalue()
+
+
+def test_csv_with_header(world):
+    files = {"a.csv": "id,Score,name,ok\n1,2.5,x,true\n2,3,y,false\n",
+             "b.csv": "id,Score,name,ok\n3,4,z,true\n4,,w,true\n"}
+    name, tables = world.crawl(files)
+    assert list(tables) == [name]
+    t = tables[name]
+    assert columns(t) == [("id", "bigint"), ("score", "double"), ("name", "string"), ("ok", "boolean")]
+    sd, p = t["StorageDescriptor"], t["Parameters"]
+    assert sd["Location"] == f"s3://{world.bucket}/{name}/"
+    assert sd["InputFormat"] == "org.apache.hadoop.mapred.TextInputFormat"
+    assert sd["OutputFormat"] == "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
+    assert sd["SerdeInfo"] == {"SerializationLibrary": "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe",
+                               "Parameters": {"field.delim": ","}}
+    assert sd["Compressed"] is False and sd["NumberOfBuckets"] == -1
+    assert t["TableType"] == "EXTERNAL_TABLE" and t["PartitionKeys"] == []
+    assert p["classification"] == "csv" and p["delimiter"] == "," and p["skip.header.line.count"] == "1"
+    assert p["UPDATED_BY_CRAWLER"] == name and p["typeOfData"] == "file" and p["compressionType"] == "none"
+    assert p["objectCount"] == "2" and p["recordCount"] == "4" and p["areColumnsQuoted"] == "false"
+    assert p["columnsOrdered"] == "true" and int(p["sizeKey"]) == sum(map(len, files.values())) and p["CrawlerSchemaSerializerVersion"] == "1.0"
+    assert sd["Parameters"]["classification"] == "csv"
+
+
+@pytest.mark.parametrize("delimiter", ["|", ";", "\t", "\x01"])
+def test_csv_delimiters(world, delimiter):
+    rows = [["city", "pop"], ["Köln", "1"], ["Paris, France", "2"]]
+    name, tables = world.crawl({"f": "\r\n".join(delimiter.join(r) for r in rows)})
+    t = tables[name]
+    assert columns(t) == [("city", "string"), ("pop", "bigint")]
+    assert t["Parameters"]["delimiter"] == delimiter
+    assert t["StorageDescriptor"]["SerdeInfo"]["Parameters"]["field.delim"] == delimiter
+
+
+def test_csv_without_header_and_quotes(world):
+    name, tables = world.crawl({
+        "text/f.csv": "alpha,beta\ngamma,delta\n",
+        "quoted/f.csv": 'who,n\n"Smith, ""Joe""",1\n"new\nline",2\n',
+        "escaped/f.csv": 'who,n\n"Smith \\"Joe\\", Jr",1\n"x",2\n',
+    })
+    assert columns(tables["text"]) == [("col0", "string"), ("col1", "string")]
+    assert "skip.header.line.count" not in tables["text"]["Parameters"]
+    for table, escape in (("quoted", '"'), ("escaped", "\\")):
+        assert columns(tables[table]) == [("who", "string"), ("n", "bigint")]
+        assert tables[table]["Parameters"]["areColumnsQuoted"] == "true"
+        serde = tables[table]["StorageDescriptor"]["SerdeInfo"]
+        assert serde["SerializationLibrary"] == "org.apache.hadoop.hive.serde2.OpenCSVSerde"
+        assert serde["Parameters"] == {"separatorChar": ",", "quoteChar": '"', "escapeChar": escape}
+    assert tables["quoted"]["Parameters"]["recordCount"] == "2"
+
+
+def test_csv_that_is_damaged(world):
+    name, tables = world.crawl({
+        "ragged/f.csv": "a,b,c\n" + "1,2,3\n" * 20 + "4\n5,6,7,8,9\n",
+        "nul/f.csv": b"a,b\n1,x\0y\n2,z\n",
+        "latin/f.csv": b"name,n\nK\xf6ln,1\nM\xfcnchen,2\n",
+        "names/f.csv": ",id,id, Spa ced \nx,1,2,3\ny,1,2,3\n",
+    })
+    assert columns(tables["ragged"]) == [("a", "bigint"), ("b", "bigint"), ("c", "bigint")]
+    assert columns(tables["nul"]) == [("a", "bigint"), ("b", "string")]
+    assert columns(tables["latin"]) == [("name", "string"), ("n", "bigint")]
+    assert columns(tables["names"]) == [("col0", "string"), ("id", "bigint"), ("id_1", "bigint"), ("spa ced", "bigint")]
+
+
+def test_json_lines_nested_and_mixed(world):
+    docs = [{"id": 1, "big": 2 ** 40, "x": 1.5, "ok": True, "tags": ["a"], "who": {"First": "A", "n": [1, 2]}, "mix": 1, "nil": None},
+            {"id": 2, "big": 1, "x": 2, "ok": False, "tags": [], "who": {"First": "B", "age": 3}, "mix": "two", "Extra": [{"k": 1}, {"j": 2.0}]}]
+    name, tables = world.crawl({"f.json": "\n".join(map(json.dumps, docs))})
+    t = tables[name]
+    assert columns(t) == [
+        ("id", "int"), ("big", "bigint"), ("x", "double"), ("ok", "boolean"), ("tags", "array<string>"),
+        ("who", "struct<First:string,n:array<int>,age:int>"), ("mix", "string"), ("nil", "string"),
+        ("extra", "array<struct<k:int,j:double>>")]
+    serde = t["StorageDescriptor"]["SerdeInfo"]
+    assert serde["SerializationLibrary"] == "org.openx.data.jsonserde.JsonSerDe"
+    assert serde["Parameters"] == {"paths": "id,big,x,ok,tags,who,mix,nil,Extra"}
+    assert t["Parameters"]["classification"] == "json" and t["Parameters"]["recordCount"] == "2"
+
+
+def test_json_arrays_and_documents_over_lines(world):
+    name, tables = world.crawl({
+        "rows/f": json.dumps([{"a": 1}, {"a": 2, "b": "x"}], indent=1),
+        "multi/f": json.dumps({"a": {"b": [1, 2]}}, indent=2) + "\n" + json.dumps({"a": {"b": [3]}}, indent=2),
+    })
+    assert columns(tables["rows"]) == [("a", "int"), ("b", "string")]
+    assert tables["rows"]["Parameters"]["jsonPath"] == "$[*]"
+    assert columns(tables["multi"]) == [("a", "struct<b:array<int>>")]
+    assert tables["multi"]["Parameters"]["multiline"] == "true"
+
+
+def test_parquet_types_and_counts(world):
+    import datetime
+    import decimal
+
+    table = pa.table({
+        "i": pa.array([1, 2, 3], pa.int32()), "L": pa.array([1, 2, 3], pa.int64()), "f": pa.array([1, 2, 3], pa.float32()),
+        "d": [1.0, 2.0, None], "s": ["a", "b", None], "b": [b"x", None, b"z"], "ok": [True, None, False],
+        "day": [datetime.date(2024, 1, 1), None, None], "ts": pa.array([1, 2, 3], pa.timestamp("us")),
+        "dec": pa.array([decimal.Decimal("1.25"), None, None], pa.decimal128(9, 2)),
+        "ints": [[1], [], None], "m": pa.array([[("k", 1)], None, None], pa.map_(pa.string(), pa.int32())),
+        "st": [{"x": 1, "y": "q"}, None, None]})
+    name, tables = world.crawl({"part-0.parquet": parquet(table), "part-1": parquet(table, compression="zstd"),
+                                "_SUCCESS": "x", ".hidden/x": "y", "empty": ""})
+    t = tables[name]
+    assert columns(t) == [
+        ("i", "int"), ("l", "bigint"), ("f", "float"), ("d", "double"), ("s", "string"), ("b", "binary"), ("ok", "boolean"),
+        ("day", "date"), ("ts", "timestamp"), ("dec", "decimal(9,2)"),
+        ("ints", "array<bigint>"), ("m", "map<string,int>"), ("st", "struct<x:bigint,y:string>")]
+    assert t["Parameters"]["recordCount"] == "6" and t["Parameters"]["objectCount"] == "2"
+    assert t["StorageDescriptor"]["SerdeInfo"] == {
+        "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+        "Parameters": {"serialization.format": "1"}}
+    assert t["StorageDescriptor"]["InputFormat"] == "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat"
