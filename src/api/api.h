@@ -1,5 +1,5 @@
-/* api: the doors. Routes a request, checks its signature, decodes and validates it by the model, runs its
- * handler in the handler's mode, encodes the answer or AWS's refusal. */
+/* api: the doors. Routes a request, checks its signature, decodes and validates it by the model,
+ * runs its handler in the handler's mode, encodes the answer or AWS's refusal. */
 #ifndef NK_API_H
 #define NK_API_H
 
@@ -13,12 +13,13 @@ typedef struct nk_api_config {
     nk_app *app;   /* borrowed */
     nk_keys *keys; /* borrowed */
     const char *host;
-    int port; /* 0 = a free one */
-    unsigned threads;      /* HTTP threads; 0 = by the machine */
-    unsigned task_threads; /* for SLOW operations; 0 = 8 */
+    int port;                                 /* 0 = a free one */
+    unsigned threads;                         /* HTTP threads; 0 = by the machine */
+    unsigned task_threads;                    /* for SLOW operations; 0 = 8 */
     unsigned connections_max, idle_timeout_s; /* 0 = defaults of net/http.h */
-    const char *tls_cert, *tls_key; /* PEM text */
-    nk_code (*on_port)(void *arg, int port, nk_err *err); /* may be NULL; called before the first request is taken */
+    const char *tls_cert, *tls_key;           /* PEM text */
+    nk_code (*on_port)(void *arg, int port,
+                       nk_err *err); /* may be NULL; called before the first request is taken */
     void *on_port_arg;
 } nk_api_config;
 

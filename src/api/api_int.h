@@ -63,9 +63,11 @@ void nk_api_woken(nk_http_req *req);
 void nk_wire_result(nk_exchange *x);
 void nk_wire_error(nk_exchange *x);
 /* query.c: the query protocol. */
-nk_code nk_query_decode(const nk_shape *shape, nk_str form, nk_arena *a, void *out, nk_err *err) NK_MUST;
+nk_code nk_query_decode(const nk_shape *shape, nk_str form, nk_arena *a, void *out,
+                        nk_err *err) NK_MUST;
 nk_code nk_query_encode(const nk_exchange *x, nk_buf *buf, nk_err *err) NK_MUST;
-nk_code nk_query_error(const nk_exchange *x, const char *name, unsigned *status, nk_buf *buf) NK_MUST;
+nk_code nk_query_error(const nk_exchange *x, const char *name, unsigned *status,
+                       nk_buf *buf) NK_MUST;
 nk_str nk_query_param(nk_str form, const char *name, nk_arena *a);
 
 /* A random UUID without a system call each time. */

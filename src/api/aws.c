@@ -1,5 +1,5 @@
-/* The door that takes signatures: AWS JSON 1.1 and the query protocol. Routes by the signature's service,
- * then by target or action. */
+/* The door that takes signatures: AWS JSON 1.1 and the query protocol. Routes by the signature's
+ * service, then by target or action. */
 #include <stdio.h>
 
 #include "api/api_int.h"
@@ -50,8 +50,12 @@ static nk_code authenticate(nk_exchange *x, const char *service)
 {
     const nk_http_req *r = x->req;
     const nk_settings *set = x->api->app->settings;
-    nk_sigv4_request req = {.method = r->method, .path = r->path, .query = r->query,
-                            .headers = r->headers, .nheaders = r->nheaders, .body = r->body,
+    nk_sigv4_request req = {.method = r->method,
+                            .path = r->path,
+                            .query = r->query,
+                            .headers = r->headers,
+                            .nheaders = r->nheaders,
+                            .body = r->body,
                             .tls = r->tls};
     nk_sigv4_key key;
     NK_TRY(nk_sigv4_parse(&req, r->arena, &x->auth, &x->err));
@@ -198,7 +202,8 @@ static nk_code route_json(nk_exchange *x, nk_str target)
     size_t n;
     const nk_service *const *all = nk_model_services(&n);
     for (size_t i = 0; i < n && dot > 0; i++)
-        if (all[i]->target_prefix && nk_str_is(nk_str_sub(target, 0, (size_t)dot), all[i]->target_prefix))
+        if (all[i]->target_prefix &&
+            nk_str_is(nk_str_sub(target, 0, (size_t)dot), all[i]->target_prefix))
             service = all[i];
     NK_TRY(authenticate(x, service ? service->name : NULL));
     if (!service)
@@ -239,7 +244,8 @@ static nk_code route(nk_exchange *x)
     }
     NK_TRY(authenticate(x, NULL));
     if (!nk_model_service(x->auth.service))
-        return nk_fail(&x->err, NK_E_UNSUPPORTED, "The service '%.*s' is not supported by this Nikawa (%s).",
+        return nk_fail(&x->err, NK_E_UNSUPPORTED,
+                       "The service '%.*s' is not supported by this Nikawa (%s).",
                        NK_STR_ARG(x->auth.service), NK_VERSION);
     return unknown(x);
 }
@@ -248,7 +254,8 @@ void nk_api_aws(nk_api *api, nk_http_req *req)
 {
     nk_exchange *x = NK_NEW(req->arena, nk_exchange);
     if (!x) {
-        nk_http_answer a = {.status = 503, .content_type = "text/plain", .body = NK_STR("out of memory\n")};
+        nk_http_answer a = {
+            .status = 503, .content_type = "text/plain", .body = NK_STR("out of memory\n")};
         nk_http_answer_now(req, &a);
         return;
     }

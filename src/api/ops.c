@@ -45,7 +45,8 @@ nk_code nk_api_index_ops(nk_api *api, nk_err *err)
                            ops[i].service, ops[i].name);
         const nk_api_op **place = &api->by_number[service_number(op->service)][op->number];
         if (*place)
-            return nk_fail(err, NK_E_INTERNAL, "ops.def names %s.%s twice", ops[i].service, ops[i].name);
+            return nk_fail(err, NK_E_INTERNAL, "ops.def names %s.%s twice", ops[i].service,
+                           ops[i].name);
         *place = &ops[i];
     }
     return NK_OK;

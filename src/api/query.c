@@ -8,12 +8,14 @@ nk_str nk_query_param(nk_str form, const char *name, nk_arena *a)
         ptrdiff_t eq = nk_str_chr(piece, '=');
         nk_str key = eq < 0 ? piece : nk_str_sub(piece, 0, (size_t)eq);
         if (nk_str_is(nk_uri_unescape(a, key, true), name))
-            return eq < 0 ? NK_STR("") : nk_uri_unescape(a, nk_str_sub(piece, (size_t)eq + 1, piece.n), true);
+            return eq < 0 ? NK_STR("")
+                          : nk_uri_unescape(a, nk_str_sub(piece, (size_t)eq + 1, piece.n), true);
     }
     return NK_STR_NULL;
 }
 
-/* Members that are one value each; lists and structures of the protocol are of no operation that we answer. */
+/* Members that are one value each; lists and structures of the protocol are of no operation that we
+ * answer. */
 nk_code nk_query_decode(const nk_shape *shape, nk_str form, nk_arena *a, void *out, nk_err *err)
 {
     for (size_t i = 0; shape && i < shape->n_members; i++) {
@@ -59,8 +61,8 @@ nk_code nk_query_encode(const nk_exchange *x, nk_buf *b, nk_err *err)
 {
     const nk_shape *shape = x->op->output;
     nk_str op = x->op->name;
-    nk_buf_printf(b, "<%.*sResponse xmlns=\"%s\">\n  <%.*sResult>\n", NK_STR_ARG(op), namespace_of(x),
-                  NK_STR_ARG(op));
+    nk_buf_printf(b, "<%.*sResponse xmlns=\"%s\">\n  <%.*sResult>\n", NK_STR_ARG(op),
+                  namespace_of(x), NK_STR_ARG(op));
     for (size_t i = 0; shape && i < shape->n_members; i++) {
         const nk_member *m = &shape->members[i];
         if (m->shape->kind != NK_KIND_STRING)
@@ -106,10 +108,11 @@ nk_code nk_query_error(const nk_exchange *x, const char *name, unsigned *status,
             break;
         }
     }
-    nk_buf_printf(b,
-                  "<ErrorResponse xmlns=\"%s\">\n  <Error>\n    <Type>%s</Type>\n    <Code>%s</Code>\n"
-                  "    <Message>",
-                  namespace_of(x), *status >= 500 ? "Receiver" : "Sender", name);
+    nk_buf_printf(
+        b,
+        "<ErrorResponse xmlns=\"%s\">\n  <Error>\n    <Type>%s</Type>\n    <Code>%s</Code>\n"
+        "    <Message>",
+        namespace_of(x), *status >= 500 ? "Receiver" : "Sender", name);
     xml_text(b, nk_str_c(x->err.msg));
     nk_buf_printf(b, "</Message>\n  </Error>\n  <RequestId>%s</RequestId>\n</ErrorResponse>\n",
                   x->call.request_id);

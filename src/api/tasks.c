@@ -6,7 +6,7 @@ struct nk_tasks {
     struct task {
         nk_exchange *x;
         void (*fn)(nk_exchange *);
-    } *queue; /* a ring of max places */
+    } * queue; /* a ring of max places */
     size_t head, n, max;
     pthread_t *threads;
     unsigned nthreads;

@@ -68,14 +68,16 @@ void nk_wire_error(nk_exchange *x)
     nk_str op = x->op ? x->op->name : NK_STR("-");
     if (status >= 500 && x->code != NK_E_UNAVAILABLE) {
         nk_error("api", "%.*s failed inside: %s request=%s code=%s%s%s", NK_STR_ARG(op), x->err.msg,
-                 x->call.request_id, nk_code_name(x->code), x->err.hint[0] ? " hint=" : "", x->err.hint);
+                 x->call.request_id, nk_code_name(x->code), x->err.hint[0] ? " hint=" : "",
+                 x->err.hint);
         name = nk_code_aws(NK_E_INTERNAL);
         if (x->code == NK_E_FULL)
             snprintf(x->err.msg, sizeof x->err.msg, "The server's disk is full. Request %s",
                      x->call.request_id);
         else
             snprintf(x->err.msg, sizeof x->err.msg,
-                     "Internal error. The server's log tells more of request %s", x->call.request_id);
+                     "Internal error. The server's log tells more of request %s",
+                     x->call.request_id);
     } else {
         nk_debug("api", "%.*s refused: %s: %s request=%s", NK_STR_ARG(op), name, x->err.msg,
                  x->call.request_id);

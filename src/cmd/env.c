@@ -4,7 +4,8 @@
 
 static const nk_cmd_help help = {
     "nikawa env [--data DIR]",
-    "Prints shell exports that point AWS's clients (aws cli, boto3, awswrangler, ...) at the server of DIR.",
+    "Prints shell exports that point AWS's clients (aws cli, boto3, awswrangler, ...) at the "
+    "server of DIR.",
     "  eval \"$(nikawa env --data ./data)\"   # this shell now talks to Nikawa",
 };
 
@@ -27,7 +28,8 @@ int nk_cmd_env(int argc, char **argv)
 {
     const char *dir = NULL;
     const nk_opt opts[] = {
-        {"data", 'd', NK_OPT_STR, "DIR", "the server's folder (default $NIKAWA_DATA, else ./nikawa-data)", &dir, 0, 0},
+        {"data", 'd', NK_OPT_STR, "DIR",
+         "the server's folder (default $NIKAWA_DATA, else ./nikawa-data)", &dir, 0, 0},
         {0},
     };
     int code = nk_opts_parse(&help, opts, false, argc, argv, NULL, NULL);

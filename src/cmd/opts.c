@@ -15,7 +15,8 @@ bool nk_cmd_colour(int fd)
 int nk_cmd_fail(const nk_err *err)
 {
     bool colour = nk_cmd_colour(2);
-    fprintf(stderr, "%snikawa:%s %s\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "", err->msg);
+    fprintf(stderr, "%snikawa:%s %s\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "",
+            err->msg);
     if (err->hint[0])
         fprintf(stderr, "        %s\n", err->hint);
     return 1;
@@ -61,7 +62,8 @@ static size_t distance(const char *a, const char *b)
                 best = d[i - 1][j] + 1;
             if (d[i][j - 1] + 1 < best)
                 best = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                d[i - 2][j - 2] + 1 < best)
                 best = d[i - 2][j - 2] + 1;
             d[i][j] = best;
         }
@@ -144,11 +146,11 @@ static int set_option(const nk_cmd_help *help, const nk_opt *o, const char *valu
     } else {
         bool ranged = o->min || o->max;
         if (!nk_str_i64(nk_str_c(value), &v))
-            return nk_cmd_usage(command_of(help, cmd), "--%s wants a whole number, not '%s'", o->name,
-                                value);
+            return nk_cmd_usage(command_of(help, cmd), "--%s wants a whole number, not '%s'",
+                                o->name, value);
         if (ranged && (v < o->min || v > o->max))
-            return nk_cmd_usage(command_of(help, cmd), "--%s must be from %lld to %lld, not %s", o->name,
-                                (long long)o->min, (long long)o->max, value);
+            return nk_cmd_usage(command_of(help, cmd), "--%s must be from %lld to %lld, not %s",
+                                o->name, (long long)o->min, (long long)o->max, value);
         *(int64_t *)o->target = v;
     }
     return -1;

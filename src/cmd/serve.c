@@ -17,11 +17,16 @@
 
 static const nk_cmd_help help = {
     "nikawa serve [--data DIR] [--listen HOST:PORT] [options]",
-    "Starts a server: AWS Glue's API on HOST:PORT, and an S3 of its own unless told otherwise. All it keeps lies\n"
-    "in DIR. When it is ready it prints one line with its URL; SIGTERM or Ctrl-C ends it and all it has started.\n"
-    "DIR/credentials and DIR/config hold the AWS profile 'nikawa' for clients; 'nikawa env' prints it as exports.\n"
-    "The key pair is made at the first start, or taken from NIKAWA_ACCESS_KEY_ID and NIKAWA_SECRET_ACCESS_KEY.\n"
-    "With --s3-endpoint, NIKAWA_S3_ACCESS_KEY_ID and NIKAWA_S3_SECRET_ACCESS_KEY are its keys (default: the same pair).",
+    "Starts a server: AWS Glue's API on HOST:PORT, and an S3 of its own unless told otherwise. All "
+    "it keeps lies\n"
+    "in DIR. When it is ready it prints one line with its URL; SIGTERM or Ctrl-C ends it and all "
+    "it has started.\n"
+    "DIR/credentials and DIR/config hold the AWS profile 'nikawa' for clients; 'nikawa env' prints "
+    "it as exports.\n"
+    "The key pair is made at the first start, or taken from NIKAWA_ACCESS_KEY_ID and "
+    "NIKAWA_SECRET_ACCESS_KEY.\n"
+    "With --s3-endpoint, NIKAWA_S3_ACCESS_KEY_ID and NIKAWA_S3_SECRET_ACCESS_KEY are its keys "
+    "(default: the same pair).",
     "  nikawa serve --data ./data --listen 127.0.0.1:4500        # everything on this machine\n"
     "  nikawa serve --data ./data --listen 127.0.0.1:0 --no-lake # catalogue only, any free port\n"
     "  nikawa serve --data ./data --s3-endpoint http://minio:9000 # an S3 that is there already\n"
@@ -29,7 +34,8 @@ static const nk_cmd_help help = {
 };
 
 typedef struct options {
-    const char *data, *listen, *s3_endpoint, *account_id, *region, *tls_cert, *tls_key, *weed, *python, *log;
+    const char *data, *listen, *s3_endpoint, *account_id, *region, *tls_cert, *tls_key, *weed,
+        *python, *log;
     bool no_lake;
     int64_t max_clock_skew, max_body_mb, threads, connections, idle_timeout;
 } options;
@@ -64,8 +70,10 @@ static nk_code parse_listen(server *s)
     nk_str l = nk_str_c(s->opt.listen);
     ptrdiff_t colon = nk_str_rchr(l, ':');
     int64_t port;
-    if (colon < 0 || !nk_str_i64(nk_str_sub(l, (size_t)colon + 1, l.n), &port) || port < 0 || port > 65535)
-        return nk_fail(s->err, NK_E_INVALID, "--listen wants HOST:PORT, for example 127.0.0.1:4500, not '%s'",
+    if (colon < 0 || !nk_str_i64(nk_str_sub(l, (size_t)colon + 1, l.n), &port) || port < 0 ||
+        port > 65535)
+        return nk_fail(s->err, NK_E_INVALID,
+                       "--listen wants HOST:PORT, for example 127.0.0.1:4500, not '%s'",
                        s->opt.listen);
     nk_str host = nk_str_sub(l, 0, (size_t)colon);
     if (host.n > 1 && host.p[0] == '[' && host.p[host.n - 1] == ']')
@@ -85,9 +93,12 @@ static nk_code check_options(server *s)
     const options *o = &s->opt;
     NK_TRY(parse_listen(s));
     if (!all_digits(o->account_id, 12))
-        return nk_fail(s->err, NK_E_INVALID, "--account-id wants 12 digits, not '%s'", o->account_id);
-    if (!*o->region || strspn(o->region, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(o->region))
-        return nk_fail(s->err, NK_E_INVALID, "--region wants a name like us-east-1, not '%s'", o->region);
+        return nk_fail(s->err, NK_E_INVALID, "--account-id wants 12 digits, not '%s'",
+                       o->account_id);
+    if (!*o->region ||
+        strspn(o->region, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(o->region))
+        return nk_fail(s->err, NK_E_INVALID, "--region wants a name like us-east-1, not '%s'",
+                       o->region);
     if (!o->tls_cert != !o->tls_key)
         return nk_fail(s->err, NK_E_INVALID, "--tls-cert and --tls-key go together");
     if (o->no_lake && o->s3_endpoint)
@@ -127,7 +138,8 @@ static nk_code open_dir(server *s)
 static nk_code find_keys(server *s)
 {
     nk_keys *keys;
-    const char *id = env_or_null("NIKAWA_ACCESS_KEY_ID"), *secret = env_or_null("NIKAWA_SECRET_ACCESS_KEY");
+    const char *id = env_or_null("NIKAWA_ACCESS_KEY_ID"),
+               *secret = env_or_null("NIKAWA_SECRET_ACCESS_KEY");
     if (!id != !secret)
         return nk_fail(s->err, NK_E_INVALID,
                        "NIKAWA_ACCESS_KEY_ID and NIKAWA_SECRET_ACCESS_KEY go together");
@@ -294,7 +306,8 @@ static void fill_settings(server *s)
     s->state.pid = (int)getpid();
 }
 
-/* Signals are taken by sigtimedwait here and nowhere else, so every thread must be born with them blocked. */
+/* Signals are taken by sigtimedwait here and nowhere else, so every thread must be born with them
+ * blocked. */
 static void block_signals(server *s)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -367,23 +380,39 @@ int nk_cmd_serve(int argc, char **argv)
     nk_err err = NK_ERR_INIT;
     server s = {.lock_fd = -1, .err = &err};
     options *o = &s.opt;
-    *o = (options){.listen = "127.0.0.1:4500", .account_id = "000000000000", .region = "us-east-1",
-                   .log = "info", .max_clock_skew = 900, .max_body_mb = 64};
+    *o = (options){.listen = "127.0.0.1:4500",
+                   .account_id = "000000000000",
+                   .region = "us-east-1",
+                   .log = "info",
+                   .max_clock_skew = 900,
+                   .max_body_mb = 64};
     const nk_opt opts[] = {
-        {"data", 'd', NK_OPT_STR, "DIR", "where all state lies (default $NIKAWA_DATA, else ./nikawa-data)", &o->data, 0, 0},
-        {"listen", 'l', NK_OPT_STR, "HOST:PORT", "where to listen; port 0 picks a free one (default 127.0.0.1:4500)", &o->listen, 0, 0},
-        {"s3-endpoint", 0, NK_OPT_STR, "URL", "an S3 to use instead of the embedded lake", &o->s3_endpoint, 0, 0},
+        {"data", 'd', NK_OPT_STR, "DIR",
+         "where all state lies (default $NIKAWA_DATA, else ./nikawa-data)", &o->data, 0, 0},
+        {"listen", 'l', NK_OPT_STR, "HOST:PORT",
+         "where to listen; port 0 picks a free one (default 127.0.0.1:4500)", &o->listen, 0, 0},
+        {"s3-endpoint", 0, NK_OPT_STR, "URL", "an S3 to use instead of the embedded lake",
+         &o->s3_endpoint, 0, 0},
         {"no-lake", 0, NK_OPT_FLAG, NULL, "no S3 at all", &o->no_lake, 0, 0},
-        {"account-id", 0, NK_OPT_STR, "DIGITS", "the account we are (default 000000000000)", &o->account_id, 0, 0},
-        {"region", 0, NK_OPT_STR, "NAME", "of requests without a signature (default us-east-1)", &o->region, 0, 0},
-        {"max-clock-skew", 0, NK_OPT_INT, "SECONDS", "how far a client's clock may be off (default 900)", &o->max_clock_skew, 1, 604800},
-        {"max-body", 0, NK_OPT_INT, "MIB", "largest request (default 64)", &o->max_body_mb, 1, 4096},
-        {"tls-cert", 0, NK_OPT_STR, "FILE", "PEM certificate chain: serve https", &o->tls_cert, 0, 0},
+        {"account-id", 0, NK_OPT_STR, "DIGITS", "the account we are (default 000000000000)",
+         &o->account_id, 0, 0},
+        {"region", 0, NK_OPT_STR, "NAME", "of requests without a signature (default us-east-1)",
+         &o->region, 0, 0},
+        {"max-clock-skew", 0, NK_OPT_INT, "SECONDS",
+         "how far a client's clock may be off (default 900)", &o->max_clock_skew, 1, 604800},
+        {"max-body", 0, NK_OPT_INT, "MIB", "largest request (default 64)", &o->max_body_mb, 1,
+         4096},
+        {"tls-cert", 0, NK_OPT_STR, "FILE", "PEM certificate chain: serve https", &o->tls_cert, 0,
+         0},
         {"tls-key", 0, NK_OPT_STR, "FILE", "its private key, PEM", &o->tls_key, 0, 0},
-        {"threads", 0, NK_OPT_INT, "N", "HTTP threads (default: one a processor, at most 8)", &o->threads, 1, 256},
-        {"max-connections", 0, NK_OPT_INT, "N", "at a time (default 4096)", &o->connections, 1, 1000000},
-        {"idle-timeout", 0, NK_OPT_INT, "SECONDS", "for a silent connection (default 65)", &o->idle_timeout, 1, 86400},
-        {"weed", 0, NK_OPT_STR, "FILE", "the SeaweedFS program of the embedded lake", &o->weed, 0, 0},
+        {"threads", 0, NK_OPT_INT, "N", "HTTP threads (default: one a processor, at most 8)",
+         &o->threads, 1, 256},
+        {"max-connections", 0, NK_OPT_INT, "N", "at a time (default 4096)", &o->connections, 1,
+         1000000},
+        {"idle-timeout", 0, NK_OPT_INT, "SECONDS", "for a silent connection (default 65)",
+         &o->idle_timeout, 1, 86400},
+        {"weed", 0, NK_OPT_STR, "FILE", "the SeaweedFS program of the embedded lake", &o->weed, 0,
+         0},
         {"python", 0, NK_OPT_STR, "FILE", "the interpreter for job scripts", &o->python, 0, 0},
         {"log", 0, NK_OPT_STR, "LEVEL", "debug, info, warn or error (default info)", &o->log, 0, 0},
         {0},

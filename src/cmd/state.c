@@ -57,8 +57,8 @@ nk_code nk_state_lock(const char *dir, int *fd, nk_err *err)
         *fd = -1;
         if (e != EWOULDBLOCK)
             return nk_fail_errno(err, e, "cannot lock %s", path);
-        nk_code rc = nk_fail(err, NK_E_EXISTS, "another server%s%s already uses %s", *pid ? ", process " : "",
-                             pid, dir);
+        nk_code rc = nk_fail(err, NK_E_EXISTS, "another server%s%s already uses %s",
+                             *pid ? ", process " : "", pid, dir);
         nk_hint(err, "end it with 'nikawa stop --data %s', or give --data another folder", dir);
         return rc;
     }
@@ -108,8 +108,8 @@ nk_code nk_state_write_credentials(const nk_cmd_server *s, nk_err *err)
 {
     nk_buf b;
     nk_buf_init(&b, FILE_MAX);
-    nk_buf_printf(&b, "[nikawa]\naws_access_key_id = %s\naws_secret_access_key = %s\n", s->access_key,
-                  s->secret_key);
+    nk_buf_printf(&b, "[nikawa]\naws_access_key_id = %s\naws_secret_access_key = %s\n",
+                  s->access_key, s->secret_key);
     if (s->s3_access_key && strcmp(s->s3_access_key, s->access_key) != 0)
         nk_buf_printf(&b, "\n[nikawa-s3]\naws_access_key_id = %s\naws_secret_access_key = %s\n",
                       s->s3_access_key, s->s3_secret_key);
@@ -189,7 +189,8 @@ nk_code nk_cmd_find_server(const char *dir, nk_arena *a, nk_cmd_server *out, nk_
     }
     if (rc != NK_OK) {
         rc = nk_fail(err, NK_E_NOT_FOUND, "no server runs on %s", out->dir);
-        nk_hint(err, "start one with 'nikawa serve --data %s', or name its folder by --data", out->dir);
+        nk_hint(err, "start one with 'nikawa serve --data %s', or name its folder by --data",
+                out->dir);
         return rc;
     }
     out->url = json_text(j, "url", a);
@@ -205,7 +206,8 @@ nk_code nk_cmd_find_server(const char *dir, nk_arena *a, nk_cmd_server *out, nk_
         out->s3_secret_key = out->secret_key;
     }
     if (!out->url || !out->region || !out->access_key || !out->secret_key)
-        return nk_fail(err, NK_E_INVALID, "%s/server.json or %s/credentials is damaged; restart the server",
-                       out->dir, out->dir);
+        return nk_fail(err, NK_E_INVALID,
+                       "%s/server.json or %s/credentials is damaged; restart the server", out->dir,
+                       out->dir);
     return NK_OK;
 }

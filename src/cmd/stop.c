@@ -31,8 +31,10 @@ int nk_cmd_stop(int argc, char **argv)
     const char *dir = NULL;
     int64_t timeout = 30;
     const nk_opt opts[] = {
-        {"data", 'd', NK_OPT_STR, "DIR", "the server's folder (default $NIKAWA_DATA, else ./nikawa-data)", &dir, 0, 0},
-        {"timeout", 0, NK_OPT_INT, "SECONDS", "how long to wait for it (default 30)", &timeout, 1, 3600},
+        {"data", 'd', NK_OPT_STR, "DIR",
+         "the server's folder (default $NIKAWA_DATA, else ./nikawa-data)", &dir, 0, 0},
+        {"timeout", 0, NK_OPT_INT, "SECONDS", "how long to wait for it (default 30)", &timeout, 1,
+         3600},
         {0},
     };
     int code = nk_opts_parse(&help, opts, false, argc, argv, NULL, NULL);
@@ -58,7 +60,8 @@ int nk_cmd_stop(int argc, char **argv)
         if (gone(s.dir))
             printf("stopped the server of %s (process %d)\n", s.dir, s.pid);
         else
-            code = nk_cmd_failf("process %d is still there after %lld seconds", s.pid, (long long)timeout);
+            code = nk_cmd_failf("process %d is still there after %lld seconds", s.pid,
+                                (long long)timeout);
     }
     nk_arena_destroy(a);
     return code;

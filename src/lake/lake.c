@@ -15,7 +15,7 @@
 #include "net/client.h"
 
 #define LOG_ROTATE   ((off_t)16 << 20)
-#define STOP_WAIT_MS 5000
+#define STOP_WAIT_MS 1000
 #define ARGS_MAX     40
 #define BUCKETS_MAX  32
 
@@ -74,10 +74,13 @@ nk_code nk_lake_find_weed(nk_arena *a, nk_str *out, nk_err *err)
             return NK_OK;
         }
     }
-    nk_code rc = nk_fail(err, NK_E_NOT_FOUND, "the embedded lake's program 'weed' (SeaweedFS) is not there: "
-                         "looked for %s and in PATH", n ? tries[0] : "$NIKAWA_DEPS/bin/weed");
-    nk_hint(err, "run deps/install, or name it by --weed, or use another S3 by --s3-endpoint, or start "
-                 "with --no-lake");
+    nk_code rc = nk_fail(err, NK_E_NOT_FOUND,
+                         "the embedded lake's program 'weed' (SeaweedFS) is not there: "
+                         "looked for %s and in PATH",
+                         n ? tries[0] : "$NIKAWA_DEPS/bin/weed");
+    nk_hint(err,
+            "run deps/install, or name it by --weed, or use another S3 by --s3-endpoint, or start "
+            "with --no-lake");
     return rc;
 }
 
@@ -149,10 +152,19 @@ static nk_code start_weed(nk_lake *l, int *pid, nk_err *err)
     argv[n++] = nk_arena_printf(a, "-s3.port=%d", l->ports.s3);
     argv[n++] = nk_arena_printf(a, "-s3.config=%s", c->conf_path);
     static const char *const fixed[] = {
-        "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", "-volume.max=100000",
-        "-master.volumeSizeLimitMB=1024", "-s3.port.iceberg=0", "-s3.port.lance=0",
-        "-volume.preStopSeconds=0", "-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        "-filer",
+        "-s3",
+        "-volume.max=100000",
+        "-master.volumeSizeLimitMB=1024",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-volume.preStopSeconds=0",
+        "-s3.autoCreateBucket=false",
+        "-s3.allowDeleteBucketNotEmpty=false",
         "-master.telemetry=false",
+        "-s3.iam=false",
     };
     for (size_t i = 0; i < NK_COUNTOF(fixed); i++)
         argv[n++] = nk_arena_strdup(a, fixed[i]);
@@ -224,6 +236,22 @@ static bool stopping(nk_lake *l)
     return s;
 }
 
+/* It leaves sockets in /tmp, named by port, when it has to be killed. */
+static void remove_sockets(const nk_weed_ports *p)
+{
+    static const char *const parts[] = {"master", "volume", "filer", "s3"};
+    const int ports[] = {p->master, p->volume, p->filer, p->s3};
+    for (size_t i = 0; i < NK_COUNTOF(parts); i++) {
+        char path[80];
+        snprintf(path, sizeof path, "/tmp/seaweedfs-%s-grpc-%d.sock", parts[i], ports[i] + 10000);
+        unlink(path);
+        snprintf(path, sizeof path, "/tmp/seaweedfs-%s-%d.sock", parts[i], ports[i]);
+        unlink(path);
+    }
+}
+
+/* Its graceful end waits for streams that never end, and its files survive a kill: not long, then.
+ */
 static void end_weed(int pid)
 {
     int status;
@@ -250,7 +278,8 @@ static bool watch(nk_lake *l, int pid)
             if (!stopping(l))
                 nk_warn("lake", "the lake ended by itself (%s %d); starting it again; see %s",
                         WIFSIGNALED(status) ? "signal" : "exit code",
-                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), l->config.log_path);
+                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+                        l->config.log_path);
             return true;
         }
         if (!ready && answers(l)) {
@@ -261,10 +290,12 @@ static bool watch(nk_lake *l, int pid)
     }
     set_state(l, 0, false);
     end_weed(pid);
+    remove_sockets(&l->ports);
     return false;
 }
 
-/* The thread is the process's parent as far as PR_SET_PDEATHSIG goes, so it lives as long as the lake. */
+/* The thread is the process's parent as far as PR_SET_PDEATHSIG goes, so it lives as long as the
+ * lake. */
 static void *keeper(void *arg)
 {
     nk_lake *l = arg;
@@ -298,9 +329,9 @@ static void *keeper(void *arg)
 
 static nk_code copy_config(nk_lake *l, const nk_lake_config *c, nk_err *err)
 {
-    const char **fields[] = {&l->config.endpoint, &l->config.weed, &l->config.dir, &l->config.log_path,
-                             &l->config.conf_path, &l->config.region, &l->config.account_id,
-                             &l->config.access_key, &l->config.secret_key};
+    const char **fields[] = {&l->config.endpoint,   &l->config.weed,       &l->config.dir,
+                             &l->config.log_path,   &l->config.conf_path,  &l->config.region,
+                             &l->config.account_id, &l->config.access_key, &l->config.secret_key};
     l->config = *c;
     for (size_t i = 0; i < NK_COUNTOF(fields); i++) {
         if (!*fields[i])
@@ -349,8 +380,8 @@ nk_code nk_lake_create(const nk_lake_config *config, nk_lake **out, nk_err *err)
             l->endpoint = (char *)(uintptr_t)l->config.endpoint;
     }
     if (rc == NK_OK)
-        rc = nk_s3_client_create(l->endpoint, l->config.region, l->config.access_key, l->config.secret_key,
-                                 &l->s3, err);
+        rc = nk_s3_client_create(l->endpoint, l->config.region, l->config.access_key,
+                                 l->config.secret_key, &l->s3, err);
     if (rc == NK_OK && l->embedded) {
         int e = pthread_create(&l->thread, NULL, keeper, l);
         if (e)
@@ -424,8 +455,9 @@ nk_code nk_lake_wait(nk_lake *l, nk_err *err)
     if (ready)
         return NK_OK;
     last_line(l->config.log_path, line, sizeof line);
-    nk_code code = nk_fail(err, NK_E_UNAVAILABLE, "the lake (%s) does not come up; its last words: %s",
-                           l->config.weed, line[0] ? line : "none");
+    nk_code code =
+        nk_fail(err, NK_E_UNAVAILABLE, "the lake (%s) does not come up; its last words: %s",
+                l->config.weed, line[0] ? line : "none");
     nk_hint(err, "%s has all of them", l->config.log_path);
     return code;
 }
@@ -451,7 +483,8 @@ int nk_lake_pid(const nk_lake *l)
 
 nk_code nk_lake_assets_bucket(nk_lake *l, nk_str region, nk_arena *a, nk_str *out, nk_err *err)
 {
-    nk_str name = nk_str_printf(a, "aws-glue-assets-%s-%.*s", l->config.account_id, NK_STR_ARG(region));
+    nk_str name =
+        nk_str_printf(a, "aws-glue-assets-%s-%.*s", l->config.account_id, NK_STR_ARG(region));
     bool known = false;
     if (!name.p)
         return nk_fail(err, NK_E_NOMEM, "no memory");

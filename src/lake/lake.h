@@ -22,18 +22,21 @@ typedef struct nk_lake_config {
 nk_code nk_lake_create(const nk_lake_config *config, nk_lake **out, nk_err *err) NK_MUST;
 /* Ends the embedded lake and all its processes, then frees. NULL is fine. */
 void nk_lake_destroy(nk_lake *lake);
-/* Waits until S3 answers; NK_E_UNAVAILABLE with the last line of its log when it does not in time. */
+/* Waits until S3 answers; NK_E_UNAVAILABLE with the last line of its log when it does not in time.
+ */
 nk_code nk_lake_wait(nk_lake *lake, nk_err *err) NK_MUST;
 const char *nk_lake_endpoint(const nk_lake *lake);
-/* The shared client, valid as long as the lake. Calls fail with NK_E_UNAVAILABLE while it is down. */
+/* The shared client, valid as long as the lake. Calls fail with NK_E_UNAVAILABLE while it is down.
+ */
 nk_s3 *nk_lake_s3(nk_lake *lake);
 /* Process id of the embedded lake, 0 when it is not ours or down at the moment. */
 int nk_lake_pid(const nk_lake *lake);
-/* "aws-glue-assets-ACCOUNT-REGION" in the arena, made on first use. Blocks: SLOW handlers and job threads only. */
+/* "aws-glue-assets-ACCOUNT-REGION" in the arena, made on first use. Blocks: SLOW handlers and job
+ * threads only. */
 nk_code nk_lake_assets_bucket(nk_lake *lake, nk_str region, nk_arena *a, nk_str *out,
                               nk_err *err) NK_MUST;
-/* The binary: $NIKAWA_DEPS/bin/weed, then the build's deps folder, ~/.cache/nikawa/bin/weed, then PATH.
- * NK_E_NOT_FOUND says where it was looked for and what to do. */
+/* The binary: $NIKAWA_DEPS/bin/weed, then the build's deps folder, ~/.cache/nikawa/bin/weed, then
+ * PATH. NK_E_NOT_FOUND says where it was looked for and what to do. */
 nk_code nk_lake_find_weed(nk_arena *a, nk_str *out, nk_err *err) NK_MUST;
 
 #endif

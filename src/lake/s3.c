@@ -8,8 +8,8 @@
 
 #include "lake/s3_int.h"
 
-#define XML_MAX   ((size_t)64 << 20)
-#define PARTS_MAX 10000
+#define XML_MAX    ((size_t)64 << 20)
+#define PARTS_MAX  10000
 #define DELETE_MAX 1000
 
 /* ---- client ---- */
@@ -76,12 +76,14 @@ static nk_code copy_config(nk_s3 *s3, const nk_s3_config *c, nk_err *err)
 nk_code nk_s3_create(const nk_s3_config *c, nk_s3 **out, nk_err *err)
 {
     if (!c->endpoint || (strncmp(c->endpoint, "http://", 7) && strncmp(c->endpoint, "https://", 8)))
-        return nk_fail(err, NK_E_INVALID, "'%s' is no S3 endpoint; it begins with http:// or https://",
+        return nk_fail(err, NK_E_INVALID,
+                       "'%s' is no S3 endpoint; it begins with http:// or https://",
                        c->endpoint ? c->endpoint : "");
     nk_s3 *s3 = nk_calloc(1, sizeof *s3);
     if (!s3)
         return nk_fail(err, NK_E_NOMEM, "no memory for an S3 client");
-    nk_http_client_config http = {.timeout_s = c->timeout_s, .ca_file = c->ca_file, .connections = 32};
+    nk_http_client_config http = {
+        .timeout_s = c->timeout_s, .ca_file = c->ca_file, .connections = 32};
     nk_code rc = copy_config(s3, c, err);
     if (rc == NK_OK)
         rc = nk_http_client_create(&http, &s3->http, err);
@@ -96,8 +98,8 @@ nk_code nk_s3_create(const nk_s3_config *c, nk_s3 **out, nk_err *err)
 nk_code nk_s3_client_create(const char *endpoint, const char *region, const char *access_key,
                             const char *secret_key, nk_s3 **out, nk_err *err)
 {
-    nk_s3_config c = {.endpoint = endpoint, .region = region, .access_key = access_key,
-                      .secret_key = secret_key};
+    nk_s3_config c = {
+        .endpoint = endpoint, .region = region, .access_key = access_key, .secret_key = secret_key};
     return nk_s3_create(&c, out, err);
 }
 
@@ -113,7 +115,8 @@ static nk_code bad_bucket(nk_str bucket, nk_err *err)
     return nk_fail(err, NK_E_INVALID, "'%.*s' is no bucket name", NK_STR_ARG(bucket));
 }
 
-static nk_code send_once(nk_s3 *s3, const nk_s3_call *call, nk_arena *a, nk_http_reply *reply, nk_err *err)
+static nk_code send_once(nk_s3 *s3, const nk_s3_call *call, nk_arena *a, nk_http_reply *reply,
+                         nk_err *err)
 {
     nk_header headers[14] = {{NK_STR("Host"), nk_str_c(s3->host)}};
     nk_header *extra;
@@ -140,15 +143,22 @@ static nk_code send_once(nk_s3 *s3, const nk_s3_call *call, nk_arena *a, nk_http
                             .headers = headers,
                             .nheaders = n,
                             .body = call->body};
-    nk_sigv4_credentials cred = {nk_str_c(s3->access_key), nk_str_c(s3->secret_key), nk_str_c(s3->token),
-                                 nk_str_c(s3->region), NK_STR("s3")};
+    nk_sigv4_credentials cred = {nk_str_c(s3->access_key), nk_str_c(s3->secret_key),
+                                 nk_str_c(s3->token), nk_str_c(s3->region), NK_STR("s3")};
     /* A file is not read twice only to be hashed. */
-    NK_TRY_GOTO(rc, nk_sigv4_sign(&req, &cred, NK_SIGV4_S3, call->fd > 0 ? "UNSIGNED-PAYLOAD" : NULL,
-                                  nk_now_us(nk_env_real()), a, &extra, &nextra, err), out);
+    NK_TRY_GOTO(rc,
+                nk_sigv4_sign(&req, &cred, NK_SIGV4_S3, call->fd > 0 ? "UNSIGNED-PAYLOAD" : NULL,
+                              nk_now_us(nk_env_real()), a, &extra, &nextra, err),
+                out);
     memcpy(headers + n, extra, nextra * sizeof headers[0]);
-    nk_http_call http = {.method = call->method, .url = url.p, .headers = headers,
-                         .nheaders = n + nextra, .body = call->body, .body_fd = call->fd,
-                         .body_offset = call->offset, .body_size = call->size};
+    nk_http_call http = {.method = call->method,
+                         .url = url.p,
+                         .headers = headers,
+                         .nheaders = n + nextra,
+                         .body = call->body,
+                         .body_fd = call->fd,
+                         .body_offset = call->offset,
+                         .body_size = call->size};
     rc = nk_http_perform(s3->http, &http, a, reply, err);
 out:
     nk_buf_free(&url);
@@ -156,18 +166,23 @@ out:
 }
 
 /* S3's error as a code of ours and one clear line. */
-static nk_code refusal(const nk_s3 *s3, const nk_s3_call *call, const nk_http_reply *reply, nk_str xml,
-                       nk_arena *a, nk_err *err)
+static nk_code refusal(const nk_s3 *s3, const nk_s3_call *call, const nk_http_reply *reply,
+                       nk_str xml, nk_arena *a, nk_err *err)
 {
     static const struct {
         const char *name;
         nk_code code;
     } codes[] = {
-        {"NoSuchKey", NK_E_NOT_FOUND},          {"NoSuchBucket", NK_E_NOT_FOUND},
-        {"NoSuchUpload", NK_E_NOT_FOUND},       {"NotFound", NK_E_NOT_FOUND},
-        {"AccessDenied", NK_E_ACCESS_DENIED},   {"InvalidAccessKeyId", NK_E_ACCESS_DENIED},
-        {"SignatureDoesNotMatch", NK_E_ACCESS_DENIED}, {"BucketAlreadyExists", NK_E_EXISTS},
-        {"BucketAlreadyOwnedByYou", NK_E_EXISTS}, {"PreconditionFailed", NK_E_CONDITION},
+        {"NoSuchKey", NK_E_NOT_FOUND},
+        {"NoSuchBucket", NK_E_NOT_FOUND},
+        {"NoSuchUpload", NK_E_NOT_FOUND},
+        {"NotFound", NK_E_NOT_FOUND},
+        {"AccessDenied", NK_E_ACCESS_DENIED},
+        {"InvalidAccessKeyId", NK_E_ACCESS_DENIED},
+        {"SignatureDoesNotMatch", NK_E_ACCESS_DENIED},
+        {"BucketAlreadyExists", NK_E_EXISTS},
+        {"BucketAlreadyOwnedByYou", NK_E_EXISTS},
+        {"PreconditionFailed", NK_E_CONDITION},
         {"BucketNotEmpty", NK_E_CONFLICT},
     };
     nk_str name = nk_s3_xml_find(xml, "Code", a), message = nk_s3_xml_find(xml, "Message", a);
@@ -180,19 +195,20 @@ static nk_code refusal(const nk_s3 *s3, const nk_s3_call *call, const nk_http_re
         if (name.p && nk_str_is(name, codes[i].name))
             rc = codes[i].code;
     if (rc == NK_E_NOT_FOUND && name.p && nk_str_is(name, "NoSuchBucket"))
-        return nk_fail(err, rc, "there is no bucket '%.*s' at %s", NK_STR_ARG(call->bucket), s3->endpoint);
+        return nk_fail(err, rc, "there is no bucket '%.*s' at %s", NK_STR_ARG(call->bucket),
+                       s3->endpoint);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "there is no s3://%.*s%s%.*s at %s", NK_STR_ARG(call->bucket),
                        call->key.n ? "/" : "", NK_STR_ARG(call->key), s3->endpoint);
-    return nk_fail(err, rc, "S3 at %s refused %s s3://%.*s/%.*s: %.*s%s%.*s (status %ld)", s3->endpoint,
-                   call->method, NK_STR_ARG(call->bucket), NK_STR_ARG(call->key), NK_STR_ARG(name),
-                   message.n ? ": " : "", NK_STR_ARG(message), reply->status);
+    return nk_fail(err, rc, "S3 at %s refused %s s3://%.*s/%.*s: %.*s%s%.*s (status %ld)",
+                   s3->endpoint, call->method, NK_STR_ARG(call->bucket), NK_STR_ARG(call->key),
+                   NK_STR_ARG(name), message.n ? ": " : "", NK_STR_ARG(message), reply->status);
 }
 
 static bool worth_again(nk_code rc, long status)
 {
-    return rc == NK_E_UNAVAILABLE || status == 429 || status == 500 || status == 502 || status == 503 ||
-           status == 504;
+    return rc == NK_E_UNAVAILABLE || status == 429 || status == 500 || status == 502 ||
+           status == 503 || status == 504;
 }
 
 /* 50 ms doubled each time up to 2 s, half of it by chance. */
@@ -208,12 +224,14 @@ static void back_off(unsigned try)
     usleep((ms / 2 + (unsigned)((uint64_t)r * ms / 2 >> 32)) * 1000);
 }
 
-nk_code nk_s3_send(nk_s3 *s3, const nk_s3_call *call, nk_arena *a, nk_http_reply *reply, nk_err *err)
+nk_code nk_s3_send(nk_s3 *s3, const nk_s3_call *call, nk_arena *a, nk_http_reply *reply,
+                   nk_err *err)
 {
     nk_buf own;
     nk_code rc;
     nk_buf_init(&own, XML_MAX);
-    if (call->bucket.n < 3 || nk_str_chr(call->bucket, '/') >= 0 || nk_str_chr(call->bucket, '?') >= 0)
+    if (call->bucket.n < 3 || nk_str_chr(call->bucket, '/') >= 0 ||
+        nk_str_chr(call->bucket, '?') >= 0)
         return bad_bucket(call->bucket, err);
     nk_buf *body = call->out ? call->out : &own;
     size_t start = body->n;
@@ -261,9 +279,9 @@ static int64_t http_date(nk_str s)
     for (int i = 0; i < 12; i++)
         if (memcmp(s.p + 8, months + i * 3, 3) == 0)
             c.month = i + 1;
-    if (!c.month || !nk_str_i64(nk_str_sub(s, 5, 7), &day) || !nk_str_i64(nk_str_sub(s, 12, 16), &year) ||
-        !nk_str_i64(nk_str_sub(s, 17, 19), &h) || !nk_str_i64(nk_str_sub(s, 20, 22), &m) ||
-        !nk_str_i64(nk_str_sub(s, 23, 25), &sec))
+    if (!c.month || !nk_str_i64(nk_str_sub(s, 5, 7), &day) ||
+        !nk_str_i64(nk_str_sub(s, 12, 16), &year) || !nk_str_i64(nk_str_sub(s, 17, 19), &h) ||
+        !nk_str_i64(nk_str_sub(s, 20, 22), &m) || !nk_str_i64(nk_str_sub(s, 23, 25), &sec))
         return 0;
     c.day = (int)day;
     c.year = (int)year;
@@ -305,8 +323,8 @@ nk_code nk_s3_get(nk_s3 *s3, nk_str bucket, nk_str key, nk_buf *buf, nk_err *err
     return nk_s3_get_range(s3, bucket, key, 0, 0, buf, err);
 }
 
-nk_code nk_s3_get_range(nk_s3 *s3, nk_str bucket, nk_str key, uint64_t from, uint64_t n, nk_buf *buf,
-                        nk_err *err)
+nk_code nk_s3_get_range(nk_s3 *s3, nk_str bucket, nk_str key, uint64_t from, uint64_t n,
+                        nk_buf *buf, nk_err *err)
 {
     char range[64];
     nk_http_reply r;
@@ -342,7 +360,8 @@ static nk_str type_or_default(const char *type)
     return type ? nk_str_c(type) : NK_STR("application/octet-stream");
 }
 
-nk_code nk_s3_put(nk_s3 *s3, nk_str bucket, nk_str key, nk_str data, const char *content_type, nk_err *err)
+nk_code nk_s3_put(nk_s3 *s3, nk_str bucket, nk_str key, nk_str data, const char *content_type,
+                  nk_err *err)
 {
     nk_http_reply r;
     nk_arena *a = scratch(err);
@@ -395,7 +414,11 @@ static nk_code upload_begin(upload *u, const char *content_type, nk_err *err)
     nk_buf xml;
     nk_http_reply r;
     nk_buf_init(&xml, XML_MAX);
-    nk_s3_call call = {.method = "POST", .bucket = u->bucket, .key = u->key, .query = "uploads=", .out = &xml,
+    nk_s3_call call = {.method = "POST",
+                       .bucket = u->bucket,
+                       .key = u->key,
+                       .query = "uploads=",
+                       .out = &xml,
                        .nheaders = 1};
     call.headers[0] = (nk_header){NK_STR("Content-Type"), type_or_default(content_type)};
     nk_code rc = nk_s3_send(u->s3, &call, u->a, &r, err);
@@ -413,7 +436,11 @@ static nk_code upload_parts(upload *u, nk_buf *done, nk_err *err)
     unsigned number = 1;
     for (uint64_t at = 0; at < u->size; at += u->part, number++) {
         nk_http_reply r;
-        nk_s3_call call = {.method = "PUT", .bucket = u->bucket, .key = u->key, .fd = u->fd, .offset = at,
+        nk_s3_call call = {.method = "PUT",
+                           .bucket = u->bucket,
+                           .key = u->key,
+                           .fd = u->fd,
+                           .offset = at,
                            .size = u->size - at < u->part ? u->size - at : u->part,
                            .query = upload_query(u, number)};
         if (!call.query)
@@ -431,13 +458,19 @@ static nk_code upload_complete(upload *u, nk_str parts, nk_err *err)
     nk_buf xml;
     nk_http_reply r;
     nk_buf_init(&xml, XML_MAX);
-    nk_s3_call call = {.method = "POST", .bucket = u->bucket, .key = u->key, .query = upload_query(u, 0),
-                       .body = parts, .out = &xml, .nheaders = 1};
+    nk_s3_call call = {.method = "POST",
+                       .bucket = u->bucket,
+                       .key = u->key,
+                       .query = upload_query(u, 0),
+                       .body = parts,
+                       .out = &xml,
+                       .nheaders = 1};
     call.headers[0] = (nk_header){NK_STR("Content-Type"), NK_STR("application/xml")};
     nk_code rc = nk_s3_send(u->s3, &call, u->a, &r, err);
     /* S3 may say 200 and fail inside. */
     if (rc == NK_OK && nk_s3_xml_find(nk_buf_view(&xml), "Code", u->a).p)
-        rc = nk_fail(err, NK_E_UNAVAILABLE, "S3 at %s did not complete an upload: %.*s", u->s3->endpoint,
+        rc = nk_fail(err, NK_E_UNAVAILABLE, "S3 at %s did not complete an upload: %.*s",
+                     u->s3->endpoint,
                      NK_STR_ARG(nk_s3_xml_find(nk_buf_view(&xml), "Message", u->a)));
     nk_buf_free(&xml);
     return rc;
@@ -447,7 +480,8 @@ static nk_code upload_file(upload *u, const char *content_type, nk_err *err)
 {
     nk_buf parts;
     nk_buf_init(&parts, XML_MAX);
-    nk_buf_puts(&parts, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+    nk_buf_puts(&parts,
+                "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
     nk_code rc = upload_begin(u, content_type, err);
     if (rc == NK_OK) {
         rc = upload_parts(u, &parts, err);
@@ -457,7 +491,9 @@ static nk_code upload_file(upload *u, const char *content_type, nk_err *err)
             rc = upload_complete(u, nk_buf_view(&parts), err);
         if (rc != NK_OK) {
             nk_http_reply r;
-            nk_s3_call abort_call = {.method = "DELETE", .bucket = u->bucket, .key = u->key,
+            nk_s3_call abort_call = {.method = "DELETE",
+                                     .bucket = u->bucket,
+                                     .key = u->key,
                                      .query = upload_query(u, 0)};
             if (abort_call.query && nk_s3_send(u->s3, &abort_call, u->a, &r, NULL) != NK_OK)
                 nk_warn("lake", "an unfinished upload of s3://%.*s/%.*s stays behind",
@@ -468,8 +504,8 @@ static nk_code upload_file(upload *u, const char *content_type, nk_err *err)
     return rc;
 }
 
-nk_code nk_s3_put_file(nk_s3 *s3, nk_str bucket, nk_str key, const char *path, const char *content_type,
-                       nk_err *err)
+nk_code nk_s3_put_file(nk_s3 *s3, nk_str bucket, nk_str key, const char *path,
+                       const char *content_type, nk_err *err)
 {
     struct stat st;
     nk_arena *a = scratch(err);
@@ -515,7 +551,8 @@ static void add_param(nk_buf *b, const char *name, nk_str value)
     nk_uri_escape(b, value, false);
 }
 
-nk_code nk_s3_list_page(nk_s3 *s3, const nk_s3_list_query *q, nk_arena *a, nk_s3_page *out, nk_err *err)
+nk_code nk_s3_list_page(nk_s3 *s3, const nk_s3_list_query *q, nk_arena *a, nk_s3_page *out,
+                        nk_err *err)
 {
     nk_buf query, xml;
     nk_http_reply r;
@@ -531,8 +568,8 @@ nk_code nk_s3_list_page(nk_s3 *s3, const nk_s3_list_query *q, nk_arena *a, nk_s3
         add_param(&query, "start-after", q->start_after);
     nk_code rc = nk_buf_check(&query, err);
     if (rc == NK_OK) {
-        nk_s3_call call = {.method = "GET", .bucket = q->bucket, .key = NK_STR(""), .query = query.p,
-                           .out = &xml};
+        nk_s3_call call = {
+            .method = "GET", .bucket = q->bucket, .key = NK_STR(""), .query = query.p, .out = &xml};
         rc = nk_s3_send(s3, &call, a, &r, err);
     }
     if (rc == NK_OK)
@@ -542,8 +579,8 @@ nk_code nk_s3_list_page(nk_s3 *s3, const nk_s3_list_query *q, nk_arena *a, nk_s3
     return rc;
 }
 
-static nk_code hand_out(const nk_s3_page *page, nk_s3_on_object on_object, nk_s3_on_prefix on_prefix,
-                        void *arg)
+static nk_code hand_out(const nk_s3_page *page, nk_s3_on_object on_object,
+                        nk_s3_on_prefix on_prefix, void *arg)
 {
     for (size_t i = 0; on_prefix && i < page->prefixes.n; i++)
         NK_TRY(on_prefix(arg, page->prefixes.v[i]));
@@ -561,8 +598,11 @@ nk_code nk_s3_list(nk_s3 *s3, nk_str bucket, nk_str prefix, nk_str delimiter, nk
     nk_buf_init(&token, 64 << 10);
     while (rc == NK_OK) {
         nk_s3_page page;
-        nk_s3_list_query q = {.bucket = bucket, .prefix = prefix, .delimiter = delimiter,
-                              .start_after = start_after, .token = nk_buf_view(&token)};
+        nk_s3_list_query q = {.bucket = bucket,
+                              .prefix = prefix,
+                              .delimiter = delimiter,
+                              .start_after = start_after,
+                              .token = nk_buf_view(&token)};
         rc = nk_s3_list_page(s3, &q, a, &page, err);
         if (rc == NK_OK)
             rc = hand_out(&page, on_object, on_prefix, arg);
@@ -591,19 +631,22 @@ static nk_code content_md5(nk_str s, nk_arena *a, nk_str *out, nk_err *err)
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned n = 0;
     if (EVP_Digest(s.p, s.n, digest, &n, EVP_md5(), NULL) != 1)
-        return nk_fail(err, NK_E_INTERNAL, "OpenSSL has no MD5 here, which S3 wants for batch deletes");
+        return nk_fail(err, NK_E_INTERNAL,
+                       "OpenSSL has no MD5 here, which S3 wants for batch deletes");
     *out = nk_base64_encode(a, nk_str_n((const char *)digest, n));
     return out->p ? NK_OK : nk_fail(err, NK_E_NOMEM, "no memory");
 }
 
-static nk_code delete_batch(nk_s3 *s3, nk_str bucket, const nk_str *keys, size_t n, nk_arena *a, nk_err *err)
+static nk_code delete_batch(nk_s3 *s3, nk_str bucket, const nk_str *keys, size_t n, nk_arena *a,
+                            nk_err *err)
 {
     nk_buf body, xml;
     nk_http_reply r;
     nk_str md5, key = NK_STR_NULL, why = NK_STR_NULL;
     nk_buf_init(&body, XML_MAX);
     nk_buf_init(&xml, XML_MAX);
-    nk_buf_puts(&body, "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>");
+    nk_buf_puts(&body,
+                "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Quiet>true</Quiet>");
     for (size_t i = 0; i < n; i++) {
         nk_buf_puts(&body, "<Object><Key>");
         nk_s3_xml_escape(&body, keys[i]);
@@ -614,8 +657,13 @@ static nk_code delete_batch(nk_s3 *s3, nk_str bucket, const nk_str *keys, size_t
     if (rc == NK_OK)
         rc = content_md5(nk_buf_view(&body), a, &md5, err);
     if (rc == NK_OK) {
-        nk_s3_call call = {.method = "POST", .bucket = bucket, .key = NK_STR(""), .query = "delete=",
-                           .body = nk_buf_view(&body), .out = &xml, .nheaders = 2};
+        nk_s3_call call = {.method = "POST",
+                           .bucket = bucket,
+                           .key = NK_STR(""),
+                           .query = "delete=",
+                           .body = nk_buf_view(&body),
+                           .out = &xml,
+                           .nheaders = 2};
         call.headers[0] = (nk_header){NK_STR("Content-MD5"), md5};
         call.headers[1] = (nk_header){NK_STR("Content-Type"), NK_STR("application/xml")};
         rc = nk_s3_send(s3, &call, a, &r, err);
@@ -623,15 +671,17 @@ static nk_code delete_batch(nk_s3 *s3, nk_str bucket, const nk_str *keys, size_t
     if (rc == NK_OK) {
         size_t failed = nk_s3_xml_delete_errors(nk_buf_view(&xml), a, &key, &why);
         if (failed)
-            rc = nk_fail(err, NK_E_UNAVAILABLE, "%zu of %zu keys of s3://%.*s were not deleted; '%.*s': %.*s",
-                         failed, n, NK_STR_ARG(bucket), NK_STR_ARG(key), NK_STR_ARG(why));
+            rc = nk_fail(err, NK_E_UNAVAILABLE,
+                         "%zu of %zu keys of s3://%.*s were not deleted; '%.*s': %.*s", failed, n,
+                         NK_STR_ARG(bucket), NK_STR_ARG(key), NK_STR_ARG(why));
     }
     nk_buf_free(&body);
     nk_buf_free(&xml);
     return rc;
 }
 
-nk_code nk_s3_delete_keys(nk_s3 *s3, nk_str bucket, const nk_strs *keys, size_t *deleted, nk_err *err)
+nk_code nk_s3_delete_keys(nk_s3 *s3, nk_str bucket, const nk_strs *keys, size_t *deleted,
+                          nk_err *err)
 {
     nk_arena *a = scratch(err);
     if (!a)

@@ -1,9 +1,10 @@
-/* An S3 client on libcurl with our own SigV4 signer. A client is thread-safe: it keeps a bounded set
- * of connections and hands one to each call. Usable in the server and in workers alike.
+/* An S3 client on libcurl with our own SigV4 signer. A client is thread-safe: it keeps a bounded
+ * set of connections and hands one to each call. Usable in the server and in workers alike.
  *
  * Errors: NK_E_NOT_FOUND (no such bucket or key), NK_E_EXISTS (bucket), NK_E_ACCESS_DENIED,
- * NK_E_UNAVAILABLE (endpoint gone, or still failing after all retries; the message names the endpoint),
- * NK_E_LIMIT (an object larger than the buffer's maximum), NK_E_CONDITION (failed precondition), NK_E_INVALID. */
+ * NK_E_UNAVAILABLE (endpoint gone, or still failing after all retries; the message names the
+ * endpoint), NK_E_LIMIT (an object larger than the buffer's maximum), NK_E_CONDITION (failed
+ * precondition), NK_E_INVALID. */
 #ifndef NK_S3_H
 #define NK_S3_H
 
@@ -11,8 +12,8 @@
 
 typedef struct nk_s3 nk_s3;
 
-/* "s3://bucket/key", also s3a:// and s3n://. Views into the text; the key has no leading slash and may be
- * empty. NK_E_INVALID with what was expected. */
+/* "s3://bucket/key", also s3a:// and s3n://. Views into the text; the key has no leading slash and
+ * may be empty. NK_E_INVALID with what was expected. */
 typedef struct nk_s3_uri {
     nk_str bucket, key;
 } nk_s3_uri;
@@ -48,10 +49,10 @@ NK_LIST(nk_s3_objects, nk_s3_object);
 /* One page of ListObjectsV2. */
 typedef struct nk_s3_list_query {
     nk_str bucket, prefix;
-    nk_str delimiter;    /* empty = none */
-    nk_str start_after;  /* empty = from the start */
-    nk_str token;        /* next_token of the page before; empty = first page */
-    unsigned max_keys;   /* 0 = 1,000 */
+    nk_str delimiter;   /* empty = none */
+    nk_str start_after; /* empty = from the start */
+    nk_str token;       /* next_token of the page before; empty = first page */
+    unsigned max_keys;  /* 0 = 1,000 */
 } nk_s3_list_query;
 typedef struct nk_s3_page {
     nk_s3_objects objects; /* arena */
@@ -60,9 +61,9 @@ typedef struct nk_s3_page {
 } nk_s3_page;
 nk_code nk_s3_list_page(nk_s3 *s3, const nk_s3_list_query *q, nk_arena *a, nk_s3_page *out,
                         nk_err *err) NK_MUST;
-/* Pages through everything under bucket/prefix in key order. on_object gets each object, on_prefix (may be NULL)
- * each common prefix; both borrowed for the call; a code other than NK_OK ends the listing and is returned
- * (NK_E_END: ends it and gives NK_OK). Memory stays bounded by one page. */
+/* Pages through everything under bucket/prefix in key order. on_object gets each object, on_prefix
+ * (may be NULL) each common prefix; both borrowed for the call; a code other than NK_OK ends the
+ * listing and is returned (NK_E_END: ends it and gives NK_OK). Memory stays bounded by one page. */
 typedef nk_code (*nk_s3_on_object)(void *arg, const nk_s3_object *object);
 typedef nk_code (*nk_s3_on_prefix)(void *arg, nk_str prefix);
 nk_code nk_s3_list(nk_s3 *s3, nk_str bucket, nk_str prefix, nk_str delimiter, nk_str start_after,
@@ -77,9 +78,10 @@ typedef struct nk_s3_info {
 nk_code nk_s3_head(nk_s3 *s3, nk_str bucket, nk_str key, nk_s3_info *out, nk_err *err) NK_MUST;
 /* Appends the object to buf. */
 nk_code nk_s3_get(nk_s3 *s3, nk_str bucket, nk_str key, nk_buf *buf, nk_err *err) NK_MUST;
-/* Appends bytes [from, from + n), or what there is of them; n = 0 = to the end; a range past the end appends nothing. */
-nk_code nk_s3_get_range(nk_s3 *s3, nk_str bucket, nk_str key, uint64_t from, uint64_t n, nk_buf *buf,
-                        nk_err *err) NK_MUST;
+/* Appends bytes [from, from + n), or what there is of them; n = 0 = to the end; a range past the
+ * end appends nothing. */
+nk_code nk_s3_get_range(nk_s3 *s3, nk_str bucket, nk_str key, uint64_t from, uint64_t n,
+                        nk_buf *buf, nk_err *err) NK_MUST;
 /* content_type NULL = application/octet-stream. */
 nk_code nk_s3_put(nk_s3 *s3, nk_str bucket, nk_str key, nk_str data, const char *content_type,
                   nk_err *err) NK_MUST;

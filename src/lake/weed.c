@@ -16,7 +16,8 @@
 
 static bool port_free(int port)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -38,13 +39,14 @@ nk_code nk_weed_pick_ports(nk_weed_ports *out, nk_err *err)
                 good = abs(*want[i] - *want[j]) != 0 && abs(*want[i] - *want[j]) != GRPC_OFFSET;
         }
         if (!good)
-            return nk_fail(err, NK_E_UNAVAILABLE, "found no free ports for the lake below %d", PORT_MAX);
+            return nk_fail(err, NK_E_UNAVAILABLE, "found no free ports for the lake below %d",
+                           PORT_MAX);
     }
     return NK_OK;
 }
 
-/* vfork, because the child must ask to die with us before it becomes another program, and posix_spawn cannot
- * ask. The child makes system calls only. */
+/* vfork, because the child must ask to die with us before it becomes another program, and
+ * posix_spawn cannot ask. The child makes system calls only. */
 static __attribute__((noinline)) int start(const char *path, char *const argv[], char *const envp[],
                                            const char *cwd, int log_fd, int null_fd, int parent)
 {

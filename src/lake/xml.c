@@ -13,7 +13,8 @@ static xmlDoc *parse(nk_str xml)
     if (xml.n == 0 || xml.n > (64u << 20))
         return NULL;
     return xmlReadMemory(xml.p, (int)xml.n, NULL, NULL,
-                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS);
+                         XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                             XML_PARSE_NOBLANKS);
 }
 
 static bool is(const xmlNode *n, const char *name)
@@ -47,7 +48,8 @@ static int64_t time_of(nk_str s)
     c.minute = (int)v[4];
     c.second = (int)v[5];
     int64_t us = nk_civil_to_us(&c), scale = 100000;
-    for (size_t i = 20; s.n > 19 && s.p[19] == '.' && i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && scale;
+    for (size_t i = 20;
+         s.n > 19 && s.p[19] == '.' && i < s.n && s.p[i] >= '0' && s.p[i] <= '9' && scale;
          i++, scale /= 10)
         us += (s.p[i] - '0') * scale;
     return us;

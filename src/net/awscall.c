@@ -72,7 +72,8 @@ nk_code nk_aws_client_create(const nk_aws_config *config, nk_aws_client **out, n
 
 static nk_code code_of(nk_str name)
 {
-    /* Several codes share an exception; the first row, in the order of errors.def, stands for it. */
+    /* Several codes share an exception; the first row, in the order of errors.def, stands for it.
+     */
     for (int i = 1; i < NK_CODE_COUNT; i++)
         if (nk_str_is(name, nk_code_aws((nk_code)i)))
             return (nk_code)i;
@@ -90,8 +91,8 @@ static nk_code refusal(const char *op, long status, nk_str body, nk_arena *a, nk
             message = nk_json_str(j, "message");
     }
     if (!name.p)
-        return nk_fail(err, status >= 500 ? NK_E_UNAVAILABLE : NK_E_INVALID, "%s: HTTP status %ld", op,
-                       status);
+        return nk_fail(err, status >= 500 ? NK_E_UNAVAILABLE : NK_E_INVALID, "%s: HTTP status %ld",
+                       op, status);
     ptrdiff_t hash = nk_str_rchr(name, '#');
     if (hash >= 0)
         name = nk_str_sub(name, (size_t)hash + 1, name.n);
@@ -103,31 +104,36 @@ static nk_code refusal(const char *op, long status, nk_str body, nk_arena *a, nk
     return rc;
 }
 
-static nk_code one_call(nk_aws_client *c, const char *service, nk_str target, nk_str body, nk_arena *a,
-                        nk_http_reply *reply, nk_err *err)
+static nk_code one_call(nk_aws_client *c, const char *service, nk_str target, nk_str body,
+                        nk_arena *a, nk_http_reply *reply, nk_err *err)
 {
     nk_header headers[8] = {
         {NK_STR("Host"), nk_str_c(c->host)},
         {NK_STR("Content-Type"), NK_STR("application/x-amz-json-1.1")},
         {NK_STR("X-Amz-Target"), target},
     };
-    nk_sigv4_request req = {.method = NK_STR("POST"), .path = NK_STR("/"), .headers = headers,
-                            .nheaders = 3, .body = body};
-    nk_sigv4_credentials cred = {nk_str_c(c->access_key), nk_str_c(c->secret_key), nk_str_c(c->token),
-                                 nk_str_c(c->region), nk_str_c(service)};
+    nk_sigv4_request req = {.method = NK_STR("POST"),
+                            .path = NK_STR("/"),
+                            .headers = headers,
+                            .nheaders = 3,
+                            .body = body};
+    nk_sigv4_credentials cred = {nk_str_c(c->access_key), nk_str_c(c->secret_key),
+                                 nk_str_c(c->token), nk_str_c(c->region), nk_str_c(service)};
     nk_header *extra;
     size_t n;
-    NK_TRY(nk_sigv4_sign(&req, &cred, NK_SIGV4_PLAIN, NULL, nk_now_us(nk_env_real()), a, &extra, &n, err));
+    NK_TRY(nk_sigv4_sign(&req, &cred, NK_SIGV4_PLAIN, NULL, nk_now_us(nk_env_real()), a, &extra, &n,
+                         err));
     memcpy(headers + 3, extra, n * sizeof headers[0]);
     char *url = nk_arena_printf(a, "%s/", c->url);
     if (!url)
         return nk_fail(err, NK_E_NOMEM, "no memory for a call");
-    nk_http_call call = {.method = "POST", .url = url, .headers = headers, .nheaders = 3 + n, .body = body};
+    nk_http_call call = {
+        .method = "POST", .url = url, .headers = headers, .nheaders = 3 + n, .body = body};
     return nk_http_perform(c->http, &call, a, reply, err);
 }
 
-nk_code nk_aws_call(nk_aws_client *c, const char *service, const char *op, nk_str body, nk_str *reply,
-                    nk_arena *a, nk_err *err)
+nk_code nk_aws_call(nk_aws_client *c, const char *service, const char *op, nk_str body,
+                    nk_str *reply, nk_arena *a, nk_err *err)
 {
     nk_buf buf;
     nk_code rc;

@@ -27,7 +27,8 @@ static void start_curl(void)
     curl_started = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-nk_code nk_http_client_create(const nk_http_client_config *config, nk_http_client **out, nk_err *err)
+nk_code nk_http_client_create(const nk_http_client_config *config, nk_http_client **out,
+                              nk_err *err)
 {
     static const nk_http_client_config none;
     const nk_http_client_config *c = config ? config : &none;
@@ -154,7 +155,8 @@ static size_t on_send(char *p, size_t size, size_t n, void *arg)
     uint64_t left = body_size(t->call) - t->sent;
     size_t want = size * n < left ? size * n : (size_t)left;
     if (t->call->body_fd > 0) {
-        ssize_t got = want ? pread(t->call->body_fd, p, want, (off_t)(t->call->body_offset + t->sent)) : 0;
+        ssize_t got =
+            want ? pread(t->call->body_fd, p, want, (off_t)(t->call->body_offset + t->sent)) : 0;
         if (got < 0 || (got == 0 && want)) {
             t->read_errno = got < 0 ? errno : EIO;
             return CURL_READFUNC_ABORT;
@@ -192,16 +194,17 @@ static bool build_headers(const nk_http_call *call, nk_arena *a, struct curl_sli
         if (nk_str_ieq(h->name, NK_STR("content-length")))
             continue;
         /* "Name;" is how libcurl is told to send a header with an empty value. */
-        char *line = h->value.n ? nk_arena_printf(a, "%.*s: %.*s", NK_STR_ARG(h->name),
-                                                  NK_STR_ARG(h->value))
-                                : nk_arena_printf(a, "%.*s;", NK_STR_ARG(h->name));
+        char *line =
+            h->value.n ? nk_arena_printf(a, "%.*s: %.*s", NK_STR_ARG(h->name), NK_STR_ARG(h->value))
+                       : nk_arena_printf(a, "%.*s;", NK_STR_ARG(h->name));
         if (!line || !add_list(list, line))
             return false;
     }
     return add_list(list, "Expect:") && add_list(list, "Transfer-Encoding:");
 }
 
-static void set_options(nk_http_client *c, CURL *h, transfer *t, struct curl_slist *headers, char *why)
+static void set_options(nk_http_client *c, CURL *h, transfer *t, struct curl_slist *headers,
+                        char *why)
 {
     const nk_http_call *call = t->call;
     bool head = strcmp(call->method, "HEAD") == 0;
@@ -253,8 +256,8 @@ static nk_code explain(const transfer *t, CURLcode cc, const char *why, nk_err *
                    why[0] ? why : curl_easy_strerror(cc));
 }
 
-nk_code nk_http_perform(nk_http_client *c, const nk_http_call *call, nk_arena *a, nk_http_reply *reply,
-                        nk_err *err)
+nk_code nk_http_perform(nk_http_client *c, const nk_http_call *call, nk_arena *a,
+                        nk_http_reply *reply, nk_err *err)
 {
     char why[CURL_ERROR_SIZE] = "";
     transfer t = {.call = call, .reply = reply, .arena = a};

@@ -15,8 +15,8 @@
 #define KEPT_BODY      ((size_t)64 << 10) /* a body buffer larger than this is not kept for reuse */
 #define KEPT_REQUESTS  256
 #define CONNECTION_MEM ((size_t)32 << 10)
-/* A body over the limit is read and dropped up to this many times the limit, so that the client gets to
- * read the refusal instead of a reset. */
+/* A body over the limit is read and dropped up to this many times the limit, so that the client
+ * gets to read the refusal instead of a reset. */
 #define DRAIN_FACTOR 4
 
 /* A request's life:
@@ -24,7 +24,8 @@
  *   WAIT   deferred: the connection is suspended, someone owes an answer
  *   READY  woken: the handler runs once more when libmicrohttpd calls again
  *   SENT   the answer is queued
- *   GONE   the server is stopping and has answered 503 itself; nobody waits for the other any more */
+ *   GONE   the server is stopping and has answered 503 itself; nobody waits for the other any more
+ */
 enum { RUN, WAIT, READY, SENT, GONE };
 
 typedef struct exchange exchange;
@@ -48,7 +49,8 @@ struct nk_http_server {
     pthread_mutex_t free_mutex;
     exchange *free;
     size_t nfree;
-    pthread_mutex_t mutex; /* guards deferred; never taken inside a callback of libmicrohttpd's cleaning */
+    pthread_mutex_t
+        mutex; /* guards deferred; never taken inside a callback of libmicrohttpd's cleaning */
     exchange *deferred;
     atomic_int active; /* requests between first line and last byte */
     atomic_bool stopping;
@@ -237,8 +239,8 @@ static enum MHD_Result send_answer(exchange *x, const nk_http_answer *an)
 
 static enum MHD_Result send_plain(struct MHD_Connection *conn, unsigned status, const char *text)
 {
-    struct MHD_Response *r = MHD_create_response_from_buffer(
-        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *r = MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
+                                                             MHD_RESPMEM_PERSISTENT);
     if (!r)
         return MHD_NO;
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain");
@@ -395,7 +397,8 @@ static nk_code open_listener(const nk_http_config *c, int *out, int *port, nk_er
             continue;
         }
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* accepted sockets inherit it */
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+                   sizeof one); /* accepted sockets inherit it */
         if (bind(fd, i->ai_addr, i->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
             e = errno;
             close(fd);
@@ -406,7 +409,8 @@ static nk_code open_listener(const nk_http_config *c, int *out, int *port, nk_er
     if (fd < 0) {
         nk_code rc = nk_fail_errno(err, e, "cannot listen on %s:%d", c->host, c->port);
         if (e == EADDRINUSE)
-            nk_hint(err, "another program listens there; choose another port, or port 0 for a free one");
+            nk_hint(err,
+                    "another program listens there; choose another port, or port 0 for a free one");
         return rc;
     }
     struct sockaddr_storage ss;
@@ -455,17 +459,18 @@ static struct MHD_Daemon *start_daemon(nk_http_server *s, int fd)
         flags |= MHD_USE_TLS;
         more[n++] =
             (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)c->tls_cert};
-        more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)c->tls_key};
+        more[n++] =
+            (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)c->tls_key};
     }
     more[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     /* The logger goes first, so that complaints about later options reach it. */
     return MHD_start_daemon(
-        flags, (uint16_t)s->port, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-        MHD_OPTION_CONNECTION_LIMIT, c->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-        c->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEM, MHD_OPTION_ARRAY, more,
-        MHD_OPTION_END);
+        flags, (uint16_t)s->port, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+        NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        s, MHD_OPTION_CONNECTION_LIMIT, c->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+        c->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEM, MHD_OPTION_ARRAY,
+        more, MHD_OPTION_END);
 }
 
 nk_code nk_http_server_start(const nk_http_config *config, nk_http_server **out, nk_err *err)
@@ -493,7 +498,7 @@ nk_code nk_http_server_start(const nk_http_config *config, nk_http_server **out,
     }
     if (rc != NK_OK) {
         pthread_mutex_destroy(&s->mutex);
-    pthread_mutex_destroy(&s->free_mutex);
+        pthread_mutex_destroy(&s->free_mutex);
         nk_free(s);
         return rc;
     }

@@ -71,8 +71,9 @@ nk_code nk_keys_add(nk_keys *k, const char *access_key, const char *secret, cons
     memcpy(e->secret, secret, nsecret);
     snprintf(e->scope, sizeof e->scope, "%s", scope ? scope : "");
     pthread_rwlock_wrlock(&k->lock);
-    nk_code rc = nk_map_has(&k->by_id, nk_str_c(e->id)) ? NK_E_EXISTS
-                                                        : nk_map_put(&k->by_id, nk_str_c(e->id), e, NULL);
+    nk_code rc = nk_map_has(&k->by_id, nk_str_c(e->id))
+                     ? NK_E_EXISTS
+                     : nk_map_put(&k->by_id, nk_str_c(e->id), e, NULL);
     pthread_rwlock_unlock(&k->lock);
     if (rc != NK_OK) {
         entry_free(e);
@@ -132,7 +133,8 @@ void nk_keys_remove_scope(nk_keys *k, const char *scope)
 
 static nk_code unknown_key(nk_err *err)
 {
-    return nk_fail(err, NK_E_AUTH_UNKNOWN_KEY, "The security token included in the request is invalid.");
+    return nk_fail(err, NK_E_AUTH_UNKNOWN_KEY,
+                   "The security token included in the request is invalid.");
 }
 
 /* Under the lock. A key with a token wants it; one without takes none. */
@@ -154,8 +156,8 @@ nk_code nk_keys_derive(nk_keys *k, const nk_sigv4_auth *auth, nk_sigv4_key *out,
     size_t n = auth->date.n + auth->region.n + auth->service.n + 2;
     bool fits = n < sizeof want, hit = false;
     if (fits)
-        snprintf(want, sizeof want, "%.*s/%.*s/%.*s", NK_STR_ARG(auth->date), NK_STR_ARG(auth->region),
-                 NK_STR_ARG(auth->service));
+        snprintf(want, sizeof want, "%.*s/%.*s/%.*s", NK_STR_ARG(auth->date),
+                 NK_STR_ARG(auth->region), NK_STR_ARG(auth->service));
     pthread_rwlock_rdlock(&k->lock);
     entry *e = find(k, auth);
     for (unsigned i = 0; e && fits && !hit && i < e->nderived; i++) {

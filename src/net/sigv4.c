@@ -1,5 +1,5 @@
-/* The low-level SHA-256 of OpenSSL lets us keep the two states of a derived HMAC key, which halves the
- * work of a verification; the high-level interface fetches its algorithm anew on every call. */
+/* The low-level SHA-256 of OpenSSL lets us keep the two states of a derived HMAC key, which halves
+ * the work of a verification; the high-level interface fetches its algorithm anew on every call. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -122,7 +122,8 @@ static const char upper_hex[] = "0123456789ABCDEF";
 static bool plain_byte(unsigned char c)
 {
     static const unsigned char table[256] = {
-        ['-'] = 1, ['.'] = 1, ['_'] = 1, ['~'] = 1, ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
+        ['-'] = 1,         ['.'] = 1,         ['_'] = 1,         ['~'] = 1,
+        ['0' ... '9'] = 1, ['A' ... 'Z'] = 1, ['a' ... 'z'] = 1,
     };
     return table[c];
 }
@@ -155,7 +156,8 @@ static void put_segment(writer *w, nk_str seg)
     }
 }
 
-/* Dots and empty segments out (RFC 3986 5.2.4, and AWS's squashing of slashes), the rest escaped once more. */
+/* Dots and empty segments out (RFC 3986 5.2.4, and AWS's squashing of slashes), the rest escaped
+ * once more. */
 static nk_code put_plain_path(writer *w, nk_str path, nk_arena *a)
 {
     size_t cap = 2, n = 0;
@@ -323,9 +325,11 @@ static void put_headers(writer *w, const nk_sigv4_request *req, nk_str signed_he
 }
 
 nk_code nk_sigv4_canonical(const nk_sigv4_request *req, nk_str signed_headers, nk_str payload_hash,
-                           nk_sigv4_style style, bool presigned, nk_arena *a, nk_str *out, nk_err *err)
+                           nk_sigv4_style style, bool presigned, nk_arena *a, nk_str *out,
+                           nk_err *err)
 {
-    /* Each byte grows to three at most; a header named twice in signed_headers is refused by verify. */
+    /* Each byte grows to three at most; a header named twice in signed_headers is refused by
+     * verify. */
     size_t cap = req->method.n + 3 * (req->path.n + req->query.n) + 2 * req->query.n +
                  2 * signed_headers.n + payload_hash.n + 64;
     for (size_t i = 0; i < req->nheaders; i++)
@@ -406,9 +410,9 @@ static bool parse_http_date(nk_str s, int64_t *us)
 static void format_basic(int64_t us, char out[17])
 {
     nk_civil c = nk_civil_from_us(us);
-    snprintf(out, 17, "%04u%02u%02uT%02u%02u%02uZ", (unsigned)c.year % 10000, (unsigned)c.month % 100,
-             (unsigned)c.day % 100, (unsigned)c.hour % 100, (unsigned)c.minute % 100,
-             (unsigned)c.second % 100);
+    snprintf(out, 17, "%04u%02u%02uT%02u%02u%02uZ", (unsigned)c.year % 10000,
+             (unsigned)c.month % 100, (unsigned)c.day % 100, (unsigned)c.hour % 100,
+             (unsigned)c.minute % 100, (unsigned)c.second % 100);
 }
 
 static nk_code take_date(nk_str text, nk_arena *a, nk_sigv4_auth *out, nk_err *err)
@@ -451,9 +455,10 @@ static nk_code take_credential(nk_str cred, nk_sigv4_auth *out, nk_err *err)
     out->region = part[2];
     out->service = part[3];
     if (!nk_str_is(part[4], TERMINATOR))
-        return nk_fail(err, NK_E_AUTH_SIGNATURE,
-                       "Credential should be scoped with a valid terminator: 'aws4_request', not '%.*s'.",
-                       NK_STR_ARG(part[4]));
+        return nk_fail(
+            err, NK_E_AUTH_SIGNATURE,
+            "Credential should be scoped with a valid terminator: 'aws4_request', not '%.*s'.",
+            NK_STR_ARG(part[4]));
     return NK_OK;
 }
 
@@ -488,11 +493,13 @@ static nk_code parse_authorization(const nk_sigv4_request *req, nk_str value, nk
             continue;
         ptrdiff_t eq = nk_str_chr(piece, '=');
         if (eq < 0)
-            return nk_fail(err, NK_E_AUTH_INCOMPLETE,
-                           "'%.*s' not a valid key=value pair (missing equal-sign) in Authorization "
-                           "header: '%.*s'.",
-                           NK_STR_ARG(piece), NK_STR_ARG(value));
-        nk_str name = nk_str_sub(piece, 0, (size_t)eq), v = nk_str_sub(piece, (size_t)eq + 1, piece.n);
+            return nk_fail(
+                err, NK_E_AUTH_INCOMPLETE,
+                "'%.*s' not a valid key=value pair (missing equal-sign) in Authorization "
+                "header: '%.*s'.",
+                NK_STR_ARG(piece), NK_STR_ARG(value));
+        nk_str name = nk_str_sub(piece, 0, (size_t)eq),
+               v = nk_str_sub(piece, (size_t)eq + 1, piece.n);
         if (nk_str_is(name, "Credential"))
             cred = v;
         else if (nk_str_is(name, "SignedHeaders"))
@@ -504,16 +511,16 @@ static nk_code parse_authorization(const nk_sigv4_request *req, nk_str value, nk
     if (!date.p)
         date = header(req, "date");
     if (!cred.n || !out->signature.n || !out->signed_headers.n || !date.p)
-        return nk_fail(err, NK_E_AUTH_INCOMPLETE, "%s%s%s%sAuthorization=%.*s",
-                       cred.n ? "" : "Authorization header requires 'Credential' parameter. ",
-                       out->signature.n ? "" : "Authorization header requires 'Signature' parameter. ",
-                       out->signed_headers.n
-                           ? ""
-                           : "Authorization header requires 'SignedHeaders' parameter. ",
-                       date.p ? ""
-                              : "Authorization header requires existence of either a 'X-Amz-Date' or "
-                                "a 'Date' header. ",
-                       NK_STR_ARG(algorithm));
+        return nk_fail(
+            err, NK_E_AUTH_INCOMPLETE, "%s%s%s%sAuthorization=%.*s",
+            cred.n ? "" : "Authorization header requires 'Credential' parameter. ",
+            out->signature.n ? "" : "Authorization header requires 'Signature' parameter. ",
+            out->signed_headers.n ? ""
+                                  : "Authorization header requires 'SignedHeaders' parameter. ",
+            date.p ? ""
+                   : "Authorization header requires existence of either a 'X-Amz-Date' or "
+                     "a 'Date' header. ",
+            NK_STR_ARG(algorithm));
     out->token = header(req, "x-amz-security-token");
     NK_TRY(take_credential(cred, out, err));
     NK_TRY(take_date(date, a, out, err));
@@ -528,7 +535,8 @@ static nk_str query_param(nk_str query, const char *name, nk_arena *a)
         ptrdiff_t eq = nk_str_chr(piece, '=');
         nk_str n = eq < 0 ? piece : nk_str_sub(piece, 0, (size_t)eq);
         if (nk_str_is(n, name))
-            return eq < 0 ? NK_STR("") : nk_uri_unescape(a, nk_str_sub(piece, (size_t)eq + 1, piece.n), true);
+            return eq < 0 ? NK_STR("")
+                          : nk_uri_unescape(a, nk_str_sub(piece, (size_t)eq + 1, piece.n), true);
     }
     return NK_STR_NULL;
 }
@@ -546,14 +554,14 @@ static nk_code parse_presigned(const nk_sigv4_request *req, nk_str algorithm, nk
     out->signature = query_param(req->query, "X-Amz-Signature", a);
     out->token = query_param(req->query, "X-Amz-Security-Token", a);
     if (!cred.n || !out->signature.n || !out->signed_headers.n || !date.n)
-        return nk_fail(err, NK_E_AUTH_INCOMPLETE, "%s%s%s%sRe-examine the query-string parameters.",
-                       cred.n ? "" : "AWS query-string parameters must include 'X-Amz-Credential'. ",
-                       out->signature.n ? ""
-                                        : "AWS query-string parameters must include 'X-Amz-Signature'. ",
-                       out->signed_headers.n
-                           ? ""
-                           : "AWS query-string parameters must include 'X-Amz-SignedHeaders'. ",
-                       date.n ? "" : "AWS query-string parameters must include 'X-Amz-Date'. ");
+        return nk_fail(
+            err, NK_E_AUTH_INCOMPLETE, "%s%s%s%sRe-examine the query-string parameters.",
+            cred.n ? "" : "AWS query-string parameters must include 'X-Amz-Credential'. ",
+            out->signature.n ? "" : "AWS query-string parameters must include 'X-Amz-Signature'. ",
+            out->signed_headers.n
+                ? ""
+                : "AWS query-string parameters must include 'X-Amz-SignedHeaders'. ",
+            date.n ? "" : "AWS query-string parameters must include 'X-Amz-Date'. ");
     int64_t seconds = 900;
     if (expires.p && (!nk_str_i64(expires, &seconds) || seconds < 1 || seconds > EXPIRES_MAX))
         return nk_fail(err, NK_E_AUTH_INCOMPLETE,
@@ -574,8 +582,10 @@ static bool is_signed(nk_str signed_headers, nk_str name)
     return false;
 }
 
-/* The host and every x-amz-* that came must be signed; no name twice (which would also outgrow our sums). */
-static nk_code check_signed_headers(const nk_sigv4_request *req, const nk_sigv4_auth *auth, nk_err *err)
+/* The host and every x-amz-* that came must be signed; no name twice (which would also outgrow our
+ * sums). */
+static nk_code check_signed_headers(const nk_sigv4_request *req, const nk_sigv4_auth *auth,
+                                    nk_err *err)
 {
     if (!is_signed(auth->signed_headers, NK_STR("host")))
         return nk_fail(err, NK_E_AUTH_SIGNATURE,
@@ -650,8 +660,8 @@ static nk_str payload_hash(const nk_sigv4_request *req, char hash[65])
 }
 
 /* The string to sign, MACed, as 64 hex digits. */
-static void signature_of(nk_str canonical, nk_str timestamp, nk_str date, nk_str region, nk_str service,
-                         const nk_sigv4_key *key, char *scratch, char out[65])
+static void signature_of(nk_str canonical, nk_str timestamp, nk_str date, nk_str region,
+                         nk_str service, const nk_sigv4_key *key, char *scratch, char out[65])
 {
     writer w = {scratch, 0};
     char hash[65];
@@ -676,9 +686,9 @@ static size_t scratch_size(nk_str timestamp, nk_str date, nk_str region, nk_str 
     return sizeof ALGORITHM + sizeof TERMINATOR + timestamp.n + date.n + region.n + service.n + 80;
 }
 
-nk_code nk_sigv4_verify(const nk_sigv4_request *req, const nk_sigv4_auth *auth, const nk_sigv4_key *key,
-                        nk_sigv4_style style, int64_t now_us, int64_t max_skew_s, nk_arena *a,
-                        nk_err *err)
+nk_code nk_sigv4_verify(const nk_sigv4_request *req, const nk_sigv4_auth *auth,
+                        const nk_sigv4_key *key, nk_sigv4_style style, int64_t now_us,
+                        int64_t max_skew_s, nk_arena *a, nk_err *err)
 {
     char hash[65], want[65];
     nk_str canonical;
@@ -689,7 +699,8 @@ nk_code nk_sigv4_verify(const nk_sigv4_request *req, const nk_sigv4_auth *auth, 
         nk_arena_bytes(a, scratch_size(auth->timestamp, auth->date, auth->region, auth->service));
     if (!scratch)
         return nk_fail(err, NK_E_NOMEM, "no memory");
-    signature_of(canonical, auth->timestamp, auth->date, auth->region, auth->service, key, scratch, want);
+    signature_of(canonical, auth->timestamp, auth->date, auth->region, auth->service, key, scratch,
+                 want);
     if (auth->signature.n != 64 || !nk_equal_ct(want, auth->signature.p, 64))
         return nk_fail(err, NK_E_AUTH_SIGNATURE,
                        "The request signature we calculated does not match the signature you "
@@ -702,8 +713,9 @@ nk_code nk_sigv4_verify(const nk_sigv4_request *req, const nk_sigv4_auth *auth, 
 
 static bool unsigned_header(nk_str name)
 {
-    static const char *const names[] = {"user-agent", "expect", "connection", "transfer-encoding",
-                                        "x-amzn-trace-id", "accept-encoding", "content-length"};
+    static const char *const names[] = {"user-agent",        "expect",          "connection",
+                                        "transfer-encoding", "x-amzn-trace-id", "accept-encoding",
+                                        "content-length"};
     for (size_t i = 0; i < NK_COUNTOF(names); i++)
         if (nk_str_ieq(name, nk_str_c(names[i])))
             return true;
@@ -783,10 +795,12 @@ nk_code nk_sigv4_sign(const nk_sigv4_request *req, const nk_sigv4_credentials *c
         goto nomem;
     nk_sigv4_derive(cred->secret_key, date, cred->region, cred->service, &key);
     signature_of(canonical, stamp_s, date, cred->region, cred->service, &key, scratch, sig);
-    nk_str auth = nk_str_printf(
-        a, ALGORITHM " Credential=%.*s/%.*s/%.*s/%.*s/" TERMINATOR ", SignedHeaders=%.*s, Signature=%s",
-        NK_STR_ARG(cred->access_key), NK_STR_ARG(date), NK_STR_ARG(cred->region),
-        NK_STR_ARG(cred->service), NK_STR_ARG(names), sig);
+    nk_str auth =
+        nk_str_printf(a,
+                      ALGORITHM " Credential=%.*s/%.*s/%.*s/%.*s/" TERMINATOR
+                                ", SignedHeaders=%.*s, Signature=%s",
+                      NK_STR_ARG(cred->access_key), NK_STR_ARG(date), NK_STR_ARG(cred->region),
+                      NK_STR_ARG(cred->service), NK_STR_ARG(names), sig);
     if (!auth.p)
         goto nomem;
     all[n++] = (nk_header){NK_STR("Authorization"), auth};
@@ -810,7 +824,8 @@ nk_code nk_sigv4_presign(const nk_sigv4_request *req, const nk_sigv4_credentials
     nk_code rc = signed_names(req, a, &names);
     if (rc != NK_OK)
         goto out;
-    nk_buf_printf(&b, "%.*s%sX-Amz-Algorithm=" ALGORITHM "&X-Amz-Credential=", NK_STR_ARG(req->query),
+    nk_buf_printf(&b,
+                  "%.*s%sX-Amz-Algorithm=" ALGORITHM "&X-Amz-Credential=", NK_STR_ARG(req->query),
                   req->query.n ? "&" : "");
     nk_str scope = nk_str_printf(a, "%.*s/%.8s/%.*s/%.*s/" TERMINATOR, NK_STR_ARG(cred->access_key),
                                  stamp, NK_STR_ARG(cred->region), NK_STR_ARG(cred->service));
@@ -831,7 +846,8 @@ nk_code nk_sigv4_presign(const nk_sigv4_request *req, const nk_sigv4_credentials
         sha256_hex(req->body.p, req->body.n, hash);
         payload = nk_str_n(hash, 64);
     }
-    NK_TRY_GOTO(rc, nk_sigv4_canonical(&full, names, payload, style, true, a, &canonical, err), out);
+    NK_TRY_GOTO(rc, nk_sigv4_canonical(&full, names, payload, style, true, a, &canonical, err),
+                out);
     nk_str stamp_s = nk_str_n(stamp, 16), date = nk_str_n(stamp, 8);
     char *scratch = nk_arena_bytes(a, scratch_size(stamp_s, date, cred->region, cred->service));
     if (!scratch) {

@@ -22,7 +22,8 @@ typedef struct nk_sigv4_request {
 
 /* How a service wants its path in the canonical request. */
 typedef enum {
-    NK_SIGV4_PLAIN, /* every service but S3: dots and double slashes removed, then escaped once more */
+    NK_SIGV4_PLAIN, /* every service but S3: dots and double slashes removed, then escaped once more
+                     */
     NK_SIGV4_S3,    /* as on the wire, payload hash from x-amz-content-sha256 */
 } nk_sigv4_style;
 
@@ -35,13 +36,14 @@ typedef struct nk_sigv4_auth {
     nk_str region, service;
     nk_str timestamp; /* yyyymmddThhmmssZ */
     nk_str signed_headers;
-    nk_str signature; /* as sent */
-    nk_str token;     /* X-Amz-Security-Token, absent = NULL */
-    int64_t time_us;  /* timestamp as time */
+    nk_str signature;  /* as sent */
+    nk_str token;      /* X-Amz-Security-Token, absent = NULL */
+    int64_t time_us;   /* timestamp as time */
     int64_t expires_s; /* presigned; -1 = header form */
 } nk_sigv4_auth;
 
-/* Reads Authorization or the X-Amz-* query. NK_E_AUTH_MISSING, NK_E_AUTH_INCOMPLETE, NK_E_AUTH_SIGNATURE with AWS's words. */
+/* Reads Authorization or the X-Amz-* query. NK_E_AUTH_MISSING, NK_E_AUTH_INCOMPLETE,
+ * NK_E_AUTH_SIGNATURE with AWS's words. */
 nk_code nk_sigv4_parse(const nk_sigv4_request *req, nk_arena *a, nk_sigv4_auth *out,
                        nk_err *err) NK_MUST;
 
@@ -56,7 +58,8 @@ nk_code nk_sigv4_verify(const nk_sigv4_request *req, const nk_sigv4_auth *auth,
                         const nk_sigv4_key *key, nk_sigv4_style style, int64_t now_us,
                         int64_t max_skew_s, nk_arena *a, nk_err *err) NK_MUST;
 
-/* The canonical request of a set of signed headers ("host;x-amz-date", sorted), and the string to sign. Arena. */
+/* The canonical request of a set of signed headers ("host;x-amz-date", sorted), and the string to
+ * sign. Arena. */
 nk_code nk_sigv4_canonical(const nk_sigv4_request *req, nk_str signed_headers, nk_str payload_hash,
                            nk_sigv4_style style, bool presigned, nk_arena *a, nk_str *out,
                            nk_err *err) NK_MUST;
@@ -66,9 +69,9 @@ typedef struct nk_sigv4_credentials {
     nk_str token; /* absent = NULL */
     nk_str region, service;
 } nk_sigv4_credentials;
-/* Signs all headers of req but user-agent, expect, connection and transfer-encoding; req must not hold x-amz-date,
- * x-amz-security-token or authorization. *extra gets the headers to add (arena); x-amz-content-sha256 is among them
- * for S3. payload_hash NULL = computed from the body. */
+/* Signs all headers of req but user-agent, expect, connection and transfer-encoding; req must not
+ * hold x-amz-date, x-amz-security-token or authorization. *extra gets the headers to add (arena);
+ * x-amz-content-sha256 is among them for S3. payload_hash NULL = computed from the body. */
 nk_code nk_sigv4_sign(const nk_sigv4_request *req, const nk_sigv4_credentials *cred,
                       nk_sigv4_style style, const char *payload_hash, int64_t now_us, nk_arena *a,
                       nk_header **extra, size_t *nextra, nk_err *err) NK_MUST;

@@ -32,8 +32,8 @@ typedef struct fake {
     size_t n;
     char *part[16];
     size_t part_n[16];
-    int fail;         /* this many requests get `fail_status` first */
-    int fail_status;  /* 0: the body is cut short of its Content-Length */
+    int fail;        /* this many requests get `fail_status` first */
+    int fail_status; /* 0: the body is cut short of its Content-Length */
     unsigned requests, aborted;
     bool fail_part;
 } fake;
@@ -80,12 +80,14 @@ static nk_str param(nk_http_req *req, const char *name)
 
 static void list(fake *f, nk_http_req *req)
 {
-    nk_str prefix = param(req, "prefix"), token = param(req, "continuation-token"), after = param(req, "start-after");
+    nk_str prefix = param(req, "prefix"), token = param(req, "continuation-token"),
+           after = param(req, "start-after");
     nk_str from = token.n ? nk_uri_unescape(req->arena, token, false) : after;
     size_t given = 0;
     const char *last = NULL;
     bool more = false;
-    nk_buf_puts(&req->out, "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+    nk_buf_puts(&req->out, "<?xml version=\"1.0\"?><ListBucketResult "
+                           "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
                            "<EncodingType>url</EncodingType>");
     for (size_t i = 0; i < f->n; i++) {
         object *o = &f->objects[i];
@@ -98,8 +100,11 @@ static void list(fake *f, nk_http_req *req)
         }
         nk_buf_puts(&req->out, "<Contents><Key>");
         nk_uri_escape(&req->out, key, false);
-        nk_buf_printf(&req->out, "</Key><LastModified>2015-08-30T12:36:00.250Z</LastModified><ETag>&quot;e%zu&quot;"
-                      "</ETag><Size>%zu</Size></Contents>", i, o->n);
+        nk_buf_printf(
+            &req->out,
+            "</Key><LastModified>2015-08-30T12:36:00.250Z</LastModified><ETag>&quot;e%zu&quot;"
+            "</ETag><Size>%zu</Size></Contents>",
+            i, o->n);
         last = o->key;
         given++;
     }
@@ -118,7 +123,9 @@ static void get(fake *f, nk_http_req *req, nk_str key)
     nk_str range = nk_http_header(req, "range");
     unsigned long long from = 0, to = 0;
     if (!o) {
-        say(req, 404, "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>");
+        say(req, 404,
+            "<Error><Code>NoSuchKey</Code><Message>The specified key does not "
+            "exist.</Message></Error>");
         return;
     }
     nk_http_answer a = {.status = 200, .body = nk_str_n(o->data, o->n)};
@@ -161,7 +168,9 @@ static void put(fake *f, nk_http_req *req, nk_str key)
 static void post(fake *f, nk_http_req *req, nk_str key)
 {
     if (nk_str_starts(req->query, NK_STR("uploads"))) {
-        say(req, 200, "<InitiateMultipartUploadResult><UploadId>u/1+</UploadId></InitiateMultipartUploadResult>");
+        say(req, 200,
+            "<InitiateMultipartUploadResult><UploadId>u/1+</UploadId></"
+            "InitiateMultipartUploadResult>");
     } else if (nk_str_starts(req->query, NK_STR("delete"))) {
         nk_str rest = req->body;
         ptrdiff_t at;
@@ -181,7 +190,8 @@ static void post(fake *f, nk_http_req *req, nk_str key)
             nk_buf_add(&all, f->part[i], f->part_n[i]);
         store(f, key, all.p, all.n);
         nk_buf_free(&all);
-        say(req, 200, "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>");
+        say(req, 200,
+            "<CompleteMultipartUploadResult><ETag>x</ETag></CompleteMultipartUploadResult>");
     }
 }
 
@@ -194,7 +204,8 @@ static void handle(void *arg, nk_http_req *req)
     if (f->fail > 0) {
         f->fail--;
         char xml[80];
-        snprintf(xml, sizeof xml, "<Error><Code>SlowDown</Code><Message>%d</Message></Error>", f->fail);
+        snprintf(xml, sizeof xml, "<Error><Code>SlowDown</Code><Message>%d</Message></Error>",
+                 f->fail);
         say(req, (unsigned)f->fail_status, xml);
     } else if (!nk_str_starts(path, NK_STR("/box/")) && !nk_str_is(path, "/box")) {
         say(req, 404, "<Error><Code>NoSuchBucket</Code><Message>no</Message></Error>");
@@ -225,12 +236,14 @@ static int setup(void **state)
     fake *f = calloc(1, sizeof *f);
     nk_err err = NK_ERR_INIT;
     char url[64];
-    nk_http_config c = {.host = "127.0.0.1", .threads = 2, .body_max = 64 << 20, .handler = handle, .arg = f};
+    nk_http_config c = {
+        .host = "127.0.0.1", .threads = 2, .body_max = 64 << 20, .handler = handle, .arg = f};
     pthread_mutex_init(&f->mutex, NULL);
     if (nk_http_server_start(&c, &f->server, &err) != NK_OK)
         return -1;
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", nk_http_server_port(f->server));
-    nk_s3_config s = {.endpoint = url, .access_key = "k", .secret_key = "s", .retries = 3, .part_size = 1 << 20};
+    nk_s3_config s = {
+        .endpoint = url, .access_key = "k", .secret_key = "s", .retries = 3, .part_size = 1 << 20};
     if (nk_s3_create(&s, &f->s3, &err) != NK_OK)
         return -1;
     *state = f;
@@ -263,7 +276,8 @@ static void put_and_get(void **state)
     nk_buf_init(&b, 1 << 20);
     for (size_t i = 0; i < NK_COUNTOF(keys); i++) {
         nk_str key = nk_str_c(keys[i]);
-        assert_int_equal(nk_s3_put(f->s3, BOX, key, NK_STR("0123456789"), "text/plain", &err), NK_OK);
+        assert_int_equal(nk_s3_put(f->s3, BOX, key, NK_STR("0123456789"), "text/plain", &err),
+                         NK_OK);
         nk_buf_clear(&b);
         assert_int_equal(nk_s3_get(f->s3, BOX, key, &b, &err), NK_OK);
         assert_string_equal(b.p, "0123456789");
@@ -371,17 +385,23 @@ static void listing_and_deleting(void **state)
         store(f, nk_str_c(key), "x", 1);
     }
     seen s = {0};
-    assert_int_equal(nk_s3_list(f->s3, BOX, NK_STR("many/"), NK_STR(""), NK_STR(""), on_object, NULL, &s, &err), NK_OK);
+    assert_int_equal(
+        nk_s3_list(f->s3, BOX, NK_STR("many/"), NK_STR(""), NK_STR(""), on_object, NULL, &s, &err),
+        NK_OK);
     assert_int_equal(s.n, 2500);
     assert_string_equal(s.last, "many/k+ 2499&");
     s = (seen){0};
-    assert_int_equal(nk_s3_list(f->s3, BOX, NK_STR("many/"), NK_STR(""), NK_STR("many/k+ 2000&"), on_object, NULL, &s,
-                                &err), NK_OK);
+    assert_int_equal(nk_s3_list(f->s3, BOX, NK_STR("many/"), NK_STR(""), NK_STR("many/k+ 2000&"),
+                                on_object, NULL, &s, &err),
+                     NK_OK);
     assert_int_equal(s.n, 499);
     s = (seen){.stop = 3};
-    assert_int_equal(nk_s3_list(f->s3, BOX, NK_STR("many/"), NK_STR(""), NK_STR(""), on_object, NULL, &s, &err), NK_OK);
+    assert_int_equal(
+        nk_s3_list(f->s3, BOX, NK_STR("many/"), NK_STR(""), NK_STR(""), on_object, NULL, &s, &err),
+        NK_OK);
     assert_int_equal(s.n, 3);
-    assert_int_equal(nk_s3_list(f->s3, NK_STR("nobox"), NK_STR(""), NK_STR(""), NK_STR(""), on_object, NULL, &s, &err),
+    assert_int_equal(nk_s3_list(f->s3, NK_STR("nobox"), NK_STR(""), NK_STR(""), NK_STR(""),
+                                on_object, NULL, &s, &err),
                      NK_E_NOT_FOUND);
     /* The test's S3 reads keys without their entities: plain ones for deleting. */
     for (int i = 0; i < 1200; i++) {
@@ -448,8 +468,12 @@ static void addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses),   cmocka_unit_test(put_and_get),          cmocka_unit_test(retries),
-        cmocka_unit_test(no_endpoint), cmocka_unit_test(listing_and_deleting), cmocka_unit_test(files_in_parts),
+        cmocka_unit_test(addresses),
+        cmocka_unit_test(put_and_get),
+        cmocka_unit_test(retries),
+        cmocka_unit_test(no_endpoint),
+        cmocka_unit_test(listing_and_deleting),
+        cmocka_unit_test(files_in_parts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

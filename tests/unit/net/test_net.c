@@ -63,7 +63,8 @@ static void handle(void *arg, nk_http_req *req)
     }
     if (nk_str_is(req->path, "/silent"))
         return;
-    nk_buf_printf(&req->out, "%.*s %.*s %zu ", NK_STR_ARG(req->method), NK_STR_ARG(req->target), req->body.n);
+    nk_buf_printf(&req->out, "%.*s %.*s %zu ", NK_STR_ARG(req->method), NK_STR_ARG(req->target),
+                  req->body.n);
     nk_buf_str(&req->out, req->body);
     a.body = nk_buf_view(&req->out);
     nk_http_answer_now(req, &a);
@@ -73,9 +74,11 @@ static int setup(void **state)
 {
     fixture *f = nk_calloc(1, sizeof *f);
     nk_err err = NK_ERR_INIT;
-    nk_http_config c = {.host = "127.0.0.1", .threads = 2, .body_max = 1 << 20, .handler = handle, .arg = f};
+    nk_http_config c = {
+        .host = "127.0.0.1", .threads = 2, .body_max = 1 << 20, .handler = handle, .arg = f};
     pthread_mutex_init(&f->mutex, NULL);
-    if (nk_http_server_start(&c, &f->server, &err) != NK_OK || nk_http_client_create(NULL, &f->client, &err) != NK_OK)
+    if (nk_http_server_start(&c, &f->server, &err) != NK_OK ||
+        nk_http_client_create(NULL, &f->client, &err) != NK_OK)
         return -1;
     snprintf(f->url, sizeof f->url, "http://127.0.0.1:%d", nk_http_server_port(f->server));
     *state = f;
@@ -109,7 +112,8 @@ static long ask(fixture *f, const char *method, const char *path, nk_str body, n
 
 static void raw_targets(void **state)
 {
-    static const char *const paths[] = {"/", "/a%20b/%2F//../x", "/q?a=%41&b=+&c", "/%zz?%", "/later?x=%20"};
+    static const char *const paths[] = {"/", "/a%20b/%2F//../x", "/q?a=%41&b=+&c", "/%zz?%",
+                                        "/later?x=%20"};
     nk_buf out;
     nk_buf_init(&out, 1 << 20);
     for (size_t i = 0; i < NK_COUNTOF(paths); i++) {
@@ -135,7 +139,8 @@ static void bodies(void **state)
         for (size_t j = 0; j < sizes[i]; j++)
             p[j] = (char)('a' + j % 23);
         in.n = sizes[i];
-        assert_int_equal(ask(*state, "POST", i % 2 ? "/later" : "/now", nk_buf_view(&in), &out), 200);
+        assert_int_equal(ask(*state, "POST", i % 2 ? "/later" : "/now", nk_buf_view(&in), &out),
+                         200);
         assert_true(nk_str_ends(nk_buf_view(&out), nk_buf_view(&in)));
     }
     /* One byte more is refused, and so is a lot more; the connection lives or is made anew. */
@@ -223,8 +228,11 @@ static void escaping(void **state)
 
 static nk_sigv4_auth auth_of(const char *id, const char *token)
 {
-    return (nk_sigv4_auth){.access_key = nk_str_c(id), .token = nk_str_c(token), .date = NK_STR("20150830"),
-                           .region = NK_STR("r"), .service = NK_STR("glue")};
+    return (nk_sigv4_auth){.access_key = nk_str_c(id),
+                           .token = nk_str_c(token),
+                           .date = NK_STR("20150830"),
+                           .region = NK_STR("r"),
+                           .service = NK_STR("glue")};
 }
 
 static void keys(void **state)
@@ -257,8 +265,11 @@ static void keys(void **state)
     const struct {
         const char *id, *token;
         nk_code code;
-    } rows[] = {{"AK", "token", NK_E_AUTH_UNKNOWN_KEY}, {"TK", NULL, NK_E_AUTH_UNKNOWN_KEY},
-                {"TK", "tokem", NK_E_AUTH_UNKNOWN_KEY}, {"XX", NULL, NK_E_AUTH_UNKNOWN_KEY}, {"TK", "token", NK_OK}};
+    } rows[] = {{"AK", "token", NK_E_AUTH_UNKNOWN_KEY},
+                {"TK", NULL, NK_E_AUTH_UNKNOWN_KEY},
+                {"TK", "tokem", NK_E_AUTH_UNKNOWN_KEY},
+                {"XX", NULL, NK_E_AUTH_UNKNOWN_KEY},
+                {"TK", "token", NK_OK}};
     for (size_t i = 0; i < NK_COUNTOF(rows); i++) {
         auth = auth_of(rows[i].id, rows[i].token);
         assert_int_equal(nk_keys_derive(k, &auth, &one, scope, &err), rows[i].code);
@@ -280,8 +291,12 @@ static void keys(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(raw_targets), cmocka_unit_test(bodies),   cmocka_unit_test(a_handler_that_forgets),
-        cmocka_unit_test(no_server),   cmocka_unit_test(escaping), cmocka_unit_test(stops_over_a_late_answer),
+        cmocka_unit_test(raw_targets),
+        cmocka_unit_test(bodies),
+        cmocka_unit_test(a_handler_that_forgets),
+        cmocka_unit_test(no_server),
+        cmocka_unit_test(escaping),
+        cmocka_unit_test(stops_over_a_late_answer),
         cmocka_unit_test(keys),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
