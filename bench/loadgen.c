@@ -2,9 +2,10 @@
  *
  *     loadgen HOST PORT FILE
  *
- * FILE is a run of records: u32 connection, u32 request length, u32 expectation length (little-endian), the request's
- * bytes, the expectation's bytes. A connection plays its records in order, one at a time, all connections at once. An
- * answer is right when its status is 200 and, if there is an expectation, its body holds it. Prints one JSON object. */
+ * FILE is a run of records: u32 connection, u32 request length, u32 expectation length
+ * (little-endian), the request's bytes, the expectation's bytes. A connection plays its records in
+ * order, one at a time, all connections at once. An answer is right when its status is 200 and, if
+ * there is an expectation, its body holds it. Prints one JSON object. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -131,8 +132,8 @@ static void judge(conn *c)
     if (ok)
         right++;
     else if (!wrong++)
-        snprintf(first_wrong, sizeof first_wrong, "%.12s %.*s", c->in, c->body_len > 400 ? 400 : (int)c->body_len,
-                 c->in + c->body_at);
+        snprintf(first_wrong, sizeof first_wrong, "%.12s %.*s", c->in,
+                 c->body_len > 400 ? 400 : (int)c->body_len, c->in + c->body_at);
     latency_us[right + wrong - 1] = (uint32_t)((now_ns() - c->began_ns) / 1000);
 }
 
@@ -176,7 +177,8 @@ int main(int argc, char **argv)
     load(argv[3]);
     latency_us = calloc(total + 1, sizeof *latency_us);
     int ep = epoll_create1(0);
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10))};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10))};
     inet_pton(AF_INET, argv[1], &to.sin_addr);
     size_t open_conns = 0;
     for (size_t i = 0; i < nconns; i++) {
@@ -214,9 +216,11 @@ int main(int argc, char **argv)
     for (char *p = first_wrong; *p; p++)
         if (*p == '"' || *p == '\\' || (unsigned char)*p < 0x20)
             *p = ' ';
-    printf("{\"requests\": %zu, \"right\": %zu, \"wrong\": %zu, \"mismatched\": %zu, \"seconds\": %.6f, "
-           "\"rps\": %.1f, \"p50_us\": %u, \"p99_us\": %u, \"max_us\": %u, \"first_wrong\": \"%s\"}\n",
-           total, right, wrong, mismatched, seconds, (double)total / seconds, latency_us[total / 2],
-           latency_us[total * 99 / 100], latency_us[total - 1], first_wrong);
+    printf(
+        "{\"requests\": %zu, \"right\": %zu, \"wrong\": %zu, \"mismatched\": %zu, \"seconds\": "
+        "%.6f, "
+        "\"rps\": %.1f, \"p50_us\": %u, \"p99_us\": %u, \"max_us\": %u, \"first_wrong\": \"%s\"}\n",
+        total, right, wrong, mismatched, seconds, (double)total / seconds, latency_us[total / 2],
+        latency_us[total * 99 / 100], latency_us[total - 1], first_wrong);
     return wrong ? 1 : 0;
 }

@@ -1,5 +1,5 @@
-/* catalog: databases, tables and their versions, partitions. The API's operations are handlers registered in
- * src/api/ops.def; this header is what other rooms call in process. */
+/* catalog: databases, tables and their versions, partitions. The API's operations are handlers
+ * registered in src/api/ops.def; this header is what other rooms call in process. */
 #ifndef NK_CATALOG_H
 #define NK_CATALOG_H
 
@@ -10,8 +10,8 @@
 /* The kinds of records of this room, for nk_store_open. */
 extern const nk_kind *const nk_catalog_kinds[];
 
-/* Takes up again what a stop left undone: purging deleted tables, re-indexing partitions. Call once, when the
- * store is open. */
+/* Takes up again what a stop left undone: purging deleted tables, re-indexing partitions. Call
+ * once, when the store is open. */
 nk_code nk_catalog_start(nk_app *app, nk_err *err) NK_MUST;
 
 /* Who acts where and when. Strings are borrowed. */
@@ -24,16 +24,18 @@ typedef struct nk_catalog_ctx {
 /* The context of an API call. */
 nk_catalog_ctx nk_catalog_ctx_of(const nk_call *call);
 
-/* Names are folded to lower case in all of these. NK_E_NOT_FOUND in AWS's words when there is none. */
-nk_code nk_catalog_get_database(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, glue_Database **out,
-                                nk_err *err) NK_MUST;
+/* Names are folded to lower case in all of these. NK_E_NOT_FOUND in AWS's words when there is none.
+ */
+nk_code nk_catalog_get_database(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
+                                glue_Database **out, nk_err *err) NK_MUST;
 nk_code nk_catalog_get_table(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
                              glue_Table **out, nk_err *err) NK_MUST;
-/* All partitions in key order (expression empty) or those it holds for, whole. fn returns false to stop. */
+/* All partitions in key order (expression empty) or those it holds for, whole. fn returns false to
+ * stop. */
 typedef bool (*nk_catalog_partition_fn)(void *arg, const glue_Partition *p);
-nk_code nk_catalog_each_partition(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
-                                  nk_str expression, nk_catalog_partition_fn fn, void *arg,
-                                  nk_err *err) NK_MUST;
+nk_code nk_catalog_each_partition(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
+                                  nk_str table, nk_str expression, nk_catalog_partition_fn fn,
+                                  void *arg, nk_err *err) NK_MUST;
 
 typedef enum {
     NK_CHANGE_CREATE_DATABASE, /* database; existing is an error unless or_exists */
@@ -41,7 +43,8 @@ typedef enum {
     NK_CHANGE_UPDATE_TABLE,    /* table_input */
     NK_CHANGE_PUT_TABLE,       /* create, or update when it is there */
     NK_CHANGE_DELETE_TABLE,    /* table; absent is an error unless or_exists */
-    NK_CHANGE_PUT_PARTITION,   /* partition_input: create, or replace when it is there (CreationTime is kept) */
+    NK_CHANGE_PUT_PARTITION,   /* partition_input: create, or replace when it is there (CreationTime
+                                  is kept) */
     NK_CHANGE_ADD_PARTITION,   /* partition_input: create, leave alone when it is there */
     NK_CHANGE_DELETE_PARTITION, /* values; absent is no error */
 } nk_catalog_change_kind;
@@ -62,9 +65,10 @@ typedef struct nk_catalog_counts {
     int64_t partitions_created, partitions_updated, partitions_deleted;
 } nk_catalog_counts;
 
-/* Applies all changes, in order, in this write transaction, or fails: the closure then rolls back. Sets *counts
- * (may be NULL) anew, so a closure may be run again. Keep one closure to at most a few thousand changes. */
-nk_code nk_catalog_apply(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_change *changes, size_t n,
-                         nk_catalog_counts *counts, nk_err *err) NK_MUST;
+/* Applies all changes, in order, in this write transaction, or fails: the closure then rolls back.
+ * Sets *counts (may be NULL) anew, so a closure may be run again. Keep one closure to at most a few
+ * thousand changes. */
+nk_code nk_catalog_apply(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_change *changes,
+                         size_t n, nk_catalog_counts *counts, nk_err *err) NK_MUST;
 
 #endif

@@ -18,7 +18,8 @@ static nk_code put_table(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_
     return rc == NK_E_EXISTS && c->or_exists ? NK_OK : rc;
 }
 
-static nk_code change_partition(nk_part_ctx *p, const nk_catalog_change *c, nk_catalog_counts *n, nk_err *err)
+static nk_code change_partition(nk_part_ctx *p, const nk_catalog_change *c, nk_catalog_counts *n,
+                                nk_err *err)
 {
     bool existed = false;
     nk_code rc;
@@ -38,8 +39,8 @@ static nk_code change_partition(nk_part_ctx *p, const nk_catalog_change *c, nk_c
     return NK_OK;
 }
 
-static nk_code apply_one(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_change *c, nk_part_ctx *p,
-                         nk_catalog_counts *n, nk_err *err)
+static nk_code apply_one(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_change *c,
+                         nk_part_ctx *p, nk_catalog_counts *n, nk_err *err)
 {
     nk_code rc;
     switch (c->kind) {
@@ -61,8 +62,8 @@ static nk_code apply_one(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_
     }
 }
 
-nk_code nk_catalog_apply(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_change *changes, size_t n,
-                         nk_catalog_counts *counts, nk_err *err)
+nk_code nk_catalog_apply(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_change *changes,
+                         size_t n, nk_catalog_counts *counts, nk_err *err)
 {
     nk_catalog_counts none, *c = counts ? counts : &none;
     nk_part_ctx p = {0};
@@ -72,7 +73,8 @@ nk_code nk_catalog_apply(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_
         const nk_catalog_change *x = &changes[i];
         if (x->kind < NK_CHANGE_PUT_PARTITION) {
             last = NULL;
-        } else if (!last || !nk_str_eq(last->table, x->table) || !nk_str_eq(last->database, x->database)) {
+        } else if (!last || !nk_str_eq(last->table, x->table) ||
+                   !nk_str_eq(last->database, x->database)) {
             NK_TRY(nk_part_begin(&p, tx, ctx, x->database, x->table, err));
             last = x;
         }
@@ -100,13 +102,18 @@ static bool decode_one(void *arg, nk_str json)
     return e->rc == NK_OK && !e->stopped;
 }
 
-nk_code nk_catalog_each_partition(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
-                                  nk_str expression, nk_catalog_partition_fn fn, void *arg, nk_err *err)
+nk_code nk_catalog_each_partition(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
+                                  nk_str table, nk_str expression, nk_catalog_partition_fn fn,
+                                  void *arg, nk_err *err)
 {
     nk_part_ctx p;
     each e = {.arena = ctx->arena, .fn = fn, .arg = arg, .err = err};
     NK_TRY(nk_part_begin(&p, tx, ctx, database, table, err));
-    nk_part_scan s = {.expression = expression, .max = SIZE_MAX, .bytes_max = SIZE_MAX, .fn = decode_one, .arg = &e};
+    nk_part_scan s = {.expression = expression,
+                      .max = SIZE_MAX,
+                      .bytes_max = SIZE_MAX,
+                      .fn = decode_one,
+                      .arg = &e};
     do {
         nk_pos from = s.last;
         s.after = s.more ? &from : NULL;

@@ -25,8 +25,8 @@ static nk_code default_permissions(nk_arena *a, glue_PrincipalPermissions_list *
     return NK_OK;
 }
 
-static nk_code encode(const nk_catalog_ctx *ctx, nk_str name, int64_t created, const glue_DatabaseInput *in,
-                      nk_str *body, nk_err *err)
+static nk_code encode(const nk_catalog_ctx *ctx, nk_str name, int64_t created,
+                      const glue_DatabaseInput *in, nk_str *body, nk_err *err)
 {
     glue_Database db = {
         .Name = name,
@@ -44,7 +44,8 @@ static nk_code encode(const nk_catalog_ctx *ctx, nk_str name, int64_t created, c
     return nk_model_encode_str(&glue_Database_shape, &db, ctx->arena, body, err);
 }
 
-nk_code nk_database_create(nk_tx *tx, const nk_catalog_ctx *ctx, const glue_DatabaseInput *in, nk_err *err)
+nk_code nk_database_create(nk_tx *tx, const nk_catalog_ctx *ctx, const glue_DatabaseInput *in,
+                           nk_err *err)
 {
     nk_str name, body;
     int64_t id;
@@ -71,20 +72,21 @@ static nk_code load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_row *r
 {
     nk_str folded;
     NK_TRY(nk_fold(ctx->arena, name, &folded, err));
-    nk_code rc = nk_store_get(tx, &nk_kind_database, NK_KEY(nk_vs(ctx->region), nk_vs(folded)), ctx->arena,
-                              row, err);
+    nk_code rc = nk_store_get(tx, &nk_kind_database, NK_KEY(nk_vs(ctx->region), nk_vs(folded)),
+                              ctx->arena, row, err);
     return rc == NK_E_NOT_FOUND ? nk_fail_database(err, name) : rc;
 }
 
-nk_code nk_catalog_get_database(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, glue_Database **out,
-                                nk_err *err)
+nk_code nk_catalog_get_database(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
+                                glue_Database **out, nk_err *err)
 {
     nk_row row;
     NK_TRY(load(tx, ctx, database, &row, err));
     return nk_model_decode(&glue_Database_shape, row.body, ctx->arena, (void **)out, err);
 }
 
-nk_code glue_GetDatabase(nk_call *call, const glue_GetDatabaseRequest *in, glue_GetDatabaseResponse *out)
+nk_code glue_GetDatabase(nk_call *call, const glue_GetDatabaseRequest *in,
+                         glue_GetDatabaseResponse *out)
 {
     nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
     nk_row row;
@@ -144,7 +146,8 @@ static nk_code attributes(const nk_list_str *a, bool *names_only, nk_err *err)
     return NK_OK;
 }
 
-nk_code glue_GetDatabases(nk_call *call, const glue_GetDatabasesRequest *in, glue_GetDatabasesResponse *out)
+nk_code glue_GetDatabases(nk_call *call, const glue_GetDatabasesRequest *in,
+                          glue_GetDatabasesResponse *out)
 {
     nk_str place;
     nk_pos after;
@@ -154,7 +157,8 @@ nk_code glue_GetDatabases(nk_call *call, const glue_GetDatabasesRequest *in, glu
     NK_TRY(nk_catalog_check_id(call, in->CatalogId));
     NK_TRY(attributes(&in->AttributesToGet, &l.names_only, call->err));
     NK_TRY(nk_page_open(call, in->ResourceShareType, in->NextToken, &place));
-    if (nk_str_is(in->ResourceShareType, "FOREIGN") || nk_str_is(in->ResourceShareType, "FEDERATED"))
+    if (nk_str_is(in->ResourceShareType, "FOREIGN") ||
+        nk_str_is(in->ResourceShareType, "FEDERATED"))
         return NK_OK; /* there are none */
     if (place.p) {
         if (nk_store_pos_unpack(&q, place, call->arena, &after) != NK_OK)

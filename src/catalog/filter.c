@@ -1,5 +1,5 @@
-/* Partition expressions: bound to the table's keys, brought to a form without NOT, turned into the store's conditions as
- * far as those go, and evaluated over a row's typed values for the rest.
+/* Partition expressions: bound to the table's keys, brought to a form without NOT, turned into the
+ * store's conditions as far as those go, and evaluated over a row's typed values for the rest.
  *
  * A NOT is pushed down to the comparisons, which is valid in SQL's three-valued logic; without NOT,
  * "unknown" may be taken for "false" everywhere, so evaluation is plain two-valued. */
@@ -54,7 +54,8 @@ static nk_code unsupported(binder *b)
     return nk_fail(b->err, NK_E_INVALID, "Unsupported expression '%.*s'", NK_STR_ARG(b->text));
 }
 
-static nk_code leaf(binder *b, filter_op op, unsigned key, size_t nvals, nk_val **vals, nk_filter **out)
+static nk_code leaf(binder *b, filter_op op, unsigned key, size_t nvals, nk_val **vals,
+                    nk_filter **out)
 {
     nk_filter *f = NK_NEW(b->a, nk_filter);
     nk_val *v = NK_NEWN(b->a, nk_val, nvals);
@@ -84,8 +85,9 @@ static nk_code bind_column(binder *b, const nk_expr *x, unsigned *key)
             *key = (unsigned)i;
             return NK_OK;
         }
-    nk_code rc = nk_fail(b->err, NK_E_INVALID, "Invalid partition expression! '%.*s' is no partition key.",
-                         NK_STR_ARG(name));
+    nk_code rc =
+        nk_fail(b->err, NK_E_INVALID, "Invalid partition expression! '%.*s' is no partition key.",
+                NK_STR_ARG(name));
     (void)nk_hint(b->err, "An expression may name the partition keys of the table only.");
     return rc;
 }
@@ -100,13 +102,15 @@ static nk_code bad_literal(binder *b, nk_key_class class, nk_str s)
     case NK_KEY_DATE:
         return nk_fail(b->err, NK_E_INVALID, "%.*s is not a date.", NK_STR_ARG(s));
     default:
-        return nk_fail(b->err, NK_E_INVALID,
-                       "Timestamp format must be yyyy-mm-dd hh:mm:ss[.fffffffff] %.*s is not a timestamp.",
-                       NK_STR_ARG(s));
+        return nk_fail(
+            b->err, NK_E_INVALID,
+            "Timestamp format must be yyyy-mm-dd hh:mm:ss[.fffffffff] %.*s is not a timestamp.",
+            NK_STR_ARG(s));
     }
 }
 
-/* A literal as the key's type; its text counts, as in Glue: 2020 equals the text '2020' of a string key. */
+/* A literal as the key's type; its text counts, as in Glue: 2020 equals the text '2020' of a string
+ * key. */
 static nk_code bind_literal(binder *b, unsigned key, const nk_expr *x, nk_val *out)
 {
     nk_key_class class = b->keys->v[key].class;
@@ -142,7 +146,7 @@ static nk_code bind_compare(binder *b, const nk_expr *x, bool not, nk_filter **o
     unsigned key;
     nk_val *v;
     NK_TRY(bind_column(b, col, &key));
-    if (not)
+    if (not )
         op = negated[op - F_EQ];
     NK_TRY(leaf(b, op, key, 1, &v, out));
     NK_TRY(bind_literal(b, key, lit, v));
@@ -169,12 +173,13 @@ static nk_code bind_in(binder *b, const nk_expr *x, bool not, nk_filter **out)
             n++;
     }
     (*out)->nvals = n;
-    if (n == 0 || (null && not))
+    if (n == 0 || (null && not ))
         (*out)->op = F_FALSE;
     return NK_OK;
 }
 
-static nk_code join(binder *b, filter_op op, const nk_filter *x, const nk_filter *y, nk_filter **out)
+static nk_code join(binder *b, filter_op op, const nk_filter *x, const nk_filter *y,
+                    nk_filter **out)
 {
     const nk_filter **args = NK_NEWN(b->a, const nk_filter *, 2);
     NK_TRY(leaf(b, op, 0, 0, NULL, out));
@@ -191,15 +196,17 @@ static nk_code join(binder *b, filter_op op, const nk_filter *x, const nk_filter
 static nk_code bind_between(binder *b, const nk_expr *x, bool not, nk_filter **out)
 {
     nk_filter *lo, *hi;
-    nk_expr low = {.kind = not ? NK_X_LT : NK_X_GE, .args = (const nk_expr *const[]){x->args[0], x->args[1]},
+    nk_expr low = {.kind = not ? NK_X_LT : NK_X_GE,
+                   .args = (const nk_expr *const[]){x->args[0], x->args[1]},
                    .nargs = 2};
     nk_expr high = {.kind = not ? NK_X_GT : NK_X_LE,
-                    .args = (const nk_expr *const[]){x->args[0], x->args[2]}, .nargs = 2};
+                    .args = (const nk_expr *const[]){x->args[0], x->args[2]},
+                    .nargs = 2};
     if (x->args[0]->kind != NK_X_COLUMN)
         return unsupported(b);
     NK_TRY(bind_compare(b, &low, false, &lo));
     NK_TRY(bind_compare(b, &high, false, &hi));
-    if (!not && lo->op == F_GE && hi->op == F_LE) {
+    if (!not &&lo->op == F_GE && hi->op == F_LE) {
         nk_val *v;
         NK_TRY(leaf(b, F_BETWEEN, lo->key, 2, &v, out));
         v[0] = lo->vals[0];
@@ -232,8 +239,8 @@ static nk_code bind(binder *b, const nk_expr *x, bool not, nk_filter **out);
 static nk_code bind_chain(binder *b, const nk_expr *x, bool not, nk_filter **out)
 {
     const nk_filter **args = NK_NEWN(b->a, const nk_filter *, x->nargs);
-    bool and = (x->kind == NK_X_AND) != not;
-    NK_TRY(leaf(b, and ? F_AND : F_OR, 0, 0, NULL, out));
+    bool and = (x->kind == NK_X_AND) != not ;
+    NK_TRY(leaf(b, and? F_AND : F_OR, 0, 0, NULL, out));
     if (!args)
         return nomem(b->err);
     for (size_t i = 0; i < x->nargs; i++) {
@@ -281,16 +288,16 @@ static nk_code bind(binder *b, const nk_expr *x, bool not, nk_filter **out)
         return bind_null(b, x, flip, out);
     case NK_X_LITERAL:
         if (x->type->kind == NK_T_BOOLEAN || x->type->kind == NK_T_NULL)
-            return leaf(b, x->type->kind == NK_T_BOOLEAN && (x->i != 0) != not ? F_TRUE : F_FALSE, 0, 0, NULL,
-                        out);
+            return leaf(b, x->type->kind == NK_T_BOOLEAN && (x->i != 0) != not ? F_TRUE : F_FALSE,
+                        0, 0, NULL, out);
         return unsupported(b);
     default:
         return unsupported(b);
     }
 }
 
-nk_code nk_filter_compile(nk_str expression, const nk_part_keys *keys, nk_arena *a, const nk_filter **out,
-                          nk_err *err)
+nk_code nk_filter_compile(nk_str expression, const nk_part_keys *keys, nk_arena *a,
+                          const nk_filter **out, nk_err *err)
 {
     binder b = {.text = nk_str_trim(expression), .keys = keys, .a = a, .err = err};
     nk_err why = NK_ERR_INIT;
@@ -303,7 +310,8 @@ nk_code nk_filter_compile(nk_str expression, const nk_part_keys *keys, nk_arena 
     if (rc == NK_E_NOMEM)
         return nomem(err);
     if (rc != NK_OK)
-        return nk_fail(err, NK_E_INVALID, "Unsupported expression '%.*s': %s", NK_STR_ARG(b.text), why.msg);
+        return nk_fail(err, NK_E_INVALID, "Unsupported expression '%.*s': %s", NK_STR_ARG(b.text),
+                       why.msg);
     NK_TRY(bind(&b, x, false, &f));
     *out = f;
     return NK_OK;
@@ -325,8 +333,8 @@ static bool among(const nk_filter *f, nk_str s)
     return false;
 }
 
-/* Glue keeps text keys as they are written, so Hive's mark of a missing value can be asked for by its text and by
- * IS NULL. */
+/* Glue keeps text keys as they are written, so Hive's mark of a missing value can be asked for by
+ * its text and by IS NULL. */
 static bool is_null(const nk_filter *f, const nk_val *v)
 {
     return v->kind == NK_V_NULL || (f->class == NK_KEY_TEXT && nk_str_eq(v->s, NK_HIVE_NULL));
@@ -405,8 +413,8 @@ static nk_cond *cond_of(nk_arena *a, nk_cond_op op, const nk_cond *x, const nk_c
     return c;
 }
 
-/* The text that every match of a pattern begins with. *whole: the pattern is that text and a %, or only that text when
- * *percent is false. */
+/* The text that every match of a pattern begins with. *whole: the pattern is that text and a %, or
+ * only that text when *percent is false. */
 static nk_str like_prefix(const nk_filter *f, nk_arena *a, bool *whole, bool *percent)
 {
     char *p = nk_arena_bytes(a, f->pattern.n + 1);
@@ -459,7 +467,8 @@ static nk_cond *lower_null(lowering *l, const nk_filter *f)
     return mark ? cond_of(l->a, null ? NK_C_OR : NK_C_AND, c, mark) : NULL;
 }
 
-/* A condition that every row the filter accepts fulfils; l->exact falls when it accepts others too. */
+/* A condition that every row the filter accepts fulfils; l->exact falls when it accepts others too.
+ */
 static nk_cond *lower(lowering *l, const nk_filter *f)
 {
     static const nk_cond_op ops[] = {
@@ -496,8 +505,8 @@ static nk_cond *lower(lowering *l, const nk_filter *f)
 /* ---- the hull of a key: an interval that every accepted row's value lies in ---- */
 
 typedef struct hull {
-    bool none;      /* nothing is accepted */
-    nk_str lo, hi;  /* both included; p NULL = open */
+    bool none;     /* nothing is accepted */
+    nk_str lo, hi; /* both included; p NULL = open */
 } hull;
 
 static hull hull_values(const nk_filter *f)
@@ -579,7 +588,9 @@ static hull hull_of(const nk_filter *f, unsigned key, nk_arena *a)
     case F_IN:
         return hull_values(f);
     case F_BETWEEN:
-        return (hull){.none = compare(f->vals[0].s, f->vals[1].s) > 0, .lo = f->vals[0].s, .hi = f->vals[1].s};
+        return (hull){.none = compare(f->vals[0].s, f->vals[1].s) > 0,
+                      .lo = f->vals[0].s,
+                      .hi = f->vals[1].s};
     case F_LT:
     case F_LE:
         return (hull){.hi = f->vals[0].s};
@@ -623,8 +634,8 @@ static nk_code add_range(nk_filter_plan *p, const hull *h, unsigned key, nk_aren
     return p->where ? NK_OK : NK_E_NOMEM;
 }
 
-nk_code nk_filter_plan_make(const nk_filter *f, size_t nkeys, int64_t table, bool typed, nk_arena *a,
-                            nk_filter_plan *p)
+nk_code nk_filter_plan_make(const nk_filter *f, size_t nkeys, int64_t table, bool typed,
+                            nk_arena *a, nk_filter_plan *p)
 {
     hull h[NK_PART_TYPED_MAX] = {{0}};
     *p = (nk_filter_plan){.prefix = {nk_vi(table)}, .nprefix = 1, .exact = true};
@@ -644,7 +655,8 @@ nk_code nk_filter_plan_make(const nk_filter *f, size_t nkeys, int64_t table, boo
     if (!p->where)
         return NK_E_NOMEM;
     p->exact = l.exact;
-    unsigned n = nkeys < NK_PART_TYPED_MAX ? (unsigned)nkeys : NK_PART_TYPED_MAX, best = 0, score = 0;
+    unsigned n = nkeys < NK_PART_TYPED_MAX ? (unsigned)nkeys : NK_PART_TYPED_MAX, best = 0,
+             score = 0;
     for (unsigned i = 0; i < n; i++) {
         h[i] = hull_of(f, i, a);
         p->nothing = p->nothing || h[i].none;

@@ -94,7 +94,8 @@ static bool decimal_parts(nk_str s, bool *negative, char *digits, size_t *n, int
     return true;
 }
 
-/* Sign, exponent, digits; a negative number's exponent and digits are complemented, and closed by 0xff. */
+/* Sign, exponent, digits; a negative number's exponent and digits are complemented, and closed by
+ * 0xff. */
 static bool encode_decimal(nk_str text, nk_arena *a, nk_str *out)
 {
     char digits[1024];
@@ -127,7 +128,8 @@ bool nk_key_encode(nk_key_class class, nk_str text, nk_arena *a, nk_str *out)
     *out = NK_STR_NULL;
     switch (class) {
     case NK_KEY_INT: {
-        nk_str digits = text.n > 1 && text.p[0] == '+' && text.p[1] != '-' ? nk_str_sub(text, 1, text.n) : text;
+        nk_str digits =
+            text.n > 1 && text.p[0] == '+' && text.p[1] != '-' ? nk_str_sub(text, 1, text.n) : text;
         if (!nk_str_i64(digits, &v))
             return false;
         put_be(b, flip(v), 8);

@@ -1,6 +1,6 @@
-/* Partitions as records. A partition's document holds what is its own; its columns and the rest of its storage
- * descriptor are pieces that it shares with its table's other partitions, named by the hash of their content. A reply
- * is put together from the three by splicing text. */
+/* Partitions as records. A partition's document holds what is its own; its columns and the rest of
+ * its storage descriptor are pieces that it shares with its table's other partitions, named by the
+ * hash of their content. A reply is put together from the three by splicing text. */
 #include "catalog/catalog_int.h"
 
 static nk_code nomem(nk_err *err)
@@ -8,12 +8,13 @@ static nk_code nomem(nk_err *err)
     return nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
-nk_code nk_part_begin(nk_part_ctx *p, nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
-                      nk_err *err)
+nk_code nk_part_begin(nk_part_ctx *p, nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
+                      nk_str table, nk_err *err)
 {
     *p = (nk_part_ctx){.tx = tx, .ctx = ctx, .err = err};
     NK_TRY(nk_table_load(tx, ctx, database, table, &p->table, err));
-    glue_Partition names = {.DatabaseName = p->table.database, .TableName = p->table.name,
+    glue_Partition names = {.DatabaseName = p->table.database,
+                            .TableName = p->table.name,
                             .CatalogId = ctx->account_id};
     return nk_model_encode_str(&glue_Partition_shape, &names, ctx->arena, &p->tail, err);
 }
@@ -21,7 +22,8 @@ nk_code nk_part_begin(nk_part_ctx *p, nk_tx *tx, const nk_catalog_ctx *ctx, nk_s
 nk_code nk_part_check(const nk_part_ctx *p, const nk_list_str *values, nk_err *err)
 {
     if (!p->table.keys.n)
-        return nk_fail(err, NK_E_INVALID, "Table %.*s is not partitioned.", NK_STR_ARG(p->table.name));
+        return nk_fail(err, NK_E_INVALID, "Table %.*s is not partitioned.",
+                       NK_STR_ARG(p->table.name));
     if (values->n != p->table.keys.n)
         return nk_fail(err, NK_E_INVALID,
                        "The number of partition keys do not match the number of partition values");
@@ -44,7 +46,8 @@ static nk_code intern(nk_part_ctx *p, nk_str text, nk_val *hash, nk_err *err)
             return NK_OK;
         }
     nk_sha256(text.p, text.n, sha);
-    nk_piece *piece = p->pieces.n < 64 ? nk_pieces_add(&p->pieces, p->ctx->arena) : NK_NEW(p->ctx->arena, nk_piece);
+    nk_piece *piece = p->pieces.n < 64 ? nk_pieces_add(&p->pieces, p->ctx->arena)
+                                       : NK_NEW(p->ctx->arena, nk_piece);
     if (!piece)
         return nomem(err);
     memcpy(piece->hash, sha, 16);
@@ -73,7 +76,8 @@ static nk_code piece_text(nk_part_ctx *p, const nk_val *hash, nk_str *text)
             *text = p->pieces.v[i].text;
             return NK_OK;
         }
-    NK_TRY(nk_store_get(p->tx, &nk_kind_piece, NK_KEY(nk_vi(p->table.id), *hash), p->ctx->arena, &row, p->err));
+    NK_TRY(nk_store_get(p->tx, &nk_kind_piece, NK_KEY(nk_vi(p->table.id), *hash), p->ctx->arena,
+                        &row, p->err));
     *text = row.body;
     if (p->pieces.n >= 64)
         return NK_OK;
@@ -91,7 +95,8 @@ static nk_str members(nk_str object)
     return nk_str_n(object.p + 1, object.n - 2);
 }
 
-static nk_code encode_members(nk_part_ctx *p, const glue_StorageDescriptor *sd, nk_str *out, nk_err *err)
+static nk_code encode_members(nk_part_ctx *p, const glue_StorageDescriptor *sd, nk_str *out,
+                              nk_err *err)
 {
     nk_str whole;
     NK_TRY(nk_model_encode_str(&glue_StorageDescriptor_shape, sd, p->ctx->arena, &whole, err));
@@ -100,15 +105,16 @@ static nk_code encode_members(nk_part_ctx *p, const glue_StorageDescriptor *sd, 
 }
 
 /* Splits a storage descriptor: its own text is returned, the shared pieces are interned. */
-static nk_code split(nk_part_ctx *p, const glue_StorageDescriptor *sd, nk_str *own, nk_val *cols, nk_val *rest,
-                     nk_err *err)
+static nk_code split(nk_part_ctx *p, const glue_StorageDescriptor *sd, nk_str *own, nk_val *cols,
+                     nk_val *rest, nk_err *err)
 {
     nk_str text;
     *own = NK_STR_NULL;
     *cols = *rest = nk_vnull();
     if (!sd)
         return NK_OK;
-    glue_StorageDescriptor mine = {.Location = sd->Location, .AdditionalLocations = sd->AdditionalLocations,
+    glue_StorageDescriptor mine = {.Location = sd->Location,
+                                   .AdditionalLocations = sd->AdditionalLocations,
                                    .Parameters = sd->Parameters};
     glue_StorageDescriptor columns = {.Columns = sd->Columns};
     glue_StorageDescriptor others = *sd;
@@ -135,7 +141,8 @@ static void typed_columns(const nk_part_ctx *p, const nk_list_str *values, nk_va
     }
 }
 
-static nk_code existing(nk_part_ctx *p, const nk_val *key, bool *there, int64_t *created_us, nk_err *err)
+static nk_code existing(nk_part_ctx *p, const nk_val *key, bool *there, int64_t *created_us,
+                        nk_err *err)
 {
     nk_row row;
     glue_Partition *old;
@@ -151,8 +158,8 @@ static nk_code existing(nk_part_ctx *p, const nk_val *key, bool *there, int64_t 
     return NK_OK;
 }
 
-static nk_code put(nk_part_ctx *p, const glue_PartitionInput *in, nk_str vals, int64_t created_us, bool insert,
-                   nk_err *err)
+static nk_code put(nk_part_ctx *p, const glue_PartitionInput *in, nk_str vals, int64_t created_us,
+                   bool insert, nk_err *err)
 {
     nk_val cols[NK_PART_NCOLS];
     nk_str head, own;
@@ -170,8 +177,8 @@ static nk_code put(nk_part_ctx *p, const glue_PartitionInput *in, nk_str vals, i
     NK_TRY(split(p, in->StorageDescriptor, &own, &cols[NK_PART_COLS], &cols[NK_PART_REST], err));
     nk_row row = {.cols = cols, .body = head};
     if (in->StorageDescriptor) {
-        row.body = nk_str_printf(p->ctx->arena, "{%.*s,\"StorageDescriptor\":{%.*s}}", NK_STR_ARG(members(head)),
-                                 NK_STR_ARG(own));
+        row.body = nk_str_printf(p->ctx->arena, "{%.*s,\"StorageDescriptor\":{%.*s}}",
+                                 NK_STR_ARG(members(head)), NK_STR_ARG(own));
         if (!row.body.p)
             return nomem(err);
     }
@@ -180,8 +187,8 @@ static nk_code put(nk_part_ctx *p, const glue_PartitionInput *in, nk_str vals, i
     return rc == NK_E_EXISTS ? nk_fail(err, rc, "Partition already exists.") : rc;
 }
 
-nk_code nk_part_write(nk_part_ctx *p, const glue_PartitionInput *in, nk_part_mode mode, bool *existed,
-                      nk_err *err)
+nk_code nk_part_write(nk_part_ctx *p, const glue_PartitionInput *in, nk_part_mode mode,
+                      bool *existed, nk_err *err)
 {
     int64_t created = p->ctx->now_us;
     bool there = false;
@@ -198,7 +205,8 @@ nk_code nk_part_write(nk_part_ctx *p, const glue_PartitionInput *in, nk_part_mod
     return put(p, in, vals, created, !there, err);
 }
 
-nk_code nk_part_rename(nk_part_ctx *p, const nk_list_str *from, const glue_PartitionInput *in, nk_err *err)
+nk_code nk_part_rename(nk_part_ctx *p, const nk_list_str *from, const glue_PartitionInput *in,
+                       nk_err *err)
 {
     int64_t created = p->ctx->now_us;
     bool there;
@@ -207,7 +215,8 @@ nk_code nk_part_rename(nk_part_ctx *p, const nk_list_str *from, const glue_Parti
         input.Values = *from;
     NK_TRY(nk_part_check(p, from, err));
     NK_TRY(nk_part_check(p, &input.Values, err));
-    nk_str old = nk_vals_pack(from, p->ctx->arena), new = nk_vals_pack(&input.Values, p->ctx->arena);
+    nk_str old = nk_vals_pack(from, p->ctx->arena),
+           new = nk_vals_pack(&input.Values, p->ctx->arena);
     if (!old.p || !new.p)
         return nomem(err);
     nk_val key[2] = {nk_vi(p->table.id), nk_vb(old)};
@@ -226,7 +235,8 @@ nk_code nk_part_delete(nk_part_ctx *p, const nk_list_str *values, nk_err *err)
     nk_str vals = nk_vals_pack(values, p->ctx->arena);
     if (!vals.p)
         return nomem(err);
-    nk_code rc = nk_store_delete(p->tx, &nk_kind_partition, NK_KEY(nk_vi(p->table.id), nk_vb(vals)), err);
+    nk_code rc =
+        nk_store_delete(p->tx, &nk_kind_partition, NK_KEY(nk_vi(p->table.id), nk_vb(vals)), err);
     return rc == NK_E_NOT_FOUND ? nk_fail(err, rc, "Cannot find partition.") : rc;
 }
 
@@ -247,8 +257,10 @@ nk_code nk_part_reply(nk_part_ctx *p, const nk_row *row, bool without_columns, n
     NK_TRY(piece_text(p, &row->cols[NK_PART_REST], &rest));
     char *out = nk_arena_bytes(p->ctx->arena, body.n + cols.n + rest.n + tail.n + 4), *w = out;
     if (!out || body.n < 2)
-        return out ? nk_fail(p->err, NK_E_INTERNAL, "a partition's record is damaged") : nomem(p->err);
-    bool sd = nk_str_ends(body, NK_STR("}}")) && nk_str_find(body, NK_STR(",\"StorageDescriptor\":{")) >= 0;
+        return out ? nk_fail(p->err, NK_E_INTERNAL, "a partition's record is damaged")
+                   : nomem(p->err);
+    bool sd = nk_str_ends(body, NK_STR("}}")) &&
+              nk_str_find(body, NK_STR(",\"StorageDescriptor\":{")) >= 0;
     w = append(w, nk_str_n(body.p, body.n - (sd ? 2 : 1)));
     if (sd) {
         bool comma = w[-1] != '{';
@@ -284,7 +296,8 @@ typedef struct walker {
     nk_code rc;
 } walker;
 
-/* The row's values as the filter wants them: the typed columns, or made from the texts where those do not hold. */
+/* The row's values as the filter wants them: the typed columns, or made from the texts where those
+ * do not hold. */
 static bool row_passes(walker *w, const nk_row *row)
 {
     const nk_part_keys *keys = &w->p->table.keys;
@@ -357,9 +370,14 @@ nk_code nk_part_list(nk_part_ctx *p, nk_part_scan *s)
     if (plan.nothing)
         return NK_OK;
     if (s->after && s->after_number != plan.number)
-        return nk_fail(p->err, NK_E_INVALID, "The NextToken has expired: the table's partition keys have changed.");
-    nk_query q = {.kind = &nk_kind_partition, .index = plan.index, .prefix = plan.prefix, .nprefix = plan.nprefix,
-                  .where = plan.where, .after = s->after};
+        return nk_fail(p->err, NK_E_INVALID,
+                       "The NextToken has expired: the table's partition keys have changed.");
+    nk_query q = {.kind = &nk_kind_partition,
+                  .index = plan.index,
+                  .prefix = plan.prefix,
+                  .nprefix = plan.nprefix,
+                  .where = plan.where,
+                  .after = s->after};
     if (plan.exact && !s->segment)
         q.limit = s->max < SIZE_MAX ? s->max + 1 : 0;
     walker w = {.p = p, .s = s, .filter = f, .q = &q, .plan = &plan, .scratch = nk_arena_create(0)};

@@ -8,8 +8,8 @@ static nk_code nomem(nk_call *call)
     return nk_fail(call->err, NK_E_NOMEM, "out of memory");
 }
 
-static nk_code begin(nk_call *call, nk_catalog_ctx *ctx, nk_part_ctx *p, nk_str catalog, nk_str database,
-                     nk_str table)
+static nk_code begin(nk_call *call, nk_catalog_ctx *ctx, nk_part_ctx *p, nk_str catalog,
+                     nk_str database, nk_str table)
 {
     *ctx = nk_catalog_ctx_of(call);
     NK_TRY(nk_catalog_check_id(call, catalog));
@@ -61,14 +61,15 @@ static nk_code get_one(nk_part_ctx *p, const nk_list_str *values, nk_str *json, 
     nk_str vals = nk_vals_pack(values, p->ctx->arena);
     if (!vals.p)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
-    nk_code rc = nk_store_get(p->tx, &nk_kind_partition, NK_KEY(nk_vi(p->table.id), nk_vb(vals)), p->ctx->arena,
-                              &row, err);
+    nk_code rc = nk_store_get(p->tx, &nk_kind_partition, NK_KEY(nk_vi(p->table.id), nk_vb(vals)),
+                              p->ctx->arena, &row, err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "Cannot find partition.");
     return rc == NK_OK ? nk_part_reply(p, &row, false, json) : rc;
 }
 
-nk_code glue_GetPartition(nk_call *call, const glue_GetPartitionRequest *in, glue_GetPartitionResponse *out)
+nk_code glue_GetPartition(nk_call *call, const glue_GetPartitionRequest *in,
+                          glue_GetPartitionResponse *out)
 {
     nk_catalog_ctx ctx;
     nk_part_ctx p;
@@ -86,7 +87,8 @@ nk_code glue_BatchGetPartition(nk_call *call, const glue_BatchGetPartitionReques
     nk_part_ctx p;
     size_t n = in->PartitionsToGet.n, bytes = 0, i = 0;
     NK_TRY(begin(call, &ctx, &p, in->CatalogId, in->DatabaseName, in->TableName));
-    out->Partitions = (glue_Partition_list){.v = NK_NEWN(call->arena, glue_Partition, n), .set = true};
+    out->Partitions =
+        (glue_Partition_list){.v = NK_NEWN(call->arena, glue_Partition, n), .set = true};
     if (!out->Partitions.v)
         return nomem(call);
     for (; i < n && bytes < REPLY_MAX; i++) {
@@ -159,7 +161,8 @@ static nk_code close_place(nk_call *call, nk_str request, const nk_part_scan *s,
     return rc == NK_OK ? rc : nk_fail(call->err, rc, "A page token could not be made.");
 }
 
-nk_code glue_GetPartitions(nk_call *call, const glue_GetPartitionsRequest *in, glue_GetPartitionsResponse *out)
+nk_code glue_GetPartitions(nk_call *call, const glue_GetPartitionsRequest *in,
+                           glue_GetPartitionsResponse *out)
 {
     nk_catalog_ctx ctx;
     nk_part_ctx p;
@@ -169,11 +172,15 @@ nk_code glue_GetPartitions(nk_call *call, const glue_GetPartitionsRequest *in, g
     NK_TRY(begin(call, &ctx, &p, in->CatalogId, in->DatabaseName, in->TableName));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
     if (in->Segment && in->Segment->SegmentNumber.value >= in->Segment->TotalSegments.value)
-        return nk_fail(call->err, NK_E_INVALID, "Segment number must be less than the number of total segments.");
-    nk_part_scan s = {.expression = in->Expression, .segment = in->Segment,
+        return nk_fail(call->err, NK_E_INVALID,
+                       "Segment number must be less than the number of total segments.");
+    nk_part_scan s = {.expression = in->Expression,
+                      .segment = in->Segment,
                       .without_columns = nk_bool_or(in->ExcludeColumnSchema, false),
-                      .max = (size_t)nk_i64_or(in->MaxResults, 1000), .bytes_max = REPLY_MAX,
-                      .fn = collect, .arg = &c};
+                      .max = (size_t)nk_i64_or(in->MaxResults, 1000),
+                      .bytes_max = REPLY_MAX,
+                      .fn = collect,
+                      .arg = &c};
     nk_str request = listing(call, in, &p);
     if (!request.p)
         return nomem(call);

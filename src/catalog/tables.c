@@ -1,4 +1,5 @@
-/* CreateTable, GetTable, GetTables, UpdateTable, DeleteTable, BatchDeleteTable and what other rooms do to tables. */
+/* CreateTable, GetTable, GetTables, UpdateTable, DeleteTable, BatchDeleteTable and what other rooms
+ * do to tables. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -11,13 +12,14 @@ static nk_code nomem(nk_err *err)
 
 /* ---- reading ---- */
 
-nk_code nk_table_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name, nk_table_row *t,
-                      nk_err *err)
+nk_code nk_table_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
+                      nk_table_row *t, nk_err *err)
 {
     nk_row row;
     NK_TRY(nk_database_id(tx, ctx, database, &t->database, &t->db, err));
     NK_TRY(nk_fold(ctx->arena, name, &t->name, err));
-    nk_code rc = nk_store_get(tx, &nk_kind_table, NK_KEY(nk_vi(t->db), nk_vs(t->name)), ctx->arena, &row, err);
+    nk_code rc = nk_store_get(tx, &nk_kind_table, NK_KEY(nk_vi(t->db), nk_vs(t->name)), ctx->arena,
+                              &row, err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail_table(err, name);
     if (rc != NK_OK)
@@ -45,7 +47,8 @@ nk_code nk_catalog_get_table(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str databa
 static nk_code check_input(const glue_TableInput *in, nk_err *err)
 {
     if (in->ViewDefinition)
-        return nk_fail(err, NK_E_INVALID, "ViewDefinition is not supported: multi-dialect views are not there yet.");
+        return nk_fail(err, NK_E_INVALID,
+                       "ViewDefinition is not supported: multi-dialect views are not there yet.");
     if (in->FederatedTable)
         return nk_fail(err, NK_E_INVALID, "FederatedTable is not supported.");
     for (size_t i = 0; i < in->PartitionKeys.n; i++)
@@ -101,8 +104,8 @@ static nk_code encode(const nk_catalog_ctx *ctx, nk_str database, nk_str name, i
     return nk_model_encode_str(&glue_Table_shape, &t, ctx->arena, body, err);
 }
 
-nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, const glue_TableInput *in,
-                        nk_str indexes, nk_err *err)
+nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
+                        const glue_TableInput *in, nk_str indexes, nk_err *err)
 {
     nk_str db_name, name, body;
     int64_t db, id;
@@ -114,8 +117,8 @@ nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, c
     nk_str keys = nk_keys_pack(&in->PartitionKeys, ctx->arena);
     if (!keys.p)
         return nomem(err);
-    nk_row row = {.cols = NK_KEY(nk_vi(db), nk_vs(name), nk_vi(id), nk_vi(0), nk_vs(keys), nk_vi(1), nk_vi(0),
-                                 nk_vs(indexes)),
+    nk_row row = {.cols = NK_KEY(nk_vi(db), nk_vs(name), nk_vi(id), nk_vi(0), nk_vs(keys), nk_vi(1),
+                                 nk_vi(0), nk_vs(indexes)),
                   .body = body};
     nk_code rc = nk_store_insert(tx, &nk_kind_table, &row, err);
     return rc == NK_E_EXISTS ? nk_fail(err, rc, "Table already exists.") : rc;
@@ -129,7 +132,10 @@ static bool see_one(void *arg, const nk_row *row)
 
 static nk_code has_partitions(nk_tx *tx, int64_t id, bool *yes, nk_err *err)
 {
-    nk_query q = {.kind = &nk_kind_partition, .prefix = NK_KEY(nk_vi(id)), .nprefix = 1, .no_body = true,
+    nk_query q = {.kind = &nk_kind_partition,
+                  .prefix = NK_KEY(nk_vi(id)),
+                  .nprefix = 1,
+                  .no_body = true,
                   .limit = 1};
     *yes = false;
     return nk_store_scan(tx, &q, see_one, yes, err);
@@ -155,13 +161,15 @@ static bool same_classes(const nk_part_keys *x, nk_str packed, nk_arena *a)
     return true;
 }
 
-static nk_code change_keys(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, nk_str keys, nk_err *err)
+static nk_code change_keys(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, nk_str keys,
+                           nk_err *err)
 {
     bool any;
     NK_TRY(has_partitions(tx, t->id, &any, err));
     if (any && key_count(keys) != t->keys.n)
-        return nk_fail(err, NK_E_INVALID,
-                       "The number of partition keys cannot change while the table has partitions.");
+        return nk_fail(
+            err, NK_E_INVALID,
+            "The number of partition keys cannot change while the table has partitions.");
     if (!any || same_classes(&t->keys, keys, ctx->arena))
         return NK_OK;
     t->keygen++;
@@ -169,15 +177,16 @@ static nk_code change_keys(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t
     return nk_task_add(tx, t->id, NK_TASK_RETYPE, t->keygen, err);
 }
 
-nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, const nk_table_update *u,
-                        nk_err *err)
+nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
+                        const nk_table_update *u, nk_err *err)
 {
     nk_table_row t;
     glue_Table *old;
     nk_str body;
     NK_TRY(check_input(u->in, err));
     NK_TRY(nk_table_load(tx, ctx, database, u->in->Name, &t, err));
-    if (u->expected_version.p && !nk_str_eq(u->expected_version, version_text(ctx->arena, t.version)))
+    if (u->expected_version.p &&
+        !nk_str_eq(u->expected_version, version_text(ctx->arena, t.version)))
         return nk_fail(err, NK_E_CONFLICT, "Update table failed due to concurrent modifications.");
     nk_str keys = nk_keys_pack(&u->in->PartitionKeys, ctx->arena);
     if (!keys.p)
@@ -189,14 +198,16 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, c
         nk_row archive = {.cols = NK_KEY(nk_vi(t.id), nk_vi(t.version)), .body = t.body};
         NK_TRY(nk_store_put(tx, &nk_kind_table_version, &archive, err));
     }
-    NK_TRY(encode(ctx, t.database, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, u->in, &body, err));
-    nk_row row = {.cols = NK_KEY(nk_vi(t.db), nk_vs(t.name), nk_vi(t.id), nk_vi(t.version + 1), nk_vs(keys),
-                                 nk_vi(t.typed), nk_vi(t.keygen), nk_vs(t.indexes)),
+    NK_TRY(encode(ctx, t.database, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, u->in,
+                  &body, err));
+    nk_row row = {.cols = NK_KEY(nk_vi(t.db), nk_vs(t.name), nk_vi(t.id), nk_vi(t.version + 1),
+                                 nk_vs(keys), nk_vi(t.typed), nk_vi(t.keygen), nk_vs(t.indexes)),
                   .body = body};
     return nk_store_put(tx, &nk_kind_table, &row, err);
 }
 
-nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name, nk_err *err)
+nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
+                      nk_err *err)
 {
     nk_table_row t;
     NK_TRY(nk_table_load(tx, ctx, database, name, &t, err));
@@ -218,25 +229,28 @@ static nk_code check_indexes(nk_call *call, const glue_CreateTableRequest *in, n
             if (!known)
                 return nk_fail(call->err, NK_E_INVALID,
                                "Partition index '%.*s' names '%.*s', which is no partition key.",
-                               NK_STR_ARG(in->PartitionIndexes.v[i].IndexName), NK_STR_ARG(keys->v[k]));
+                               NK_STR_ARG(in->PartitionIndexes.v[i].IndexName),
+                               NK_STR_ARG(keys->v[k]));
         }
     }
     if (!in->PartitionIndexes.n)
         return NK_OK;
-    return nk_model_encode_str(&glue_PartitionIndexList_shape, &in->PartitionIndexes, call->arena, json,
-                               call->err);
+    return nk_model_encode_str(&glue_PartitionIndexList_shape, &in->PartitionIndexes, call->arena,
+                               json, call->err);
 }
 
-nk_code glue_CreateTable(nk_call *call, const glue_CreateTableRequest *in, glue_CreateTableResponse *out)
+nk_code glue_CreateTable(nk_call *call, const glue_CreateTableRequest *in,
+                         glue_CreateTableResponse *out)
 {
     nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
     nk_str indexes;
     NK_TRY(nk_catalog_check_id(call, in->CatalogId));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
     if (in->OpenTableFormatInput)
-        return nk_fail(call->err, NK_E_UNSUPPORTED,
-                       "CreateTable: OpenTableFormatInput is not supported yet; write the table's metadata "
-                       "with an Iceberg client and register it with TableInput.");
+        return nk_fail(
+            call->err, NK_E_UNSUPPORTED,
+            "CreateTable: OpenTableFormatInput is not supported yet; write the table's metadata "
+            "with an Iceberg client and register it with TableInput.");
     if (!in->TableInput)
         return nk_fail(call->err, NK_E_INVALID, "TableInput must be given.");
     NK_TRY(check_indexes(call, in, &indexes));
@@ -253,8 +267,8 @@ nk_code glue_GetTable(nk_call *call, const glue_GetTableRequest *in, glue_GetTab
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
     NK_TRY(nk_database_id(call->tx, &ctx, in->DatabaseName, &db, &id, call->err));
     NK_TRY(nk_fold(call->arena, in->Name, &name, call->err));
-    nk_code rc = nk_store_get(call->tx, &nk_kind_table, NK_KEY(nk_vi(id), nk_vs(name)), call->arena, &row,
-                              call->err);
+    nk_code rc = nk_store_get(call->tx, &nk_kind_table, NK_KEY(nk_vi(id), nk_vs(name)), call->arena,
+                              &row, call->err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(call->err, rc, "Entity Not Found");
     NK_TRY(rc);
@@ -265,7 +279,8 @@ nk_code glue_GetTable(nk_call *call, const glue_GetTableRequest *in, glue_GetTab
     return NK_OK;
 }
 
-nk_code glue_UpdateTable(nk_call *call, const glue_UpdateTableRequest *in, glue_UpdateTableResponse *out)
+nk_code glue_UpdateTable(nk_call *call, const glue_UpdateTableRequest *in,
+                         glue_UpdateTableResponse *out)
 {
     nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
     NK_TRY(nk_catalog_check_id(call, in->CatalogId));
@@ -277,12 +292,14 @@ nk_code glue_UpdateTable(nk_call *call, const glue_UpdateTableRequest *in, glue_
         return nk_fail(call->err, NK_E_INVALID, "TableInput must be given.");
     if (in->Name.p && !nk_str_ieq(in->Name, in->TableInput->Name))
         return nk_fail(call->err, NK_E_INVALID, "The name of a table cannot be changed.");
-    nk_table_update u = {.in = in->TableInput, .expected_version = in->VersionId,
+    nk_table_update u = {.in = in->TableInput,
+                         .expected_version = in->VersionId,
                          .skip_archive = nk_bool_or(in->SkipArchive, false)};
     return nk_table_change(call->tx, &ctx, in->DatabaseName, &u, call->err);
 }
 
-nk_code glue_DeleteTable(nk_call *call, const glue_DeleteTableRequest *in, glue_DeleteTableResponse *out)
+nk_code glue_DeleteTable(nk_call *call, const glue_DeleteTableRequest *in,
+                         glue_DeleteTableResponse *out)
 {
     nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
     NK_TRY(nk_catalog_check_id(call, in->CatalogId));
@@ -306,7 +323,8 @@ nk_code glue_BatchDeleteTable(nk_call *call, const glue_BatchDeleteTableRequest 
     out->Errors.set = true;
     for (size_t i = 0; i < in->TablesToDelete.n; i++) {
         nk_err entry = NK_ERR_INIT;
-        nk_code rc = nk_table_drop(call->tx, &ctx, in->DatabaseName, in->TablesToDelete.v[i], &entry);
+        nk_code rc =
+            nk_table_drop(call->tx, &ctx, in->DatabaseName, in->TablesToDelete.v[i], &entry);
         if (rc == NK_OK)
             continue;
         glue_TableError *e = &out->Errors.v[out->Errors.n++];
@@ -336,8 +354,8 @@ static bool matches(lister *l, nk_str name)
 {
     if (!l->pattern)
         return true;
-    int n = pcre2_match(l->pattern, (PCRE2_SPTR)name.p, name.n, 0, PCRE2_ANCHORED | PCRE2_ENDANCHORED, l->match,
-                        NULL);
+    int n = pcre2_match(l->pattern, (PCRE2_SPTR)name.p, name.n, 0,
+                        PCRE2_ANCHORED | PCRE2_ENDANCHORED, l->match, NULL);
     if (n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_HEAPLIMIT)
         l->rc = nk_fail(l->call->err, NK_E_INVALID, "The Expression takes too long to match.");
     return n >= 0;
@@ -388,8 +406,8 @@ static nk_code compile(nk_call *call, nk_str expression, lister *l)
     PCRE2_SIZE at;
     if (!expression.n)
         return NK_OK;
-    l->pattern = pcre2_compile((PCRE2_SPTR)expression.p, expression.n, PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &code,
-                               &at, NULL);
+    l->pattern = pcre2_compile((PCRE2_SPTR)expression.p, expression.n,
+                               PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
     if (!l->pattern) {
         char why[128] = "";
         pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof(why));
@@ -423,11 +441,14 @@ static nk_code list_tables(nk_call *call, const glue_GetTablesRequest *in, liste
     NK_TRY(nk_database_id(call->tx, &ctx, in->DatabaseName, &db, &id, call->err));
     NK_TRY(attributes(&in->AttributesToGet, l, call->err));
     NK_TRY(compile(call, in->Expression, l));
-    nk_str request = nk_str_printf(call->arena, "%.*s/%.*s", NK_STR_ARG(db), NK_STR_ARG(in->Expression));
+    nk_str request =
+        nk_str_printf(call->arena, "%.*s/%.*s", NK_STR_ARG(db), NK_STR_ARG(in->Expression));
     if (!request.p)
         return nomem(call->err);
     NK_TRY(nk_page_open(call, request, in->NextToken, &place));
-    nk_query q = {.kind = &nk_kind_table, .prefix = NK_KEY(nk_vi(id)), .nprefix = 1,
+    nk_query q = {.kind = &nk_kind_table,
+                  .prefix = NK_KEY(nk_vi(id)),
+                  .nprefix = 1,
                   .no_body = l->names && !l->types};
     if (place.p) {
         if (nk_store_pos_unpack(&q, place, call->arena, &after) != NK_OK)

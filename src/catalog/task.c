@@ -1,6 +1,6 @@
-/* Work that a change leaves for later, in steps of bounded size on the writer's queue: purging what stood
- * below deleted databases and tables, and making partitions' typed columns anew when a table's key types changed.
- * A task is a record, so a stop loses none. */
+/* Work that a change leaves for later, in steps of bounded size on the writer's queue: purging what
+ * stood below deleted databases and tables, and making partitions' typed columns anew when a
+ * table's key types changed. A task is a record, so a stop loses none. */
 #include "catalog/catalog_int.h"
 
 enum { STEP = 500 };
@@ -22,8 +22,8 @@ static void task_free(task *t)
     nk_free(t);
 }
 
-/* After each step's commit: the next one, until the record is gone. A failed step leaves its record for the next
- * start. */
+/* After each step's commit: the next one, until the record is gone. A failed step leaves its record
+ * for the next start. */
 static void stepped(void *arg, nk_code code, const nk_err *err)
 {
     task *t = arg;
@@ -67,7 +67,6 @@ nk_code nk_task_add(nk_tx *tx, int64_t id, int what, int64_t keygen, nk_err *err
     return rc == NK_E_THROTTLED || rc == NK_E_UNAVAILABLE ? NK_OK : rc; /* the next start does it */
 }
 
-
 /* Deletes a bounded number of a table's records. */
 static nk_code purge_table(nk_tx *tx, int64_t id, bool *done, nk_err *err)
 {
@@ -108,7 +107,10 @@ static nk_code purge_database(nk_tx *tx, task *t, bool *done, nk_err *err)
     orphans o = {.arena = nk_arena_create(0)};
     if (!o.arena)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
-    nk_query q = {.kind = &nk_kind_table, .prefix = NK_KEY(nk_vi(t->id)), .nprefix = 1, .no_body = true,
+    nk_query q = {.kind = &nk_kind_table,
+                  .prefix = NK_KEY(nk_vi(t->id)),
+                  .nprefix = 1,
+                  .no_body = true,
                   .limit = NK_COUNTOF(o.ids)};
     nk_code rc = nk_store_scan(tx, &q, orphan, &o, err);
     if (o.failed)
@@ -158,7 +160,8 @@ static bool take_row(void *arg, const nk_row *row)
         return !(r->failed = true);
     for (size_t i = 0; i < NK_PART_TYPED_MAX; i++) {
         nk_str b;
-        bool ok = i < vals.n && i < r->keys.n && nk_key_encode(r->keys.v[i].class, vals.v[i], r->arena, &b);
+        bool ok = i < vals.n && i < r->keys.n &&
+                  nk_key_encode(r->keys.v[i].class, vals.v[i], r->arena, &b);
         cols[NK_PART_C0 + i] = ok ? nk_vb(b) : nk_vnull();
     }
     return true;
@@ -167,8 +170,11 @@ static bool take_row(void *arg, const nk_row *row)
 static nk_code retype_rows(nk_tx *tx, task *t, retyper *r, bool *done, nk_err *err)
 {
     nk_pos after = {.v = {nk_vi(t->id), nk_vb(nk_buf_view(&t->vals))}, .n = 2};
-    nk_query q = {.kind = &nk_kind_partition, .prefix = NK_KEY(nk_vi(t->id)), .nprefix = 1,
-                  .after = t->placed ? &after : NULL, .limit = STEP};
+    nk_query q = {.kind = &nk_kind_partition,
+                  .prefix = NK_KEY(nk_vi(t->id)),
+                  .nprefix = 1,
+                  .after = t->placed ? &after : NULL,
+                  .limit = STEP};
     NK_TRY(nk_store_scan(tx, &q, take_row, r, err));
     if (r->failed)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
@@ -204,8 +210,11 @@ static nk_code retype(nk_tx *tx, task *t, nk_arena *a, bool *done, nk_err *err)
     finder f = {.arena = a};
     retyper *r = NK_NEW(a, retyper);
     nk_row row;
-    nk_query q = {.kind = &nk_kind_table, .index = &nk_kind_table.indexes[0],
-                  .prefix = NK_KEY(nk_vi(t->id)), .nprefix = 1, .no_body = true};
+    nk_query q = {.kind = &nk_kind_table,
+                  .index = &nk_kind_table.indexes[0],
+                  .prefix = NK_KEY(nk_vi(t->id)),
+                  .nprefix = 1,
+                  .no_body = true};
     NK_TRY(nk_store_scan(tx, &q, find, &f, err));
     *done = true;
     if (!r || f.failed)

@@ -1,5 +1,5 @@
-/* GetTableVersion, GetTableVersions, DeleteTableVersion, BatchDeleteTableVersion. A table's record is its current version;
- * older ones are archived beside it. */
+/* GetTableVersion, GetTableVersions, DeleteTableVersion, BatchDeleteTableVersion. A table's record
+ * is its current version; older ones are archived beside it. */
 #include "catalog/catalog_int.h"
 
 static nk_code parse_version(nk_str text, int64_t *out, nk_err *err)
@@ -33,8 +33,8 @@ nk_code glue_GetTableVersion(nk_call *call, const glue_GetTableVersionRequest *i
         NK_TRY(parse_version(in->VersionId, &v, call->err));
     row.body = t.body;
     if (v != t.version) {
-        nk_code rc = nk_store_get(call->tx, &nk_kind_table_version, NK_KEY(nk_vi(t.id), nk_vi(v)), call->arena,
-                                  &row, call->err);
+        nk_code rc = nk_store_get(call->tx, &nk_kind_table_version, NK_KEY(nk_vi(t.id), nk_vi(v)),
+                                  call->arena, &row, call->err);
         if (rc == NK_E_NOT_FOUND)
             return nk_fail(call->err, rc, "Version not found.");
         NK_TRY(rc);
@@ -87,11 +87,13 @@ nk_code glue_GetTableVersions(nk_call *call, const glue_GetTableVersionsRequest 
     lister l = {.call = call, .max = (size_t)nk_i64_or(in->MaxResults, 100)};
     NK_TRY(nk_catalog_check_id(call, in->CatalogId));
     NK_TRY(nk_table_load(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
-    nk_str request = nk_str_printf(call->arena, "%.*s/%.*s", NK_STR_ARG(t.database), NK_STR_ARG(t.name));
+    nk_str request =
+        nk_str_printf(call->arena, "%.*s/%.*s", NK_STR_ARG(t.database), NK_STR_ARG(t.name));
     if (!request.p)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
     NK_TRY(nk_page_open(call, request, in->NextToken, &place));
-    nk_query q = {.kind = &nk_kind_table_version, .prefix = NK_KEY(nk_vi(t.id)), .nprefix = 1, .desc = true};
+    nk_query q = {
+        .kind = &nk_kind_table_version, .prefix = NK_KEY(nk_vi(t.id)), .nprefix = 1, .desc = true};
     if (place.p) {
         if (place.n != sizeof(l.last))
             return nk_fail(call->err, NK_E_INVALID, "Invalid NextToken.");
@@ -109,7 +111,8 @@ nk_code glue_GetTableVersions(nk_call *call, const glue_GetTableVersionsRequest 
     out->TableVersions = (glue_TableVersion_list){.v = l.list.v, .n = l.list.n, .set = true};
     if (!l.more)
         return NK_OK;
-    return nk_page_token(call, request, nk_str_n((const char *)&l.last, sizeof(l.last)), &out->NextToken);
+    return nk_page_token(call, request, nk_str_n((const char *)&l.last, sizeof(l.last)),
+                         &out->NextToken);
 }
 
 static nk_code delete_version(nk_tx *tx, const nk_table_row *t, nk_str version, nk_err *err)

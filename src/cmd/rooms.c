@@ -7,7 +7,8 @@
 const nk_room nk_rooms[] = {
     {"catalog", nk_catalog_kinds, nk_catalog_start, NULL},
     {"job", nk_job_kinds, nk_job_room_start, nk_job_room_stop},
-    {"crawl", nk_crawl_kinds, nk_crawl_room_start, nk_crawl_room_stop}, /* after job, which makes the pool */
+    {"crawl", nk_crawl_kinds, nk_crawl_room_start,
+     nk_crawl_room_stop}, /* after job, which makes the pool */
 };
 const size_t nk_rooms_count = NK_COUNTOF(nk_rooms);
 

@@ -101,7 +101,8 @@ static bool same_storage(const glue_StorageDescriptor *a, const glue_StorageDesc
 
 /* ---- a table ---- */
 
-/* Existing columns keep their comments; with MergeNewColumns they stay as they are and only new ones are added. */
+/* Existing columns keep their comments; with MergeNewColumns they stay as they are and only new
+ * ones are added. */
 static nk_code merge_columns(found *f, const glue_Column_list *old, glue_Column_list *now)
 {
     bool merge = f->run->config.merge_new_columns;
@@ -139,7 +140,8 @@ static nk_code merge_parameters(found *f, const nk_map_str *old, nk_map_str *now
                     nk_str_is(old->v[i].key, "skip.header.line.count") ||
                     nk_str_is(old->v[i].key, "jsonPath") || nk_str_is(old->v[i].key, "multiline") ||
                     nk_str_is(old->v[i].key, "areColumnsQuoted") ||
-                    nk_str_is(old->v[i].key, "delimiter") || nk_str_is(old->v[i].key, "columnsOrdered");
+                    nk_str_is(old->v[i].key, "delimiter") ||
+                    nk_str_is(old->v[i].key, "columnsOrdered");
         bool there = false;
         for (size_t k = 0; k < now->n; k++)
             there |= nk_str_eq(now->v[k].key, old->v[i].key);
@@ -156,14 +158,17 @@ static nk_code sign(found *f, nk_map_str *parameters)
     return nk_map_str_put(parameters, f->a, NK_STR("UPDATED_BY_CRAWLER"), f->run->name);
 }
 
-/* Where the table stands: under its plain name, or under that with a hash when another location has taken it. */
-static nk_code find_table(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, glue_Table **existing, nk_err *err)
+/* Where the table stands: under its plain name, or under that with a hash when another location has
+ * taken it. */
+static nk_code find_table(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, glue_Table **existing,
+                          nk_err *err)
 {
     nk_str plain = nk_crawl_table_name(f->a, f->run->def->TablePrefix, f->base);
     f->name = plain;
     for (int clash = 0; clash < 2; clash++) {
         nk_err missing = NK_ERR_INIT;
-        nk_code rc = nk_catalog_get_table(tx, ctx, f->run->def->DatabaseName, f->name, existing, &missing);
+        nk_code rc =
+            nk_catalog_get_table(tx, ctx, f->run->def->DatabaseName, f->name, existing, &missing);
         if (rc == NK_E_NOT_FOUND) {
             *existing = NULL;
             return NK_OK;
@@ -216,15 +221,17 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
     NK_TRY(sign(f, &sd->Parameters));
     if (!old) {
         f->did = DID_CREATE;
-        out[(*n)++] = (nk_catalog_change){.kind = NK_CHANGE_CREATE_TABLE, .database = db, .table = f->name,
-                                          .table_input = in};
+        out[(*n)++] = (nk_catalog_change){
+            .kind = NK_CHANGE_CREATE_TABLE, .database = db, .table = f->name, .table_input = in};
         return NK_OK;
     }
     f->keys_changed = !same_keys(&old->PartitionKeys, &in->PartitionKeys);
-    bool differs = f->keys_changed || !same_storage(old->StorageDescriptor, f->input->StorageDescriptor);
+    bool differs =
+        f->keys_changed || !same_storage(old->StorageDescriptor, f->input->StorageDescriptor);
     if (!update_policy(f->run)) {
         if (differs && !f->run->new_only)
-            nk_crawl_log(f->run, "INFO", "The schema of table %.*s has changed; UpdateBehavior is LOG, so it stays",
+            nk_crawl_log(f->run, "INFO",
+                         "The schema of table %.*s has changed; UpdateBehavior is LOG, so it stays",
                          NK_STR_ARG(f->name));
         f->did = DID_NOTHING;
         return NK_OK;
@@ -238,14 +245,14 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
     differs = f->keys_changed || !same_storage(old->StorageDescriptor, sd);
     f->did = differs ? DID_UPDATE : DID_REFRESH;
     if (f->keys_changed) /* other partition keys: another table under the same name */
-        out[(*n)++] = (nk_catalog_change){.kind = NK_CHANGE_DELETE_TABLE, .database = db,
-                                          .table = f->name, .or_exists = true};
-    out[(*n)++] = (nk_catalog_change){
-        .kind = f->keys_changed ? NK_CHANGE_CREATE_TABLE : NK_CHANGE_UPDATE_TABLE,
-        .database = db,
-        .table = f->name,
-        .table_input = in,
-        .skip_archive = !differs};
+        out[(*n)++] = (nk_catalog_change){
+            .kind = NK_CHANGE_DELETE_TABLE, .database = db, .table = f->name, .or_exists = true};
+    out[(*n)++] = (nk_catalog_change){.kind = f->keys_changed ? NK_CHANGE_CREATE_TABLE
+                                                              : NK_CHANGE_UPDATE_TABLE,
+                                      .database = db,
+                                      .table = f->name,
+                                      .table_input = in,
+                                      .skip_archive = !differs};
     return NK_OK;
 }
 
@@ -298,16 +305,18 @@ static nk_code partition_changes(found *f, old_partitions *old, nk_catalog_chang
                 continue;
             put = true;
         }
-        out[(*n)++] = (nk_catalog_change){.kind = put ? NK_CHANGE_PUT_PARTITION : NK_CHANGE_ADD_PARTITION,
-                                          .database = db,
-                                          .table = f->name,
-                                          .partition_input = p};
+        out[(*n)++] =
+            (nk_catalog_change){.kind = put ? NK_CHANGE_PUT_PARTITION : NK_CHANGE_ADD_PARTITION,
+                                .database = db,
+                                .table = f->name,
+                                .partition_input = p};
     }
     return NK_OK;
 }
 
 /* Partitions whose folder is gone. */
-static void gone_partitions(found *f, old_partitions *old, nk_catalog_change *out, size_t *n, size_t max)
+static void gone_partitions(found *f, old_partitions *old, nk_catalog_change *out, size_t *n,
+                            size_t max)
 {
     nk_map_slot *slot;
     for (size_t i = 0; i < f->parts.n; i++) {
@@ -345,8 +354,9 @@ static nk_catalog_ctx context(nk_crawl_run *run, nk_arena *a)
     const nk_settings *s = run->owner->app->settings;
     return (nk_catalog_ctx){.region = run->region,
                             .account_id = nk_str_c(s->account_id),
-                            .created_by = nk_str_printf(a, "arn:aws:sts::%s:assumed-role/%.*s/AWS-Crawler",
-                                                        s->account_id, NK_STR_ARG(run->def->Role)),
+                            .created_by =
+                                nk_str_printf(a, "arn:aws:sts::%s:assumed-role/%.*s/AWS-Crawler",
+                                              s->account_id, NK_STR_ARG(run->def->Role)),
                             .now_us = nk_now_us(run->owner->app->env),
                             .arena = a};
 }
@@ -371,8 +381,8 @@ static nk_code apply_batch(nk_tx *tx, void *arg, nk_err *err)
     if (rc == NK_OK && f->first && f->input->PartitionKeys.n && !fresh) {
         nk_map_free(&f->old.by_values); /* of an earlier try */
         nk_map_init(&f->old.by_values);
-        rc = nk_catalog_each_partition(tx, &ctx, f->run->def->DatabaseName, f->name, NK_STR(""), keep_old,
-                                       &f->old, err);
+        rc = nk_catalog_each_partition(tx, &ctx, f->run->def->DatabaseName, f->name, NK_STR(""),
+                                       keep_old, &f->old, err);
         if (rc == NK_OK && f->old.rc != NK_OK)
             rc = nk_fail(err, f->old.rc, "Out of memory reading partitions");
     }
@@ -540,8 +550,10 @@ static nk_code drop_table(nk_tx *tx, void *arg, nk_err *err)
     nk_code rc = nk_catalog_get_table(tx, &ctx, g->database, g->table, &t, &missing);
     bool there = rc == NK_OK && t->StorageDescriptor &&
                  same_place(t->StorageDescriptor->Location, g->location);
-    nk_catalog_change change = {.kind = NK_CHANGE_DELETE_TABLE, .database = g->database,
-                                .table = g->table, .or_exists = true};
+    nk_catalog_change change = {.kind = NK_CHANGE_DELETE_TABLE,
+                                .database = g->database,
+                                .table = g->table,
+                                .or_exists = true};
     glue_TableInput in;
     bool drop = delete_policy(run, "DELETE_FROM_DATABASE"), apply = there && drop;
     if (there && !drop && !nk_map_str_get(&t->Parameters, "DEPRECATED_BY_CRAWLER").p) {
@@ -566,9 +578,9 @@ static nk_code drop_table(nk_tx *tx, void *arg, nk_err *err)
     if (rc == NK_OK && apply)
         rc = nk_catalog_apply(tx, &ctx, &change, 1, NULL, err);
     if (rc == NK_OK && (drop || !there))
-        rc = nk_store_delete(tx, &nk_kind_made,
-                             NK_KEY(nk_vs(run->region), nk_vs(run->name), nk_vs(g->database), nk_vs(g->table)),
-                             err);
+        rc = nk_store_delete(
+            tx, &nk_kind_made,
+            NK_KEY(nk_vs(run->region), nk_vs(run->name), nk_vs(g->database), nk_vs(g->table)), err);
     nk_arena_destroy(a);
     if (rc == NK_OK)
         g->run = apply ? run : NULL;
@@ -585,7 +597,8 @@ static nk_code drop_gone(nk_crawl_run *run, nk_err *err)
     for (size_t i = 0; i < s.list.n; i++) {
         gone *g = &s.list.v[i];
         if (delete_policy(run, "LOG")) {
-            nk_crawl_log(run, "INFO", "The data of table %.*s is gone; DeleteBehavior is LOG, so it stays",
+            nk_crawl_log(run, "INFO",
+                         "The data of table %.*s is gone; DeleteBehavior is LOG, so it stays",
                          NK_STR_ARG(g->table));
             continue;
         }
@@ -649,8 +662,8 @@ static nk_code make_database(nk_tx *tx, void *arg, nk_err *err)
     if (!a)
         return nk_fail(err, NK_E_NOMEM, "Out of memory");
     nk_catalog_ctx ctx = context(run, a);
-    nk_catalog_change change = {.kind = NK_CHANGE_CREATE_DATABASE, .database = run->def->DatabaseName,
-                                .or_exists = true};
+    nk_catalog_change change = {
+        .kind = NK_CHANGE_CREATE_DATABASE, .database = run->def->DatabaseName, .or_exists = true};
     nk_code rc = nk_catalog_apply(tx, &ctx, &change, 1, NULL, err);
     nk_arena_destroy(a);
     return rc;
@@ -662,9 +675,10 @@ nk_code nk_crawl_apply(nk_crawl_run *run, nk_err *err)
     for (size_t i = 0; i < run->frames.n; i++)
         tables += is_table(run->frames.v[i]);
     if (run->config.table_threshold && tables > (size_t)run->config.table_threshold)
-        return nk_fail(err, NK_E_LIMIT,
-                       "The crawl found %zu tables, more than the TableThreshold of %d; nothing was changed",
-                       tables, run->config.table_threshold);
+        return nk_fail(
+            err, NK_E_LIMIT,
+            "The crawl found %zu tables, more than the TableThreshold of %d; nothing was changed",
+            tables, run->config.table_threshold);
     NK_TRY(nk_store_write(run->owner->app->store, make_database, run, err));
     for (size_t i = 0; i < run->frames.n; i++) {
         found f;

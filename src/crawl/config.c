@@ -43,12 +43,14 @@ static nk_code output(const nk_json *j, nk_crawl_config *out, nk_err *err)
             return wants("CrawlerOutput.Tables and CrawlerOutput.Partitions", "objects", err);
         for (const nk_json *b = m->first; b; b = b->next) {
             if (nk_str_is(b->key, "AddOrUpdateBehavior"))
-                NK_TRY(flag(b, "AddOrUpdateBehavior", tables ? "MergeNewColumns" : "InheritFromTable",
+                NK_TRY(flag(b, "AddOrUpdateBehavior",
+                            tables ? "MergeNewColumns" : "InheritFromTable",
                             tables ? &out->merge_new_columns : &out->inherit, err));
             else if (tables && nk_str_is(b->key, "TableThreshold"))
                 NK_TRY(count(b, "TableThreshold", 1, &out->table_threshold, err));
             else
-                return unknown(tables ? "CrawlerOutput.Tables" : "CrawlerOutput.Partitions", b, err);
+                return unknown(tables ? "CrawlerOutput.Tables" : "CrawlerOutput.Partitions", b,
+                               err);
         }
     }
     return NK_OK;
@@ -121,23 +123,26 @@ nk_code nk_crawl_check(const glue_Crawler *c, nk_arena *a, nk_err *err)
     const glue_CrawlerTargets *t = c->Targets;
     nk_crawl_config config;
     if (!t || t->S3Targets.n + t->JdbcTargets.n + t->MongoDBTargets.n + t->DynamoDBTargets.n +
-                      t->CatalogTargets.n + t->DeltaTargets.n + t->IcebergTargets.n + t->HudiTargets.n ==
+                      t->CatalogTargets.n + t->DeltaTargets.n + t->IcebergTargets.n +
+                      t->HudiTargets.n ==
                   0)
         return nk_fail(err, NK_E_INVALID, "Crawler must have at least one target");
     for (size_t i = 0; i < t->S3Targets.n; i++)
         NK_TRY(check_s3(&t->S3Targets.v[i], err));
     if (c->Classifiers.n) {
-        nk_code rc = nk_fail(err, NK_E_NOT_FOUND, "Classifier %.*s does not exist",
+        nk_code rc = nk_fail(err, NK_E_INVALID, "Classifier %.*s does not exist",
                              NK_STR_ARG(c->Classifiers.v[0]));
         nk_hint(err, "Custom classifiers are not available yet; the built-in ones need no naming");
         return rc;
     }
     const glue_SchemaChangePolicy *p = c->SchemaChangePolicy;
-    if (c->RecrawlPolicy && nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY") &&
-        p && (!nk_str_is(p->UpdateBehavior, "LOG") || !nk_str_is(p->DeleteBehavior, "LOG")))
-        return nk_fail(err, NK_E_INVALID,
-                       "The SchemaChangePolicy for \"Crawl new folders only\" Amazon S3 target can have only "
-                       "LOG DeleteBehavior value and only LOG UpdateBehavior value.");
+    if (c->RecrawlPolicy &&
+        nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY") && p &&
+        (!nk_str_is(p->UpdateBehavior, "LOG") || !nk_str_is(p->DeleteBehavior, "LOG")))
+        return nk_fail(
+            err, NK_E_INVALID,
+            "The SchemaChangePolicy for \"Crawl new folders only\" Amazon S3 target can have only "
+            "LOG DeleteBehavior value and only LOG UpdateBehavior value.");
     if (c->Schedule && c->Schedule->ScheduleExpression.n) {
         nk_cron cron;
         NK_TRY(nk_cron_parse(c->Schedule->ScheduleExpression, &cron, err));
@@ -152,18 +157,20 @@ nk_code nk_crawl_runnable(const glue_Crawler *c, nk_err *err)
         const char *name;
         size_t n;
     } others[] = {
-        {"JdbcTargets", t->JdbcTargets.n},       {"MongoDBTargets", t->MongoDBTargets.n},
+        {"JdbcTargets", t->JdbcTargets.n},         {"MongoDBTargets", t->MongoDBTargets.n},
         {"DynamoDBTargets", t->DynamoDBTargets.n}, {"CatalogTargets", t->CatalogTargets.n},
-        {"DeltaTargets", t->DeltaTargets.n},     {"IcebergTargets", t->IcebergTargets.n},
+        {"DeltaTargets", t->DeltaTargets.n},       {"IcebergTargets", t->IcebergTargets.n},
         {"HudiTargets", t->HudiTargets.n},
     };
     for (size_t i = 0; i < NK_COUNTOF(others); i++) {
         if (others[i].n)
             return nk_fail(err, NK_E_UNSUPPORTED,
-                           "Crawling %s is not available yet; only S3Targets can be crawled", others[i].name);
+                           "Crawling %s is not available yet; only S3Targets can be crawled",
+                           others[i].name);
     }
     if (c->RecrawlPolicy && nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_EVENT_MODE"))
-        return nk_fail(err, NK_E_UNSUPPORTED, "RecrawlBehavior CRAWL_EVENT_MODE is not available yet");
+        return nk_fail(err, NK_E_UNSUPPORTED,
+                       "RecrawlBehavior CRAWL_EVENT_MODE is not available yet");
     for (size_t i = 0; i < t->S3Targets.n; i++) {
         if (t->S3Targets.v[i].ConnectionName.n)
             return nk_fail(err, NK_E_UNSUPPORTED,

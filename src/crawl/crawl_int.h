@@ -6,8 +6,8 @@
 
 /* ---- glob.c ---- */
 
-/* Glue's exclusion patterns over a path relative to the include path: * ? ** [a-z] [!x] {a,b} and \ for the next
- * character. A leading dot is an ordinary character. */
+/* Glue's exclusion patterns over a path relative to the include path: * ? ** [a-z] [!x] {a,b} and
+ * \ for the next character. A leading dot is an ordinary character. */
 bool nk_glob_match(nk_str pattern, nk_str path);
 /* NK_E_INVALID for an unclosed bracket or brace, or nested braces. */
 nk_code nk_glob_check(nk_str pattern, nk_err *err) NK_MUST;
@@ -59,21 +59,22 @@ NK_LIST(nk_crawl_tables, nk_crawl_table);
 
 typedef struct nk_crawl_grouping {
     nk_str bucket;
-    nk_str root;      /* the include path: "" or "a/b/" , or a file's key */
-    int table_level;  /* 0 = find out; the bucket is level 1 */
-    bool combine;     /* CombineCompatibleSchemas: likeness of columns is not asked for */
+    nk_str root;     /* the include path: "" or "a/b/" , or a file's key */
+    int table_level; /* 0 = find out; the bucket is level 1 */
+    bool combine;    /* CombineCompatibleSchemas: likeness of columns is not asked for */
 } nk_crawl_grouping;
 
 /* Called for each remark worth a line in the crawl's log. */
 typedef void (*nk_crawl_remark)(void *arg, const char *text);
 
-/* files: in path order, readable ones with format CSV, JSON or PARQUET; others are passed over. Tables are added
- * in path order. All in the arena. */
+/* files: in path order, readable ones with format CSV, JSON or PARQUET; others are passed over.
+ * Tables are added in path order. All in the arena. */
 nk_code nk_crawl_group(const nk_crawl_grouping *g, nk_crawl_file *files, size_t n, nk_arena *a,
-                       nk_crawl_tables *out, nk_crawl_remark remark, void *arg, nk_err *err) NK_MUST;
+                       nk_crawl_tables *out, nk_crawl_remark remark, void *arg,
+                       nk_err *err) NK_MUST;
 
-/* 0 to 1: how much two schemas have in common. Columns are compared by name; those of CSV without header by place and
- * type. */
+/* 0 to 1: how much two schemas have in common. Columns are compared by name; those of CSV without
+ * header by place and type. */
 double nk_crawl_likeness(const nk_crawl_file *a, const nk_type *ta, const nk_crawl_file *b,
                          const nk_type *tb);
 
@@ -87,8 +88,8 @@ nk_str nk_crawl_clash_name(nk_arena *a, nk_str name, nk_str location);
 /* CSV columns named after the header, else col0, col1 …: lower case, no doubles. */
 const nk_type *nk_crawl_name_columns(nk_arena *a, const nk_csv_dialect *d, const nk_type *t);
 
-/* Glue's TableInput without its Name, as JSON text appended to out: storage descriptor, SerDe, partition keys and
- * parameters as AWS's crawler writes them. */
+/* Glue's TableInput without its Name, as JSON text appended to out: storage descriptor, SerDe,
+ * partition keys and parameters as AWS's crawler writes them. */
 nk_code nk_crawl_table_json(const nk_crawl_table *t, nk_str bucket, nk_arena *a, nk_buf *out,
                             nk_crawl_remark remark, void *arg, nk_err *err) NK_MUST;
 /* Glue's PartitionInput. inherit: the table's columns instead of the partition's own. */

@@ -1,4 +1,5 @@
-/* The worker's side of a crawl: lists, samples, groups and describes; the server only stores what comes of it. */
+/* The worker's side of a crawl: lists, samples, groups and describes; the server only stores what
+ * comes of it. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -103,7 +104,8 @@ static nk_code on_object(void *arg, const nk_s3_object *o)
     f->path = nk_str_dup(c->a, o->key);
     f->size = o->size;
     f->modified_us = o->modified_us;
-    return f->path.p ? NK_OK : nk_fail(c->err, NK_E_NOMEM, "Out of memory listing a crawl's target");
+    return f->path.p ? NK_OK
+                     : nk_fail(c->err, NK_E_NOMEM, "Out of memory listing a crawl's target");
 }
 
 /* "a/b" may be a file or a folder: what is there decides. */
@@ -131,14 +133,15 @@ static nk_code list_target(crawl *c, nk_str path)
     c->grouping.root = uri.key;
     nk_code rc = nk_s3_head_bucket(c->s3, uri.bucket, c->err);
     if (rc == NK_E_NOT_FOUND)
-        return nk_fail(c->err, NK_E_NOT_FOUND, "The bucket \"%.*s\" of the target %.*s does not exist",
+        return nk_fail(c->err, NK_E_NOT_FOUND,
+                       "The bucket \"%.*s\" of the target %.*s does not exist",
                        NK_STR_ARG(uri.bucket), NK_STR_ARG(path));
     NK_TRY(rc);
     NK_TRY(settle_root(c));
     c->files = (crawl_files){0};
     c->listed = c->skipped = 0;
-    return nk_s3_list(c->s3, c->grouping.bucket, c->grouping.root, NK_STR(""), NK_STR(""), on_object,
-                      NULL, c, c->err);
+    return nk_s3_list(c->s3, c->grouping.bucket, c->grouping.root, NK_STR(""), NK_STR(""),
+                      on_object, NULL, c, c->err);
 }
 
 /* With SampleSize only the first files of each folder are looked into. */
@@ -161,8 +164,8 @@ static void choose_samples(crawl *c)
 
 typedef struct sampler {
     crawl *c;
-    nk_arena *keep;       /* results; lives until the crawl's end */
-    const nk_type *last;  /* types repeat from file to file */
+    nk_arena *keep;      /* results; lives until the crawl's end */
+    const nk_type *last; /* types repeat from file to file */
     const nk_csv_dialect *last_dialect;
     atomic_size_t *next;
     atomic_bool *give_up;
@@ -227,17 +230,19 @@ static nk_code inflate_sample(nk_str in, bool *whole, nk_buf *out, nk_err *err)
     return rc;
 }
 
-static nk_code sample_parquet(sampler *s, nk_crawl_file *f, nk_buf *buf, nk_arena *scratch, nk_err *err)
+static nk_code sample_parquet(sampler *s, nk_crawl_file *f, nk_buf *buf, nk_arena *scratch,
+                              nk_err *err)
 {
     nk_str bucket = s->c->grouping.bucket;
     uint64_t size, tail = f->size < TAIL_BYTES ? f->size : TAIL_BYTES;
     nk_buf_clear(buf);
     NK_TRY(nk_s3_get_range(s->c->s3, bucket, f->path, f->size - tail, tail, buf, err));
     nk_str end = nk_buf_view(buf);
-    NK_TRY(nk_parquet_footer_size(end.n < 8 ? end : nk_str_sub(end, end.n - 8, end.n), f->size, &size,
-                                  err));
+    NK_TRY(nk_parquet_footer_size(end.n < 8 ? end : nk_str_sub(end, end.n - 8, end.n), f->size,
+                                  &size, err));
     if (size > FOOTER_MAX)
-        return nk_fail(err, NK_E_PARSE, "The Parquet footer has %llu bytes", (unsigned long long)size);
+        return nk_fail(err, NK_E_PARSE, "The Parquet footer has %llu bytes",
+                       (unsigned long long)size);
     if (size + 8 > end.n) {
         nk_buf_clear(buf);
         NK_TRY(nk_s3_get_range(s->c->s3, bucket, f->path, f->size - 8 - size, size + 8, buf, err));
@@ -246,7 +251,8 @@ static nk_code sample_parquet(sampler *s, nk_crawl_file *f, nk_buf *buf, nk_aren
             return nk_fail(err, NK_E_PARSE, "The file changed while it was read");
     }
     nk_parquet_meta meta;
-    NK_TRY(nk_parquet_read_footer(nk_str_sub(end, end.n - 8 - size, end.n - 8), scratch, &meta, err));
+    NK_TRY(
+        nk_parquet_read_footer(nk_str_sub(end, end.n - 8 - size, end.n - 8), scratch, &meta, err));
     f->format = NK_FMT_PARQUET;
     f->type = keep_type(s, meta.type);
     f->records = meta.rows;
@@ -261,8 +267,15 @@ static const char *other_compression(nk_str head)
         nk_str magic;
         const char *name;
     } known[] = {
-        {{"BZh", 3}, "bzip2"},      {{"\x28\xb5\x2f\xfd", 4}, "zstd"}, {{"PK\x03\x04", 4}, "zip"},
-        {{"\x04\x22\x4d\x18", 4}, "lz4"}, {{"\xfd" "7zXZ", 5}, "xz"},  {{"\xff\x06\0\0sNaPpY", 10}, "snappy"},
+        {{"BZh", 3}, "bzip2"},
+        {{"\x28\xb5\x2f\xfd", 4}, "zstd"},
+        {{"PK\x03\x04", 4}, "zip"},
+        {{"\x04\x22\x4d\x18", 4}, "lz4"},
+        {{"\xfd"
+          "7zXZ",
+          5},
+         "xz"},
+        {{"\xff\x06\0\0sNaPpY", 10}, "snappy"},
     };
     for (size_t i = 0; i < NK_COUNTOF(known); i++) {
         if (nk_str_starts(head, known[i].magic))
@@ -271,8 +284,8 @@ static const char *other_compression(nk_str head)
     return NULL;
 }
 
-static nk_code take_recognised(sampler *s, nk_crawl_file *f, const nk_recognised *r, nk_arena *scratch,
-                               nk_err *err)
+static nk_code take_recognised(sampler *s, nk_crawl_file *f, const nk_recognised *r,
+                               nk_arena *scratch, nk_err *err)
 {
     f->format = r->format;
     f->dialect = r->dialect;
@@ -291,7 +304,8 @@ static nk_code take_recognised(sampler *s, nk_crawl_file *f, const nk_recognised
     return f->type ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory");
 }
 
-static nk_code sample_head(sampler *s, nk_crawl_file *f, nk_buf *buf, nk_arena *scratch, nk_err *err)
+static nk_code sample_head(sampler *s, nk_crawl_file *f, nk_buf *buf, nk_arena *scratch,
+                           nk_err *err)
 {
     uint64_t want = f->size < SAMPLE_BYTES ? f->size : SAMPLE_BYTES;
     nk_buf_clear(buf);
@@ -323,7 +337,8 @@ static nk_code sample_head(sampler *s, nk_crawl_file *f, nk_buf *buf, nk_arena *
         rc = take_recognised(s, f, &r, scratch, err);
     else if (rc == NK_OK && r.format != NK_FMT_UNKNOWN) {
         char text[80];
-        snprintf(text, sizeof text, "crawling %s files is not available yet", nk_format_name(r.format));
+        snprintf(text, sizeof text, "crawling %s files is not available yet",
+                 nk_format_name(r.format));
         rc = problem(s, f, text);
     } else if (rc == NK_OK)
         rc = problem(s, f, nk_str_printf(scratch, "not recognised: %.*s", NK_STR_ARG(r.why)).p);
@@ -349,7 +364,8 @@ static nk_code sample_file(sampler *s, nk_crawl_file *f, nk_buf *buf)
     nk_arena_destroy(scratch);
     if (rc == NK_OK)
         return NK_OK;
-    /* what is wrong with the data concerns this file, what is wrong with the store the whole crawl */
+    /* what is wrong with the data concerns this file, what is wrong with the store the whole crawl
+     */
     if (rc == NK_E_PARSE || rc == NK_E_SERIALIZATION || rc == NK_E_LIMIT || rc == NK_E_NOT_FOUND)
         return problem(s, f, err.msg);
     return nk_fail(&s->err, rc, "s3://%.*s/%.*s: %s", NK_STR_ARG(s->c->grouping.bucket),
@@ -478,12 +494,13 @@ static nk_code crawl_target(crawl *c, nk_str path, size_t *tables)
 {
     char text[1400];
     NK_TRY(list_target(c, path));
-    snprintf(text, sizeof text, "%.*s: %llu objects, %zu to look at", (int)(path.n > 1000 ? 1000 : path.n),
-             path.p, (unsigned long long)c->listed, c->files.n);
+    snprintf(text, sizeof text, "%.*s: %llu objects, %zu to look at",
+             (int)(path.n > 1000 ? 1000 : path.n), path.p, (unsigned long long)c->listed,
+             c->files.n);
     say(c, "INFO", text);
     if (!c->files.n) {
-        snprintf(text, sizeof text, "%.*s holds no files to crawl", (int)(path.n > 1000 ? 1000 : path.n),
-                 path.p);
+        snprintf(text, sizeof text, "%.*s holds no files to crawl",
+                 (int)(path.n > 1000 ? 1000 : path.n), path.p);
         say(c, "WARN", text);
         return NK_OK;
     }
@@ -520,7 +537,8 @@ nk_code nk_crawl_worker(nk_worker *w, const nk_json *req, nk_arena *a, nk_err *e
         rc = crawl_target(&c, nk_json_str(t, "path"), &tables);
     }
     if (rc == NK_OK && !tables && c.unreadable)
-        rc = nk_fail(err, NK_E_PARSE, "No file of the targets could be read as a table; the first: %.*s",
+        rc = nk_fail(err, NK_E_PARSE,
+                     "No file of the targets could be read as a table; the first: %.*s",
                      NK_STR_ARG(c.first_problem));
     nk_s3_destroy(c.s3);
     if (rc != NK_OK)

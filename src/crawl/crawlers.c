@@ -1,4 +1,5 @@
-/* Crawlers as records: create, read, change, list; their metrics and the history of their crawls. */
+/* Crawlers as records: create, read, change, list; their metrics and the history of their crawls.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,17 +8,18 @@
 #include "model/page.h"
 
 static const nk_col crawler_cols[] = {
-    {"region", NK_COL_TEXT}, {"name", NK_COL_TEXT}, {"state", NK_COL_TEXT},
-    {"cron", NK_COL_TEXT}, /* only while scheduled */
+    {"region", NK_COL_TEXT}, {"name", NK_COL_TEXT},
+    {"state", NK_COL_TEXT},  {"cron", NK_COL_TEXT}, /* only while scheduled */
     {"tags", NK_COL_TEXT},
 };
 static const nk_index crawler_indexes[] = {{"crawler_cron", {CRAWLER_CRON}, 1, false}};
-const nk_kind nk_kind_crawler = {"crawler", 1, 2, crawler_cols, CRAWLER_COLS, crawler_indexes, 1, NULL};
+const nk_kind nk_kind_crawler = {"crawler",       1, 2,   crawler_cols, CRAWLER_COLS,
+                                 crawler_indexes, 1, NULL};
 
 static const nk_col crawl_cols[] = {
-    {"region", NK_COL_TEXT},  {"crawler", NK_COL_TEXT}, {"seq", NK_COL_I64},
-    {"state", NK_COL_TEXT},   {"started", NK_COL_I64},  {"ended", NK_COL_I64},
-    {"created", NK_COL_I64},  {"updated", NK_COL_I64},  {"deleted", NK_COL_I64},
+    {"region", NK_COL_TEXT}, {"crawler", NK_COL_TEXT}, {"seq", NK_COL_I64},
+    {"state", NK_COL_TEXT},  {"started", NK_COL_I64},  {"ended", NK_COL_I64},
+    {"created", NK_COL_I64}, {"updated", NK_COL_I64},  {"deleted", NK_COL_I64},
 };
 const nk_kind nk_kind_crawl = {"crawl", 1, 3, crawl_cols, CRAWL_COLS, NULL, 0, NULL};
 
@@ -49,7 +51,8 @@ nk_code nk_crawler_load(nk_tx *tx, nk_str region, nk_str name, nk_arena *a, nk_c
 {
     nk_row row;
     nk_err missing = NK_ERR_INIT;
-    nk_code rc = nk_store_get(tx, &nk_kind_crawler, NK_KEY(nk_vs(region), nk_vs(name)), a, &row, &missing);
+    nk_code rc =
+        nk_store_get(tx, &nk_kind_crawler, NK_KEY(nk_vs(region), nk_vs(name)), a, &row, &missing);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "Crawler entry with name %.*s does not exist", NK_STR_ARG(name));
     if (rc != NK_OK)
@@ -57,8 +60,8 @@ nk_code nk_crawler_load(nk_tx *tx, nk_str region, nk_str name, nk_arena *a, nk_c
     return decode_row(&row, a, out, err);
 }
 
-nk_code nk_crawler_save(nk_tx *tx, nk_str region, const nk_crawler_row *row, bool insert, nk_arena *a,
-                        nk_err *err)
+nk_code nk_crawler_save(nk_tx *tx, nk_str region, const nk_crawler_row *row, bool insert,
+                        nk_arena *a, nk_err *err)
 {
     const glue_Crawler *c = row->c;
     bool on = c->Schedule && nk_str_is(c->Schedule->State, "SCHEDULED");
@@ -103,7 +106,8 @@ static nk_code defaults(nk_call *call, glue_Crawler *c)
         c->RecrawlPolicy->RecrawlBehavior = NK_STR("CRAWL_EVERYTHING");
     bool fresh_only = nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY");
     if (!c->SchemaChangePolicy->UpdateBehavior.n)
-        c->SchemaChangePolicy->UpdateBehavior = fresh_only ? NK_STR("LOG") : NK_STR("UPDATE_IN_DATABASE");
+        c->SchemaChangePolicy->UpdateBehavior =
+            fresh_only ? NK_STR("LOG") : NK_STR("UPDATE_IN_DATABASE");
     if (!c->SchemaChangePolicy->DeleteBehavior.n)
         c->SchemaChangePolicy->DeleteBehavior =
             fresh_only ? NK_STR("LOG") : NK_STR("DEPRECATE_IN_DATABASE");
@@ -116,8 +120,10 @@ static nk_code defaults(nk_call *call, glue_Crawler *c)
     c->Classifiers.set = true;
     glue_CrawlerTargets *t = c->Targets;
     if (t) {
-        t->S3Targets.set = t->JdbcTargets.set = t->MongoDBTargets.set = t->DynamoDBTargets.set = true;
-        t->CatalogTargets.set = t->DeltaTargets.set = t->IcebergTargets.set = t->HudiTargets.set = true;
+        t->S3Targets.set = t->JdbcTargets.set = t->MongoDBTargets.set = t->DynamoDBTargets.set =
+            true;
+        t->CatalogTargets.set = t->DeltaTargets.set = t->IcebergTargets.set = t->HudiTargets.set =
+            true;
         for (size_t i = 0; i < t->S3Targets.n; i++)
             t->S3Targets.v[i].Exclusions.set = true;
     }
@@ -181,7 +187,8 @@ nk_code glue_CreateCrawler(nk_call *call, const glue_CreateCrawlerRequest *in,
     }
     nk_code rc = nk_crawler_save(call->tx, call->region, &row, true, call->arena, call->err);
     if (rc == NK_E_EXISTS)
-        return nk_fail(call->err, rc, "Crawler with name %.*s already exists", NK_STR_ARG(in->Name));
+        return nk_fail(call->err, rc, "Crawler with name %.*s already exists",
+                       NK_STR_ARG(in->Name));
     return rc;
 }
 
@@ -189,8 +196,8 @@ static nk_code refuse_running(nk_call *call, const glue_Crawler *c)
 {
     if (nk_str_is(c->State, "READY"))
         return NK_OK;
-    return nk_fail(call->err, NK_E_CRAWLER_RUNNING, "Crawler with name %.*s is %s", NK_STR_ARG(c->Name),
-                   nk_str_is(c->State, "STOPPING") ? "stopping" : "running");
+    return nk_fail(call->err, NK_E_CRAWLER_RUNNING, "Crawler with name %.*s is %s",
+                   NK_STR_ARG(c->Name), nk_str_is(c->State, "STOPPING") ? "stopping" : "running");
 }
 
 static bool same_targets(nk_call *call, const glue_CrawlerTargets *a, const glue_CrawlerTargets *b)
@@ -208,8 +215,8 @@ nk_code glue_UpdateCrawler(nk_call *call, const glue_UpdateCrawlerRequest *in,
     NK_TRY(nk_crawler_load(call->tx, call->region, in->Name, call->arena, &row, call->err));
     glue_Crawler *c = row.c;
     NK_TRY(refuse_running(call, c));
-    bool was_new_only = c->RecrawlPolicy &&
-                        nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY");
+    bool was_new_only =
+        c->RecrawlPolicy && nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY");
     const glue_CrawlerTargets *before = c->Targets;
 #define TAKE(member)                                                                               \
     do {                                                                                           \
@@ -272,7 +279,8 @@ static void refresh(nk_call *call, glue_Crawler *c)
         c->CrawlElapsedTime = nk_some_i64((nk_now_us(call->app->env) + start) / 1000);
 }
 
-nk_code glue_GetCrawler(nk_call *call, const glue_GetCrawlerRequest *in, glue_GetCrawlerResponse *out)
+nk_code glue_GetCrawler(nk_call *call, const glue_GetCrawlerRequest *in,
+                        glue_GetCrawlerResponse *out)
 {
     nk_crawler_row row;
     NK_TRY(nk_crawler_load(call->tx, call->region, in->Name, call->arena, &row, call->err));
@@ -293,7 +301,8 @@ nk_code glue_BatchGetCrawlers(nk_call *call, const glue_BatchGetCrawlersRequest 
     for (size_t i = 0; i < in->CrawlerNames.n; i++) {
         nk_crawler_row row;
         nk_err err = NK_ERR_INIT;
-        nk_code rc = nk_crawler_load(call->tx, call->region, in->CrawlerNames.v[i], call->arena, &row, &err);
+        nk_code rc =
+            nk_crawler_load(call->tx, call->region, in->CrawlerNames.v[i], call->arena, &row, &err);
         if (rc == NK_E_NOT_FOUND) {
             out->CrawlersNotFound.v[out->CrawlersNotFound.n++] = in->CrawlerNames.v[i];
             continue;
@@ -354,8 +363,8 @@ static bool page_row(void *arg, const nk_row *row)
     return true;
 }
 
-static nk_code read_page(nk_call *call, nk_opt_i64 max, nk_str token, const nk_map_str *tags, nk_str bind,
-                         page *out, nk_str *next)
+static nk_code read_page(nk_call *call, nk_opt_i64 max, nk_str token, const nk_map_str *tags,
+                         nk_str bind, page *out, nk_str *next)
 {
     nk_str place;
     nk_pos after = {.n = 0};
@@ -377,7 +386,8 @@ static nk_code read_page(nk_call *call, nk_opt_i64 max, nk_str token, const nk_m
     return nk_page_token(call, bind, out->rows.v[out->rows.n - 1].c->Name, next);
 }
 
-nk_code glue_GetCrawlers(nk_call *call, const glue_GetCrawlersRequest *in, glue_GetCrawlersResponse *out)
+nk_code glue_GetCrawlers(nk_call *call, const glue_GetCrawlersRequest *in,
+                         glue_GetCrawlersResponse *out)
 {
     page p;
     NK_TRY(read_page(call, in->MaxResults, in->NextToken, NULL, NK_STR(""), &p, &out->NextToken));
@@ -392,7 +402,8 @@ nk_code glue_GetCrawlers(nk_call *call, const glue_GetCrawlersRequest *in, glue_
     return NK_OK;
 }
 
-nk_code glue_ListCrawlers(nk_call *call, const glue_ListCrawlersRequest *in, glue_ListCrawlersResponse *out)
+nk_code glue_ListCrawlers(nk_call *call, const glue_ListCrawlersRequest *in,
+                          glue_ListCrawlersResponse *out)
 {
     page p;
     nk_str bind = NK_STR("");
@@ -479,7 +490,8 @@ nk_code glue_GetCrawlerMetrics(nk_call *call, const glue_GetCrawlerMetricsReques
     page p = {0};
     nk_list_str names = in->CrawlerNameList;
     if (!names.n) {
-        NK_TRY(read_page(call, in->MaxResults, in->NextToken, NULL, NK_STR(""), &p, &out->NextToken));
+        NK_TRY(
+            read_page(call, in->MaxResults, in->NextToken, NULL, NK_STR(""), &p, &out->NextToken));
         names.v = NK_NEWN(call->arena, nk_str, p.rows.n ? p.rows.n : 1);
         for (size_t i = 0; names.v && i < p.rows.n; i++)
             names.v[names.n++] = p.rows.v[i].c->Name;
@@ -490,8 +502,8 @@ nk_code glue_GetCrawlerMetrics(nk_call *call, const glue_GetCrawlerMetricsReques
         return nk_fail(call->err, NK_E_NOMEM, "Out of memory");
     for (size_t i = 0; i < names.n; i++) {
         bool there;
-        NK_TRY(nk_store_has(call->tx, &nk_kind_crawler, NK_KEY(nk_vs(call->region), nk_vs(names.v[i])),
-                            &there, call->err));
+        NK_TRY(nk_store_has(call->tx, &nk_kind_crawler,
+                            NK_KEY(nk_vs(call->region), nk_vs(names.v[i])), &there, call->err));
         if (there)
             NK_TRY(metrics_of(call, names.v[i],
                               &out->CrawlerMetricsList.v[out->CrawlerMetricsList.n++]));
@@ -564,15 +576,17 @@ static bool history_row(void *arg, const nk_row *row)
     return true;
 }
 
-nk_code glue_ListCrawls(nk_call *call, const glue_ListCrawlsRequest *in, glue_ListCrawlsResponse *out)
+nk_code glue_ListCrawls(nk_call *call, const glue_ListCrawlsRequest *in,
+                        glue_ListCrawlsResponse *out)
 {
     nk_crawler_row row;
     NK_TRY(nk_crawler_load(call->tx, call->region, in->CrawlerName, call->arena, &row, call->err));
     nk_str bind = in->CrawlerName, place;
     for (size_t i = 0; i < in->Filters.n; i++) {
         const glue_CrawlsFilter *f = &in->Filters.v[i];
-        bind = nk_str_printf(call->arena, "%.*s\n%.*s %.*s %.*s", NK_STR_ARG(bind), NK_STR_ARG(f->FieldName),
-                             NK_STR_ARG(f->FilterOperator), NK_STR_ARG(f->FieldValue));
+        bind = nk_str_printf(call->arena, "%.*s\n%.*s %.*s %.*s", NK_STR_ARG(bind),
+                             NK_STR_ARG(f->FieldName), NK_STR_ARG(f->FilterOperator),
+                             NK_STR_ARG(f->FieldValue));
     }
     NK_TRY(nk_page_open(call, bind, in->NextToken, &place));
     nk_pos after = {.n = 3};
@@ -582,7 +596,8 @@ nk_code glue_ListCrawls(nk_call *call, const glue_ListCrawlsRequest *in, glue_Li
     after.v[0] = nk_vs(call->region);
     after.v[1] = nk_vs(in->CrawlerName);
     after.v[2] = nk_vi(seq);
-    history_page p = {.call = call, .filters = &in->Filters, .max = (size_t)nk_i64_or(in->MaxResults, 20)};
+    history_page p = {
+        .call = call, .filters = &in->Filters, .max = (size_t)nk_i64_or(in->MaxResults, 20)};
     nk_query q = {.kind = &nk_kind_crawl,
                   .prefix = after.v,
                   .nprefix = 2,
@@ -619,14 +634,15 @@ static nk_code switch_schedule(nk_call *call, nk_str name, bool on)
     NK_TRY(nk_crawler_load(call->tx, call->region, name, call->arena, &row, call->err));
     glue_Schedule *s = row.c->Schedule;
     if (on && (!s || !s->ScheduleExpression.n))
-        return nk_fail(call->err, NK_E_NO_SCHEDULE, "Crawler with name %.*s has no schedule", NK_STR_ARG(name));
+        return nk_fail(call->err, NK_E_NO_SCHEDULE, "Crawler with name %.*s has no schedule",
+                       NK_STR_ARG(name));
     bool is_on = s && nk_str_is(s->State, "SCHEDULED");
     if (on && is_on)
-        return nk_fail(call->err, NK_E_SCHEDULER_RUNNING, "The schedule of crawler %.*s is running already",
-                       NK_STR_ARG(name));
+        return nk_fail(call->err, NK_E_SCHEDULER_RUNNING,
+                       "The schedule of crawler %.*s is running already", NK_STR_ARG(name));
     if (!on && !is_on)
-        return nk_fail(call->err, NK_E_SCHEDULER_NOT_RUNNING, "The schedule of crawler %.*s is not running",
-                       NK_STR_ARG(name));
+        return nk_fail(call->err, NK_E_SCHEDULER_NOT_RUNNING,
+                       "The schedule of crawler %.*s is not running", NK_STR_ARG(name));
     s->State = on ? NK_STR("SCHEDULED") : NK_STR("NOT_SCHEDULED");
     return nk_crawler_save(call->tx, call->region, &row, false, call->arena, call->err);
 }

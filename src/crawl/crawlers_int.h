@@ -36,8 +36,8 @@ typedef struct nk_crawler_row {
 } nk_crawler_row;
 nk_code nk_crawler_load(nk_tx *tx, nk_str region, nk_str name, nk_arena *a, nk_crawler_row *out,
                         nk_err *err) NK_MUST;
-nk_code nk_crawler_save(nk_tx *tx, nk_str region, const nk_crawler_row *row, bool insert, nk_arena *a,
-                        nk_err *err) NK_MUST;
+nk_code nk_crawler_save(nk_tx *tx, nk_str region, const nk_crawler_row *row, bool insert,
+                        nk_arena *a, nk_err *err) NK_MUST;
 
 /* ---- config.c ---- */
 typedef struct nk_crawl_config {
@@ -84,8 +84,8 @@ struct nk_crawl_run {
     nk_strs frames; /* tables and partitions, as the worker sent them */
     size_t frame_bytes;
     bool launching, exited; /* while nk_pool_start runs, on_exit leaves the run to it */
-    bool finished; /* the worker said so */
-    bool stop;     /* StopCrawler */
+    bool finished;          /* the worker said so */
+    bool stop;              /* StopCrawler */
     nk_err failure;
     nk_pool_exit exit;
     nk_catalog_counts counts;

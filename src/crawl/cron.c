@@ -13,9 +13,9 @@ typedef struct field_rule {
 } field_rule;
 
 static const field_rule rules[] = {
-    {"minutes", 0, 59, NULL, 0},          {"hours", 0, 23, NULL, 0},
-    {"day-of-month", 1, 31, NULL, 0},     {"month", 1, 12, month_names, 12},
-    {"day-of-week", 1, 7, day_names, 7},  {"year", 1970, 2169, NULL, 0},
+    {"minutes", 0, 59, NULL, 0},         {"hours", 0, 23, NULL, 0},
+    {"day-of-month", 1, 31, NULL, 0},    {"month", 1, 12, month_names, 12},
+    {"day-of-week", 1, 7, day_names, 7}, {"year", 1970, 2169, NULL, 0},
 };
 
 static nk_code bad(const field_rule *r, nk_str piece, nk_err *err)
@@ -126,7 +126,10 @@ static nk_code field(nk_cron *c, int i, nk_str text, nk_err *err)
         else if (i == 5)
             c->years[v - r->min] = true;
         else
-            *(i == 1 ? &c->hours : i == 2 ? &c->days : i == 3 ? &c->months : &c->weekdays) |= 1u << v;
+            *(i == 1   ? &c->hours
+              : i == 2 ? &c->days
+              : i == 3 ? &c->months
+                       : &c->weekdays) |= 1u << v;
     }
     if (i == 2)
         c->any_day = any;
@@ -140,8 +143,9 @@ nk_code nk_cron_parse(nk_str text, nk_cron *out, nk_err *err)
     *out = (nk_cron){0};
     nk_str s = nk_str_trim(text);
     if (!nk_str_starts(s, NK_STR("cron(")) || !nk_str_ends(s, NK_STR(")")))
-        return nk_fail(err, NK_E_INVALID, "Schedule expression \"%.*s\": cron(minutes hours day-of-month month "
-                                          "day-of-week year) is expected",
+        return nk_fail(err, NK_E_INVALID,
+                       "Schedule expression \"%.*s\": cron(minutes hours day-of-month month "
+                       "day-of-week year) is expected",
                        NK_STR_ARG(text));
     nk_str rest = nk_str_sub(s, 5, s.n - 1), piece, pieces[6];
     int n = 0;
@@ -153,14 +157,16 @@ nk_code nk_cron_parse(nk_str text, nk_cron *out, nk_err *err)
         n++;
     }
     if (n != 6)
-        return nk_fail(err, NK_E_INVALID, "Schedule expression \"%.*s\": six fields are expected, %d are there",
+        return nk_fail(err, NK_E_INVALID,
+                       "Schedule expression \"%.*s\": six fields are expected, %d are there",
                        NK_STR_ARG(text), n);
     for (int i = 0; i < 6; i++)
         NK_TRY(field(out, i, pieces[i], err));
     if (out->any_day == out->any_weekday)
-        return nk_fail(err, NK_E_INVALID,
-                       "Schedule expression \"%.*s\": one of day-of-month and day-of-week must be ?",
-                       NK_STR_ARG(text));
+        return nk_fail(
+            err, NK_E_INVALID,
+            "Schedule expression \"%.*s\": one of day-of-month and day-of-week must be ?",
+            NK_STR_ARG(text));
     return NK_OK;
 }
 

@@ -54,8 +54,9 @@ const nk_type *nk_crawl_name_columns(nk_arena *a, const nk_csv_dialect *d, const
     return nk_type_struct(a, fields, t->nfields);
 }
 
-/* The catalogue's columns: lower-case names (keys that differ in case only become one), none that bears a partition
- * key's name: text files are read by position, so there it gets another name; elsewhere the folder's value wins. */
+/* The catalogue's columns: lower-case names (keys that differ in case only become one), none that
+ * bears a partition key's name: text files are read by position, so there it gets another name;
+ * elsewhere the folder's value wins. */
 static nk_code columns_of(const nk_type *t, bool by_position, const nk_strs *keys, nk_arena *a,
                           const nk_type **out, nk_str *clash, nk_err *err)
 {
@@ -182,14 +183,16 @@ static nk_code put_columns(nk_json_writer *w, const nk_type *t, nk_err *err)
         nk_code rc = nk_type_print(t->fields[i].type, true, &type);
         if (rc == NK_OK) {
             nk_jw_object(w);
-            nk_jw_kstr(w, "Name", nk_str_sub(t->fields[i].name, 0,
-                                             t->fields[i].name.n > 255 ? 255 : t->fields[i].name.n));
+            nk_jw_kstr(w, "Name",
+                       nk_str_sub(t->fields[i].name, 0,
+                                  t->fields[i].name.n > 255 ? 255 : t->fields[i].name.n));
             nk_jw_kstr(w, "Type", nk_buf_view(&type));
             nk_jw_object_end(w);
         }
         nk_buf_free(&type);
         if (rc != NK_OK)
-            return nk_fail(err, NK_E_LIMIT, "The type of column \"%.*s\" is longer than 131072 characters",
+            return nk_fail(err, NK_E_LIMIT,
+                           "The type of column \"%.*s\" is longer than 131072 characters",
                            NK_STR_ARG(t->fields[i].name));
     }
     nk_jw_array_end(w);
@@ -205,7 +208,8 @@ static nk_code put_storage(nk_json_writer *w, const facts *f, const nk_type *col
     nk_jw_object(w);
     nk_jw_key(w, NK_STR("Columns"));
     NK_TRY(put_columns(w, columns, err));
-    nk_jw_kstr(w, "Location", nk_str_printf(a, "s3://%.*s/%.*s", NK_STR_ARG(bucket), NK_STR_ARG(path)));
+    nk_jw_kstr(w, "Location",
+               nk_str_printf(a, "s3://%.*s/%.*s", NK_STR_ARG(bucket), NK_STR_ARG(path)));
     nk_jw_kcstr(w, "InputFormat", row->input);
     nk_jw_kcstr(w, "OutputFormat", row->output);
     nk_jw_kbool(w, "Compressed", f->t->gzip);

@@ -11,7 +11,7 @@ typedef struct matcher {
 static const char *match_set(const char *p, const char *pend, unsigned char c, bool *hit)
 {
     bool not = p < pend && (*p == '!' || *p == '^'), in = false, first = true;
-    if (not)
+    if (not )
         p++;
     while (p < pend && (*p != ']' || first)) {
         first = false;
@@ -28,7 +28,7 @@ static const char *match_set(const char *p, const char *pend, unsigned char c, b
     }
     if (p >= pend)
         return NULL;
-    *hit = in != not;
+    *hit = in != not ;
     return p + 1;
 }
 
@@ -44,10 +44,12 @@ static const char *brace_end(const char *p, const char *pend)
     return NULL;
 }
 
-/* rest: what is matched once [p, pend) is used up (the pattern behind a brace group); NULL at the outermost. */
+/* rest: what is matched once [p, pend) is used up (the pattern behind a brace group); NULL at the
+ * outermost. */
 static bool match(matcher *m, const char *p, const char *pend, const char *rest, const char *s);
 
-static bool match_braces(matcher *m, const char *p, const char *pend, const char *rest, const char *s)
+static bool match_braces(matcher *m, const char *p, const char *pend, const char *rest,
+                         const char *s)
 {
     const char *close = brace_end(p, pend);
     if (!close)
@@ -141,7 +143,8 @@ nk_code nk_glob_check(nk_str pattern, nk_err *err)
             p--;
         } else if (*p == '{') {
             if (in_braces)
-                return nk_fail(err, NK_E_INVALID, "Exclude pattern \"%.*s\": groups in braces cannot be nested",
+                return nk_fail(err, NK_E_INVALID,
+                               "Exclude pattern \"%.*s\": groups in braces cannot be nested",
                                NK_STR_ARG(pattern));
             in_braces = true;
         } else if (*p == '}') {

@@ -1,11 +1,11 @@
-/* Folders to tables. A folder's files, when most are alike, are one unit; units that are alike under one folder
- * are partitions of one table, else each is a table. */
+/* Folders to tables. A folder's files, when most are alike, are one unit; units that are alike
+ * under one folder are partitions of one table, else each is a table. */
 #include <stdio.h>
 
 #include "crawl/crawl_int.h"
 
-#define ALIKE 0.7       /* of the columns, for two schemas to be alike */
-#define MOST  0.7       /* of the files or folders, for them to be taken together */
+#define ALIKE            0.7 /* of the columns, for two schemas to be alike */
+#define MOST             0.7 /* of the files or folders, for them to be taken together */
 #define FOLDER_DEPTH_MAX 100
 
 typedef struct folder folder;
@@ -86,10 +86,12 @@ double nk_crawl_likeness(const nk_crawl_file *fa, const nk_type *a, const nk_cra
         same += f && alike_types(f->type, b->fields[i].type);
     }
     nk_map_free(&names);
-    /* fields of documents and columns of Parquet files come and go: what counts is that the narrower schema is
-     * in the wider one; text files are read by position, so there all columns count */
+    /* fields of documents and columns of Parquet files come and go: what counts is that the
+     * narrower schema is in the wider one; text files are read by position, so there all columns
+     * count */
     size_t least = a->nfields + b->nfields - most;
-    double of_least = least ? (double)same / (double)least : 0, of_most = (double)same / (double)most;
+    double of_least = least ? (double)same / (double)least : 0,
+           of_most = (double)same / (double)most;
     if (fa->format == NK_FMT_CSV || of_most < 0.4)
         return of_most;
     return of_least;
@@ -112,8 +114,8 @@ static bool alike(grouper *g, bool relaxed, const nk_crawl_table *a, const nk_cr
 
 /* ---- units ---- */
 
-/* A file of text cells only has no header of its own to show; when its first record is the header of its
- * neighbours, it has. */
+/* A file of text cells only has no header of its own to show; when its first record is the header
+ * of its neighbours, it has. */
 static void adopt_header(grouper *g, nk_crawl_file *f, const nk_crawl_file *with)
 {
     if (f->format != NK_FMT_CSV || f->dialect.header || !with->dialect.header ||
@@ -161,10 +163,11 @@ static nk_code absorb(grouper *g, nk_crawl_table *into, const nk_crawl_table *t)
     NK_TRY(nk_type_merge(into->type, t->type, NK_MERGE_CRAWL, g->a, &into->type, g->err));
     double records = (double)(into->records + t->records);
     if (records > 0)
-        into->record_size = (into->record_size * (double)into->records +
-                             t->record_size * (double)t->records) /
-                            records;
-    if (t->sample->format == NK_FMT_CSV && into->sample->dialect.header != t->sample->dialect.header)
+        into->record_size =
+            (into->record_size * (double)into->records + t->record_size * (double)t->records) /
+            records;
+    if (t->sample->format == NK_FMT_CSV &&
+        into->sample->dialect.header != t->sample->dialect.header)
         into->mixed_header = true;
     /* the more telling sample stands for all */
     if (t->sample->dialect.header && !into->sample->dialect.header)
@@ -270,7 +273,8 @@ static nk_code own_files(grouper *g, const folder *f, unit *out)
         }
         bool fits = alike(g, false, &tt, &t);
         if (!fits)
-            say(g, "%.*s does not fit the other files of its folder; its columns are left out", c->path);
+            say(g, "%.*s does not fit the other files of its folder; its columns are left out",
+                c->path);
         if (!out->open && fits) {
             out->open = true;
             out->t = t;
@@ -290,7 +294,7 @@ static nk_code own_files(grouper *g, const folder *f, unit *out)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0'
+    return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                   : -1;
@@ -345,7 +349,8 @@ static bool kids_alike(grouper *g, bool relaxed, const kid *a, const kid *b)
            same_keys(&a->u.t, &b->u.t) && alike(g, relaxed, &a->u.t, &b->u.t);
 }
 
-static nk_code add_partition(grouper *g, nk_crawl_table *t, const kid *k, const nk_crawl_partition *below)
+static nk_code add_partition(grouper *g, nk_crawl_table *t, const kid *k,
+                             const nk_crawl_partition *below)
 {
     nk_crawl_partition *p = nk_crawl_partitions_add(&t->partitions, g->a);
     nk_str *v;
@@ -435,7 +440,8 @@ static const kid *typical_kid(grouper *g, const kid *kids, size_t n, bool relaxe
     return best;
 }
 
-/* Files beside folders, all alike and no Hive names: one table over everything below, without partitions. */
+/* Files beside folders, all alike and no Hive names: one table over everything below, without
+ * partitions. */
 static bool flat_together(grouper *g, const unit *own, const unit *below)
 {
     for (size_t i = 0; i < below->t.keys.n; i++) {
@@ -490,7 +496,8 @@ static nk_code evaluate(grouper *g, const folder *f, int depth, unit *out)
 {
     unit own = {0}, below = {0};
     if (depth > FOLDER_DEPTH_MAX)
-        return nk_fail(g->err, NK_E_LIMIT, "Folders are nested deeper than %d levels", FOLDER_DEPTH_MAX);
+        return nk_fail(g->err, NK_E_LIMIT, "Folders are nested deeper than %d levels",
+                       FOLDER_DEPTH_MAX);
     NK_TRY(own_files(g, f, &own));
     size_t before = g->out->n;
     if (f->kids.n)
@@ -500,7 +507,8 @@ static nk_code evaluate(grouper *g, const folder *f, int depth, unit *out)
         NK_TRY(absorb(g, &own.t, &below.t));
         below.open = false;
     } else if (own.open && (below.open || g->out->n > before)) {
-        /* a table of this folder would take in what lies below it: its files become tables of their own */
+        /* a table of this folder would take in what lies below it: its files become tables of their
+         * own */
         say(g, "%.*s holds files beside folders of another kind: a table a file", f->path);
         for (size_t i = 0; i < f->files.n; i++) {
             if (!usable(f->files.v[i]))

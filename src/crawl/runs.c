@@ -1,4 +1,5 @@
-/* The life of a crawl: started in a worker, its results stored by our own thread, its end written down. */
+/* The life of a crawl: started in a worker, its results stored by our own thread, its end written
+ * down. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,9 +10,9 @@
 #include "lake/lake.h"
 #include "model/glue_handlers.h"
 
-#define FRAMES_MAX ((size_t)1 << 30) /* bytes of results one crawl may bring */
+#define FRAMES_MAX    ((size_t)1 << 30) /* bytes of results one crawl may bring */
 #define STOP_GRACE_MS 2000
-#define LOG_GROUP "/aws-glue/crawlers"
+#define LOG_GROUP     "/aws-glue/crawlers"
 
 /* ---- log ---- */
 
@@ -19,8 +20,8 @@ void nk_crawl_log(nk_crawl_run *run, const char *level, const char *fmt, ...)
 {
     char line[2600];
     nk_civil t = nk_civil_from_us(nk_now_us(run->owner->app->env));
-    int n = snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02dZ [%s] %s : ", t.year, t.month, t.day,
-                     t.hour, t.minute, t.second, run->crawl_id, level);
+    int n = snprintf(line, sizeof line, "%04d-%02d-%02dT%02d:%02d:%02dZ [%s] %s : ", t.year,
+                     t.month, t.day, t.hour, t.minute, t.second, run->crawl_id, level);
     va_list ap;
     va_start(ap, fmt);
     int m = vsnprintf(line + n, sizeof line - (size_t)n - 2, fmt, ap);
@@ -41,7 +42,8 @@ static int open_log(nk_crawl_run *run)
 {
     char path[1200], folder[900];
     const char *dir = run->owner->app->settings->data_dir;
-    snprintf(folder, sizeof folder, "%.600s/logs/crawlers/%.*s", dir, (int)run->region.n, run->region.p);
+    snprintf(folder, sizeof folder, "%.600s/logs/crawlers/%.*s", dir, (int)run->region.n,
+             run->region.p);
     nk_err err = NK_ERR_INIT;
     if (nk_file_mkdirs(folder, 0700, &err) != NK_OK) {
         nk_warn("crawl", "%s", err.msg);
@@ -237,12 +239,14 @@ static void on_message(void *arg, nk_str json)
     nk_json *j;
     if (nk_str_starts(json, NK_STR("{\"event\":\"table\"")) ||
         nk_str_starts(json, NK_STR("{\"event\":\"partitions\""))) {
-        nk_str *slot = run->frame_bytes + json.n <= FRAMES_MAX ? nk_strs_add(&run->frames, run->arena) : NULL;
+        nk_str *slot =
+            run->frame_bytes + json.n <= FRAMES_MAX ? nk_strs_add(&run->frames, run->arena) : NULL;
         if (slot)
             *slot = nk_str_dup(run->arena, json);
         run->frame_bytes += json.n;
         if ((!slot || !slot->p) && run->failure.code == NK_OK)
-            (void)nk_fail(&run->failure, NK_E_LIMIT, "The crawl found more than can be held in memory");
+            (void)nk_fail(&run->failure, NK_E_LIMIT,
+                          "The crawl found more than can be held in memory");
     } else if (nk_json_parse(json, a, 0, &j, NULL) == NK_OK) {
         nk_str event = nk_json_str(j, "event");
         if (nk_str_is(event, "log"))
@@ -251,7 +255,8 @@ static void on_message(void *arg, nk_str json)
         else if (nk_str_is(event, "result"))
             run->finished = true;
         else if (nk_str_is(event, "error") && run->failure.code == NK_OK)
-            (void)nk_fail(&run->failure, NK_E_INTERNAL, "%.*s", NK_STR_ARG(nk_json_str(j, "message")));
+            (void)nk_fail(&run->failure, NK_E_INTERNAL, "%.*s",
+                          NK_STR_ARG(nk_json_str(j, "message")));
     }
     pthread_mutex_unlock(&run->owner->lock);
     nk_arena_destroy(a);
@@ -358,7 +363,8 @@ static void end_run(nk_crawl_run *run, const char *state, const char *status, nk
     if (message.n)
         nk_crawl_log(run, failed ? "ERROR" : "INFO", "%.*s", NK_STR_ARG(message));
     if (nk_store_write(run->owner->app->store, end_crawl, &e, &err) != NK_OK)
-        nk_error("crawl", "the end of crawler %.*s cannot be stored: %s", NK_STR_ARG(run->name), err.msg);
+        nk_error("crawl", "the end of crawler %.*s cannot be stored: %s", NK_STR_ARG(run->name),
+                 err.msg);
     nk_crawl_log(run, "BENCHMARK", "Crawler has finished running and is in state READY");
 }
 
@@ -387,7 +393,8 @@ nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *craw
     nk_crawl_log(run, "BENCHMARK", "Running Start Crawl for Crawler %.*s", NK_STR_ARG(name));
     nk_err why = NK_ERR_INIT;
     if (!c->app->settings->s3_endpoint)
-        rc = nk_fail(&why, NK_E_UNSUPPORTED, "This server has no S3 endpoint (--no-lake): nothing can be crawled");
+        rc = nk_fail(&why, NK_E_UNSUPPORTED,
+                     "This server has no S3 endpoint (--no-lake): nothing can be crawled");
     else
         rc = launch(run, &why);
     if (rc != NK_OK) {
@@ -398,7 +405,8 @@ nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *craw
     return NK_OK;
 }
 
-nk_code glue_StartCrawler(nk_call *call, const glue_StartCrawlerRequest *in, glue_StartCrawlerResponse *out)
+nk_code glue_StartCrawler(nk_call *call, const glue_StartCrawlerRequest *in,
+                          glue_StartCrawlerResponse *out)
 {
     if (!call->app->crawlers)
         return nk_fail(call->err, NK_E_UNSUPPORTED, "This server runs no crawlers");
@@ -417,7 +425,8 @@ static nk_code mark_stopping(nk_tx *tx, void *arg, nk_err *err)
     nk_code rc = a ? nk_crawler_load(tx, s->region, s->name, a, &row, err)
                    : nk_fail(err, NK_E_NOMEM, "Out of memory");
     if (rc == NK_OK && nk_str_is(row.c->State, "READY"))
-        rc = nk_fail(err, NK_E_CRAWLER_NOT_RUNNING, "Crawler with name %.*s is not running", NK_STR_ARG(s->name));
+        rc = nk_fail(err, NK_E_CRAWLER_NOT_RUNNING, "Crawler with name %.*s is not running",
+                     NK_STR_ARG(s->name));
     else if (rc == NK_OK && nk_str_is(row.c->State, "STOPPING"))
         rc = nk_fail(err, NK_E_CRAWLER_STOPPING, "Crawler with name %.*s is stopping already",
                      NK_STR_ARG(s->name));
@@ -429,7 +438,8 @@ static nk_code mark_stopping(nk_tx *tx, void *arg, nk_err *err)
     return rc;
 }
 
-nk_code glue_StopCrawler(nk_call *call, const glue_StopCrawlerRequest *in, glue_StopCrawlerResponse *out)
+nk_code glue_StopCrawler(nk_call *call, const glue_StopCrawlerRequest *in,
+                         glue_StopCrawlerResponse *out)
 {
     nk_crawlers *c = call->app->crawlers;
     stopping s = {call->region, in->Name};
@@ -468,7 +478,8 @@ static void conclude(nk_crawl_run *run)
         end_run(run, "STOPPED", "CANCELLED", NK_STR("The crawl was stopped by request"));
     } else if (run->failure.code != NK_OK || !run->finished || run->exit.code != 0) {
         const char *why = run->failure.code != NK_OK ? run->failure.msg : run->exit.reason;
-        snprintf(text, sizeof text, "%s", why[0] ? why : "The crawl's worker ended without a result");
+        snprintf(text, sizeof text, "%s",
+                 why[0] ? why : "The crawl's worker ended without a result");
         end_run(run, "FAILED", "FAILED", nk_str_c(text));
     } else {
         nk_crawl_log(run, "BENCHMARK", "Classification complete, writing results to database %.*s",
@@ -476,13 +487,14 @@ static void conclude(nk_crawl_run *run)
         if (nk_crawl_apply(run, &err) != NK_OK) {
             end_run(run, "FAILED", "FAILED", nk_str_c(err.msg));
         } else {
-            nk_crawl_log(run, "INFO",
-                         "Tables: %lld created, %lld updated, %lld deleted; partitions: %lld created, "
-                         "%lld updated, %lld deleted",
-                         (long long)run->counts.tables_created, (long long)run->counts.tables_updated,
-                         (long long)run->counts.tables_deleted, (long long)run->counts.partitions_created,
-                         (long long)run->counts.partitions_updated,
-                         (long long)run->counts.partitions_deleted);
+            nk_crawl_log(
+                run, "INFO",
+                "Tables: %lld created, %lld updated, %lld deleted; partitions: %lld created, "
+                "%lld updated, %lld deleted",
+                (long long)run->counts.tables_created, (long long)run->counts.tables_updated,
+                (long long)run->counts.tables_deleted, (long long)run->counts.partitions_created,
+                (long long)run->counts.partitions_updated,
+                (long long)run->counts.partitions_deleted);
             nk_crawl_log(run, "BENCHMARK", "Finished writing to Catalog");
             end_run(run, "COMPLETED", "SUCCEEDED", NK_STR_NULL);
         }
@@ -535,7 +547,8 @@ static void fire(nk_crawlers *c, int64_t from, int64_t to)
             continue;
         nk_code rc = nk_crawlers_start(c, d.regions.v[i], d.names.v[i], NULL, &err);
         if (rc != NK_OK)
-            nk_warn("crawl", "crawler %.*s was due and did not start: %s", NK_STR_ARG(d.names.v[i]), err.msg);
+            nk_warn("crawl", "crawler %.*s was due and did not start: %s", NK_STR_ARG(d.names.v[i]),
+                    err.msg);
     }
     nk_arena_destroy(d.a);
 }
@@ -602,8 +615,8 @@ static bool newest_row(void *arg, const nk_row *row)
         void *h;
         run->seq = row->cols[CRAWL_SEQ].i;
         run->started_us = row->cols[CRAWL_START].i;
-        if (nk_model_decode(&glue_CrawlerHistory_shape, nk_str_dup(run->arena, row->body), run->arena, &h,
-                            NULL) == NK_OK)
+        if (nk_model_decode(&glue_CrawlerHistory_shape, nk_str_dup(run->arena, row->body),
+                            run->arena, &h, NULL) == NK_OK)
             snprintf(run->crawl_id, sizeof run->crawl_id, "%.*s",
                      NK_STR_ARG(((glue_CrawlerHistory *)h)->CrawlId));
     }
@@ -617,14 +630,16 @@ static nk_code recover(nk_tx *tx, void *arg, nk_err *err)
     nk_query all = {.kind = &nk_kind_crawler, .no_body = true};
     NK_TRY(nk_store_scan(tx, &all, left_row, l, err));
     for (size_t i = 0; i < l->names.n; i++) {
-        nk_crawl_run run = {.owner = l->c, .arena = l->a, .region = l->regions.v[i], .name = l->names.v[i]};
+        nk_crawl_run run = {
+            .owner = l->c, .arena = l->a, .region = l->regions.v[i], .name = l->names.v[i]};
         nk_query q = {.kind = &nk_kind_crawl,
                       .prefix = NK_KEY(nk_vs(run.region), nk_vs(run.name)),
                       .nprefix = 2,
                       .desc = true};
         NK_TRY(nk_store_scan(tx, &q, newest_row, &run, err));
         ending e = {&run, "FAILED", "FAILED",
-                    NK_STR("The server ended while the crawler ran; the catalogue holds what was stored until then")};
+                    NK_STR("The server ended while the crawler ran; the catalogue holds what was "
+                           "stored until then")};
         NK_TRY(end_crawl(tx, &e, err));
     }
     return NK_OK;
@@ -640,7 +655,8 @@ nk_code nk_crawlers_create(nk_app *app, nk_crawlers **out, nk_err *err)
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->wake, NULL);
     left_over l = {.c = c, .a = nk_arena_create(0)};
-    nk_code rc = l.a ? nk_store_write(app->store, recover, &l, err) : nk_fail(err, NK_E_NOMEM, "Out of memory");
+    nk_code rc = l.a ? nk_store_write(app->store, recover, &l, err)
+                     : nk_fail(err, NK_E_NOMEM, "Out of memory");
     if (l.names.n)
         nk_info("crawl", "%zu crawls of the server before are marked as failed", l.names.n);
     nk_arena_destroy(l.a);

@@ -64,11 +64,13 @@ nk_code nk_engine_open(const nk_engine_options *o, nk_engine **out, nk_err *err)
     nk_code rc = NK_OK;
     if (!c || duckdb_open_ext(NULL, &e->db, c, &why) != DuckDBSuccess ||
         duckdb_connect(e->db, &e->con) != DuckDBSuccess) {
-        rc = nk_fail(err, NK_E_INTERNAL, "the engine does not start: %s", why ? why : "no reason given");
+        rc = nk_fail(err, NK_E_INTERNAL, "the engine does not start: %s",
+                     why ? why : "no reason given");
         goto done;
     }
-    static const char setup[] = "SET TimeZone='UTC'; SET scalar_subquery_error_on_multiple_rows=true;"
-                                "SET enable_progress_bar=false";
+    static const char setup[] =
+        "SET TimeZone='UTC'; SET scalar_subquery_error_on_multiple_rows=true;"
+        "SET enable_progress_bar=false";
     NK_TRY_GOTO(rc, nk_engine_exec(e, NK_STR(setup), err), done);
     NK_TRY_GOTO(rc, nk_duck_functions(e->con, err), done);
 done:
@@ -158,7 +160,8 @@ static nk_code make_secret(nk_engine *e, nk_err *err)
     host = p ? p + 3 : host;
     nk_buf sql;
     nk_buf_init(&sql, 1 << 16);
-    (void)nk_buf_puts(&sql, "CREATE OR REPLACE SECRET nikawa (TYPE s3, URL_STYLE 'path', ENDPOINT ");
+    (void)nk_buf_puts(&sql,
+                      "CREATE OR REPLACE SECRET nikawa (TYPE s3, URL_STYLE 'path', ENDPOINT ");
     size_t n = strcspn(host, "/");
     (void)nk_buf_printf(&sql, "'%.*s', USE_SSL %s, REGION ", (int)n, host, ssl ? "true" : "false");
     (void)sql_literal(&sql, e->region ? e->region : "us-east-1");
@@ -166,7 +169,8 @@ static nk_code make_secret(nk_engine *e, nk_err *err)
     (void)sql_literal(&sql, e->access_key ? e->access_key : "");
     (void)nk_buf_puts(&sql, ", SECRET ");
     (void)sql_literal(&sql, e->secret_key ? e->secret_key : "");
-    (void)nk_buf_puts(&sql, "); SET http_retries=4; SET http_timeout=60; SET enable_http_metadata_cache=true");
+    (void)nk_buf_puts(
+        &sql, "); SET http_retries=4; SET http_timeout=60; SET enable_http_metadata_cache=true");
     nk_code rc = nk_buf_check(&sql, err);
     if (rc == NK_OK)
         rc = run_raw(e, sql.p, err);
@@ -198,11 +202,14 @@ static bool has(const char *text, const char *what)
 /* What a reader needs: the first paragraph, and the file's name if one is told further down. */
 static void shorten(const char *text, char *out, size_t cap)
 {
-    static const char *const ends[] = {"\nPossible", "\nLINE ", "\n\nLINE", "\nColumn ", "\nCandidate",
-                                       "\n\nStack", "\nThis error signals", NULL};
-    static const char *const kinds[] = {"Invalid Input Error: ", "IO Error: ", "Binder Error: ",
-                                        "Parser Error: ", "Conversion Error: ", "Catalog Error: ",
-                                        "Invalid Error: ", "HTTP Error: ", "Out of Memory Error: ", NULL};
+    static const char *const ends[] = {
+        "\nPossible",           "\nLINE ", "\n\nLINE", "\nColumn ", "\nCandidate", "\n\nStack",
+        "\nThis error signals", NULL};
+    static const char *const kinds[] = {"Invalid Input Error: ", "IO Error: ",
+                                        "Binder Error: ",        "Parser Error: ",
+                                        "Conversion Error: ",    "Catalog Error: ",
+                                        "Invalid Error: ",       "HTTP Error: ",
+                                        "Out of Memory Error: ", NULL};
     for (int i = 0; kinds[i]; i++)
         if (strncmp(text, kinds[i], strlen(kinds[i])) == 0)
             text += strlen(kinds[i]);
@@ -234,7 +241,8 @@ nk_code nk_duck_error(const nk_engine *e, duckdb_error_type type, const char *te
     if (type == DUCKDB_ERROR_OUT_OF_MEMORY || has(text, "std::bad_alloc")) {
         nk_fail(err, NK_E_NOMEM, "not enough memory within the limit of %llu MB: %s",
                 (unsigned long long)(e->memory_limit >> 20), msg);
-        return nk_hint(err, "give the job a larger WorkerType or raise the server's memory setting");
+        return nk_hint(err,
+                       "give the job a larger WorkerType or raise the server's memory setting");
     }
     if (has(text, "HTTP 404") || has(text, "404 (Not Found)") || has(text, "NoSuchBucket") ||
         has(text, "NoSuchKey") || has(text, "No files found"))
@@ -287,8 +295,8 @@ nk_code nk_engine_exec(nk_engine *e, nk_str sql, nk_err *err)
 }
 
 /* Types of a prepared statement's columns; *exact false when some must be cast. */
-static nk_code prepared_type(nk_engine *e, nk_str sql, nk_arena *a, const nk_type **out, bool *exact,
-                             nk_err *err)
+static nk_code prepared_type(nk_engine *e, nk_str sql, nk_arena *a, const nk_type **out,
+                             bool *exact, nk_err *err)
 {
     duckdb_prepared_statement st = NULL;
     nk_buf b;
@@ -446,7 +454,8 @@ nk_code nk_engine_i64(nk_engine *e, nk_str sql, int64_t *out, nk_err *err)
     size_t n;
     NK_TRY(nk_engine_query(e, sql, &r, err));
     nk_code rc = nk_result_next(r, &v, &n, err);
-    if (rc == NK_OK && (n < 1 || r->type->nfields < 1 || r->type->fields[0].type->kind != NK_T_LONG))
+    if (rc == NK_OK &&
+        (n < 1 || r->type->nfields < 1 || r->type->fields[0].type->kind != NK_T_LONG))
         rc = nk_fail(err, NK_E_INTERNAL, "a query for one number gave none");
     if (rc == NK_OK)
         *out = nk_vec_valid(v, 0) ? ((const int64_t *)v->data)[0] : 0;
@@ -502,7 +511,8 @@ nk_code nk_engine_texts(nk_engine *e, nk_str sql, size_t rows_max, nk_arena *a, 
         }
         for (size_t i = 0; i < k; i++, n++)
             for (size_t j = 0; j < w; j++)
-                out[n * w + j] = nk_vec_valid(&v[j], i) ? nk_str_dup(a, nk_vec_str(&v[j], i)) : NK_STR_NULL;
+                out[n * w + j] =
+                    nk_vec_valid(&v[j], i) ? nk_str_dup(a, nk_vec_str(&v[j], i)) : NK_STR_NULL;
     }
     *values = out;
     *rows = n;

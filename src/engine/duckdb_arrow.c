@@ -93,7 +93,8 @@ static int out_next(struct ArrowArrayStream *st, struct ArrowArray *out)
             duckdb_destroy_data_chunk(&c);
             continue;
         }
-        nk_code rc = take_error(duckdb_data_chunk_to_arrow(s->options, c, out), "Arrow batch", &err);
+        nk_code rc =
+            take_error(duckdb_data_chunk_to_arrow(s->options, c, out), "Arrow batch", &err);
         duckdb_destroy_data_chunk(&c);
         if (rc == NK_OK)
             return 0;
@@ -155,19 +156,22 @@ nk_code nk_engine_arrow(nk_engine *e, nk_str sql, struct ArrowArrayStream *out, 
 
 /* ---- in ---- */
 
-static nk_code fields_of(const struct ArrowSchema *s, nk_arena *a, const nk_type **out, nk_err *err);
+static nk_code fields_of(const struct ArrowSchema *s, nk_arena *a, const nk_type **out,
+                         nk_err *err);
 
-static nk_code arrow_type(const struct ArrowSchema *s, nk_arena *a, const nk_type **out, nk_err *err)
+static nk_code arrow_type(const struct ArrowSchema *s, nk_arena *a, const nk_type **out,
+                          nk_err *err)
 {
     static const struct {
         const char *format;
         nk_type_kind kind;
-    } simple[] = {{"n", NK_T_STRING},  {"b", NK_T_BOOLEAN}, {"c", NK_T_BYTE},    {"C", NK_T_SHORT},
-                  {"s", NK_T_SHORT},   {"S", NK_T_INT},     {"i", NK_T_INT},     {"I", NK_T_LONG},
-                  {"l", NK_T_LONG},    {"L", NK_T_DECIMAL}, {"e", NK_T_FLOAT},   {"f", NK_T_FLOAT},
-                  {"g", NK_T_DOUBLE},  {"u", NK_T_STRING},  {"U", NK_T_STRING},  {"vu", NK_T_STRING},
-                  {"z", NK_T_BINARY},  {"Z", NK_T_BINARY},  {"vz", NK_T_BINARY}, {"tdD", NK_T_DATE},
-                  {"tdm", NK_T_TIMESTAMP}};
+    } simple[] = {{"n", NK_T_STRING},  {"b", NK_T_BOOLEAN}, {"c", NK_T_BYTE},
+                  {"C", NK_T_SHORT},   {"s", NK_T_SHORT},   {"S", NK_T_INT},
+                  {"i", NK_T_INT},     {"I", NK_T_LONG},    {"l", NK_T_LONG},
+                  {"L", NK_T_DECIMAL}, {"e", NK_T_FLOAT},   {"f", NK_T_FLOAT},
+                  {"g", NK_T_DOUBLE},  {"u", NK_T_STRING},  {"U", NK_T_STRING},
+                  {"vu", NK_T_STRING}, {"z", NK_T_BINARY},  {"Z", NK_T_BINARY},
+                  {"vz", NK_T_BINARY}, {"tdD", NK_T_DATE},  {"tdm", NK_T_TIMESTAMP}};
     int p, q;
     const char *f = s->format;
     const nk_type *x, *y;
@@ -192,7 +196,8 @@ static nk_code arrow_type(const struct ArrowSchema *s, nk_arena *a, const nk_typ
         NK_TRY(arrow_type(s->children[0]->children[1], a, &y, err));
         *out = nk_type_map(a, x, y);
     } else {
-        return nk_fail(err, NK_E_UNSUPPORTED, "column \"%s\" has the Arrow format \"%s\", which is not read",
+        return nk_fail(err, NK_E_UNSUPPORTED,
+                       "column \"%s\" has the Arrow format \"%s\", which is not read",
                        s->name ? s->name : "", f);
     }
     return *out ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
@@ -294,7 +299,8 @@ static nk_code create_table(nk_engine *e, nk_str table, const nk_type *t, nk_err
     return rc;
 }
 
-nk_code nk_engine_load_arrow(nk_engine *e, nk_str table, struct ArrowArrayStream *stream, nk_err *err)
+nk_code nk_engine_load_arrow(nk_engine *e, nk_str table, struct ArrowArrayStream *stream,
+                             nk_err *err)
 {
     struct ArrowSchema schema = {0};
     in_load l = {.e = e};
@@ -309,13 +315,16 @@ nk_code nk_engine_load_arrow(nk_engine *e, nk_str table, struct ArrowArrayStream
     }
     if (stream->get_schema(stream, &schema)) {
         const char *why = stream->get_last_error(stream);
-        rc = nk_fail(err, NK_E_INVALID, "the Arrow stream has no schema: %s", why ? why : "no reason given");
+        rc = nk_fail(err, NK_E_INVALID, "the Arrow stream has no schema: %s",
+                     why ? why : "no reason given");
         goto done;
     }
     NK_TRY_GOTO(rc, fields_of(&schema, a, &t, err), done);
     NK_TRY_GOTO(rc, create_table(e, table, t, err), done);
-    NK_TRY_GOTO(rc, take_error(duckdb_schema_from_arrow(e->con, &schema, &l.converted), "Arrow schema", err),
-                done);
+    NK_TRY_GOTO(
+        rc,
+        take_error(duckdb_schema_from_arrow(e->con, &schema, &l.converted), "Arrow schema", err),
+        done);
     if (duckdb_appender_create(e->con, NULL, name, &l.appender) != DuckDBSuccess) {
         rc = appender_error(l.appender, err);
         goto done;
@@ -324,7 +333,8 @@ nk_code nk_engine_load_arrow(nk_engine *e, nk_str table, struct ArrowArrayStream
         struct ArrowArray batch = {0};
         if (stream->get_next(stream, &batch)) {
             const char *why = stream->get_last_error(stream);
-            rc = nk_fail(err, NK_E_INVALID, "the Arrow stream broke off: %s", why ? why : "no reason given");
+            rc = nk_fail(err, NK_E_INVALID, "the Arrow stream broke off: %s",
+                         why ? why : "no reason given");
             break;
         }
         if (!batch.release)

@@ -47,8 +47,9 @@ static nk_code define(duckdb_connection con, const char *name, duckdb_logical_ty
     duckdb_destroy_scalar_function(&f);
     duckdb_destroy_logical_type(&arg);
     duckdb_destroy_logical_type(&ret);
-    return st == DuckDBSuccess ? NK_OK
-                               : nk_fail(err, NK_E_INTERNAL, "function %s cannot be registered", name);
+    return st == DuckDBSuccess
+               ? NK_OK
+               : nk_fail(err, NK_E_INTERNAL, "function %s cannot be registered", name);
 }
 
 /* ---- cells ---- */
@@ -206,8 +207,9 @@ static void observer_run(duckdb_function_info info, duckdb_data_chunk in, duckdb
     }
 }
 
-static nk_code define_extra(nk_engine *e, nk_str name, duckdb_logical_type arg, duckdb_logical_type ret,
-                            duckdb_scalar_function_t fn, const void *extra, size_t size, nk_err *err)
+static nk_code define_extra(nk_engine *e, nk_str name, duckdb_logical_type arg,
+                            duckdb_logical_type ret, duckdb_scalar_function_t fn, const void *extra,
+                            size_t size, nk_err *err)
 {
     duckdb_scalar_function f = duckdb_create_scalar_function();
     char text[80];
@@ -228,15 +230,17 @@ static nk_code define_extra(nk_engine *e, nk_str name, duckdb_logical_type arg, 
     duckdb_destroy_scalar_function(&f);
     duckdb_destroy_logical_type(&arg);
     duckdb_destroy_logical_type(&ret);
-    return st == DuckDBSuccess ? NK_OK
-                               : nk_fail(err, NK_E_INTERNAL, "function %s cannot be registered", text);
+    return st == DuckDBSuccess
+               ? NK_OK
+               : nk_fail(err, NK_E_INTERNAL, "function %s cannot be registered", text);
 }
 
 nk_code nk_engine_observer(nk_engine *e, nk_str name, nk_document_fn fn, void *arg, nk_err *err)
 {
     observer o = {fn, arg};
     return define_extra(e, name, duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR),
-                        duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN), observer_run, &o, sizeof(o), err);
+                        duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN), observer_run, &o,
+                        sizeof(o), err);
 }
 
 /* ---- row functions ---- */
@@ -270,7 +274,8 @@ static void rows_run(duckdb_function_info info, duckdb_data_chunk in, duckdb_vec
     nk_err err = NK_ERR_INIT;
     nk_vec row;
     nk_arena *a = nk_arena_create(16 << 20);
-    nk_code rc = a ? nk_duck_view(duckdb_data_chunk_get_vector(in, 0), f->type, a, &row) : NK_E_NOMEM;
+    nk_code rc =
+        a ? nk_duck_view(duckdb_data_chunk_get_vector(in, 0), f->type, a, &row) : NK_E_NOMEM;
     if (rc != NK_OK) {
         (void)nk_fail(&err, rc, "out of memory");
     } else if (f->bools) {
@@ -288,16 +293,18 @@ nk_code nk_engine_rows_bool(nk_engine *e, nk_str name, const nk_type *type, nk_r
                             void *arg, nk_err *err)
 {
     row_fn f = {.bools = fn, .arg = arg, .type = type};
-    return define_extra(e, name, nk_duck_type_to(type), duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN),
-                        rows_run, &f, sizeof(f), err);
+    return define_extra(e, name, nk_duck_type_to(type),
+                        duckdb_create_logical_type(DUCKDB_TYPE_BOOLEAN), rows_run, &f, sizeof(f),
+                        err);
 }
 
 nk_code nk_engine_rows_text(nk_engine *e, nk_str name, const nk_type *type, nk_rows_text_fn fn,
                             void *arg, nk_err *err)
 {
     row_fn f = {.texts = fn, .arg = arg, .type = type};
-    return define_extra(e, name, nk_duck_type_to(type), duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR),
-                        rows_run, &f, sizeof(f), err);
+    return define_extra(e, name, nk_duck_type_to(type),
+                        duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR), rows_run, &f, sizeof(f),
+                        err);
 }
 
 /* ---- Spark's casts: from text ---- */
@@ -322,10 +329,12 @@ nk_code nk_engine_rows_text(nk_engine *e, nk_str name, const nk_type *type, nk_r
                 set_null(out, &mask, i);                                                           \
         }                                                                                          \
     }
-FROM_TEXT(text_to_byte, int8_t, nk_spark_long(t, INT8_MIN, INT8_MAX, &l) && (data[i] = (int8_t)l, 1))
+FROM_TEXT(text_to_byte, int8_t,
+          nk_spark_long(t, INT8_MIN, INT8_MAX, &l) && (data[i] = (int8_t)l, 1))
 FROM_TEXT(text_to_short, int16_t,
           nk_spark_long(t, INT16_MIN, INT16_MAX, &l) && (data[i] = (int16_t)l, 1))
-FROM_TEXT(text_to_int, int32_t, nk_spark_long(t, INT32_MIN, INT32_MAX, &l) && (data[i] = (int32_t)l, 1))
+FROM_TEXT(text_to_int, int32_t,
+          nk_spark_long(t, INT32_MIN, INT32_MAX, &l) && (data[i] = (int32_t)l, 1))
 FROM_TEXT(text_to_long, int64_t, nk_spark_long(t, INT64_MIN, INT64_MAX, &data[i]))
 FROM_TEXT(text_to_float, float, nk_spark_double(t, &d) && (data[i] = (float)d, 1))
 FROM_TEXT(text_to_double, double, nk_spark_double(t, &data[i]))
@@ -357,7 +366,8 @@ FROM_NUMBER(double_to_long, double, int64_t, nk_spark_double_to_long(x[i], INT64
 FROM_NUMBER(double_to_int, double, int32_t, nk_spark_double_to_long(x[i], INT32_MIN, INT32_MAX))
 FROM_NUMBER(double_to_short, double, int16_t,
             (uint16_t)nk_spark_double_to_long(x[i], INT32_MIN, INT32_MAX))
-FROM_NUMBER(double_to_byte, double, int8_t, (uint8_t)nk_spark_double_to_long(x[i], INT32_MIN, INT32_MAX))
+FROM_NUMBER(double_to_byte, double, int8_t,
+            (uint8_t)nk_spark_double_to_long(x[i], INT32_MIN, INT32_MAX))
 
 #define NUMBER_TEXT(name, from, is_float)                                                          \
     static void name(duckdb_function_info info, duckdb_data_chunk in, duckdb_vector out)           \
@@ -370,7 +380,8 @@ FROM_NUMBER(double_to_byte, double, int8_t, (uint8_t)nk_spark_double_to_long(x[i
         for (size_t i = 0; i < n; i++) {                                                           \
             if (valid_at(ok, i))                                                                   \
                 duckdb_vector_assign_string_element_len(                                           \
-                    out, i, text, nk_spark_double_text((double)x[i], is_float, text, sizeof(text))); \
+                    out, i, text,                                                                  \
+                    nk_spark_double_text((double)x[i], is_float, text, sizeof(text)));             \
             else                                                                                   \
                 set_null(out, &mask, i);                                                           \
         }                                                                                          \
@@ -404,8 +415,9 @@ static const struct {
 };
 
 static nk_cells try_kinds[] = {
-    {.kind = NK_T_LONG},  {.kind = NK_T_INT},   {.kind = NK_T_SHORT},   {.kind = NK_T_BYTE}, {.kind = NK_T_DOUBLE},
-    {.kind = NK_T_FLOAT}, {.kind = NK_T_BOOLEAN}, {.kind = NK_T_DATE}, {.kind = NK_T_TIMESTAMP},
+    {.kind = NK_T_LONG},    {.kind = NK_T_INT},    {.kind = NK_T_SHORT},
+    {.kind = NK_T_BYTE},    {.kind = NK_T_DOUBLE}, {.kind = NK_T_FLOAT},
+    {.kind = NK_T_BOOLEAN}, {.kind = NK_T_DATE},   {.kind = NK_T_TIMESTAMP},
 };
 
 nk_code nk_duck_functions(duckdb_connection con, nk_err *err)
@@ -413,12 +425,13 @@ nk_code nk_duck_functions(duckdb_connection con, nk_err *err)
     char name[64];
     for (size_t i = 0; i < NK_COUNTOF(functions); i++)
         NK_TRY(define(con, functions[i].name, duckdb_create_logical_type(functions[i].arg),
-                      duckdb_create_logical_type(functions[i].ret), functions[i].fn, NULL, false, err));
+                      duckdb_create_logical_type(functions[i].ret), functions[i].fn, NULL, false,
+                      err));
     for (size_t i = 0; i < NK_COUNTOF(try_kinds); i++) {
         const nk_type *t = nk_type_scalar(try_kinds[i].kind);
         snprintf(name, sizeof(name), "cell_%s", nk_type_glue_name(t));
-        NK_TRY(define(con, name, duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR), nk_duck_type_to(t),
-                      try_cell_run, &try_kinds[i], false, err));
+        NK_TRY(define(con, name, duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR),
+                      nk_duck_type_to(t), try_cell_run, &try_kinds[i], false, err));
     }
     return NK_OK;
 }

@@ -13,7 +13,7 @@
 struct nk_engine {
     duckdb_database db;
     duckdb_connection con;
-    bool httpfs; /* loaded, secret made */
+    bool httpfs;                                                       /* loaded, secret made */
     char *endpoint, *region, *access_key, *secret_key, *extension_dir; /* owned */
     uint64_t memory_limit;
     unsigned tables; /* for names */

@@ -146,13 +146,13 @@ nk_code nk_duck_type_from(duckdb_logical_type lt, nk_arena *a, const nk_type **o
 duckdb_logical_type nk_duck_type_to(const nk_type *t)
 {
     static const duckdb_type simple[] = {
-        [NK_T_NULL] = DUCKDB_TYPE_VARCHAR,  [NK_T_BOOLEAN] = DUCKDB_TYPE_BOOLEAN,
-        [NK_T_BYTE] = DUCKDB_TYPE_TINYINT,  [NK_T_SHORT] = DUCKDB_TYPE_SMALLINT,
-        [NK_T_INT] = DUCKDB_TYPE_INTEGER,   [NK_T_LONG] = DUCKDB_TYPE_BIGINT,
-        [NK_T_FLOAT] = DUCKDB_TYPE_FLOAT,   [NK_T_DOUBLE] = DUCKDB_TYPE_DOUBLE,
-        [NK_T_STRING] = DUCKDB_TYPE_VARCHAR, [NK_T_CHAR] = DUCKDB_TYPE_VARCHAR,
+        [NK_T_NULL] = DUCKDB_TYPE_VARCHAR,    [NK_T_BOOLEAN] = DUCKDB_TYPE_BOOLEAN,
+        [NK_T_BYTE] = DUCKDB_TYPE_TINYINT,    [NK_T_SHORT] = DUCKDB_TYPE_SMALLINT,
+        [NK_T_INT] = DUCKDB_TYPE_INTEGER,     [NK_T_LONG] = DUCKDB_TYPE_BIGINT,
+        [NK_T_FLOAT] = DUCKDB_TYPE_FLOAT,     [NK_T_DOUBLE] = DUCKDB_TYPE_DOUBLE,
+        [NK_T_STRING] = DUCKDB_TYPE_VARCHAR,  [NK_T_CHAR] = DUCKDB_TYPE_VARCHAR,
         [NK_T_VARCHAR] = DUCKDB_TYPE_VARCHAR, [NK_T_BINARY] = DUCKDB_TYPE_BLOB,
-        [NK_T_DATE] = DUCKDB_TYPE_DATE,     [NK_T_TIMESTAMP] = DUCKDB_TYPE_TIMESTAMP,
+        [NK_T_DATE] = DUCKDB_TYPE_DATE,       [NK_T_TIMESTAMP] = DUCKDB_TYPE_TIMESTAMP,
     };
     duckdb_logical_type x, y, out;
     switch (t->kind) {
@@ -219,11 +219,11 @@ static nk_code name_fields(const nk_type *t, nk_buf *out)
 nk_code nk_engine_type_name(const nk_type *t, nk_buf *out)
 {
     static const char *const simple[] = {
-        [NK_T_NULL] = "VARCHAR",    [NK_T_BOOLEAN] = "BOOLEAN", [NK_T_BYTE] = "TINYINT",
-        [NK_T_SHORT] = "SMALLINT",  [NK_T_INT] = "INTEGER",     [NK_T_LONG] = "BIGINT",
-        [NK_T_FLOAT] = "FLOAT",     [NK_T_DOUBLE] = "DOUBLE",   [NK_T_STRING] = "VARCHAR",
-        [NK_T_CHAR] = "VARCHAR",    [NK_T_VARCHAR] = "VARCHAR", [NK_T_BINARY] = "BLOB",
-        [NK_T_DATE] = "DATE",       [NK_T_TIMESTAMP] = "TIMESTAMP",
+        [NK_T_NULL] = "VARCHAR",   [NK_T_BOOLEAN] = "BOOLEAN",     [NK_T_BYTE] = "TINYINT",
+        [NK_T_SHORT] = "SMALLINT", [NK_T_INT] = "INTEGER",         [NK_T_LONG] = "BIGINT",
+        [NK_T_FLOAT] = "FLOAT",    [NK_T_DOUBLE] = "DOUBLE",       [NK_T_STRING] = "VARCHAR",
+        [NK_T_CHAR] = "VARCHAR",   [NK_T_VARCHAR] = "VARCHAR",     [NK_T_BINARY] = "BLOB",
+        [NK_T_DATE] = "DATE",      [NK_T_TIMESTAMP] = "TIMESTAMP",
     };
     switch (t->kind) {
     case NK_T_DECIMAL:
@@ -247,9 +247,8 @@ nk_code nk_engine_type_name(const nk_type *t, nk_buf *out)
 
 nk_code nk_duck_view(duckdb_vector v, const nk_type *type, nk_arena *a, nk_vec *out)
 {
-    *out = (nk_vec){.type = type,
-                    .validity = duckdb_vector_get_validity(v),
-                    .data = duckdb_vector_get_data(v)};
+    *out = (nk_vec){
+        .type = type, .validity = duckdb_vector_get_validity(v), .data = duckdb_vector_get_data(v)};
     switch (type->kind) {
     case NK_T_DECIMAL:
         out->width = type->precision <= 4    ? 2

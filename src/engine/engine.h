@@ -13,8 +13,9 @@ typedef struct nk_engine_options {
     uint64_t memory_limit_bytes; /* 0 = the engine's own choice */
     int threads;                 /* 0 = all cores */
     const char *temp_dir;        /* spills; NULL = none */
-    const char *extension_dir;   /* where httpfs lies; NULL = $NIKAWA_DEPS or ~/.cache/nikawa, /duckdb_extensions */
-    const char *s3_endpoint;     /* http(s)://host:port; NULL = s3:// is refused with a clear error */
+    const char *extension_dir;   /* where httpfs lies; NULL = $NIKAWA_DEPS or ~/.cache/nikawa,
+                                    /duckdb_extensions */
+    const char *s3_endpoint; /* http(s)://host:port; NULL = s3:// is refused with a clear error */
     const char *s3_region, *s3_access_key, *s3_secret_key;
 } nk_engine_options;
 
@@ -22,9 +23,9 @@ typedef struct nk_engine_options {
 nk_code nk_engine_open(const nk_engine_options *o, nk_engine **out, nk_err *err) NK_MUST;
 void nk_engine_close(nk_engine *e); /* NULL is fine */
 
-/* Errors of statements: NK_E_NOMEM (memory limit), NK_E_CANCELLED (interrupted), NK_E_NOT_FOUND (bucket, key, file),
- * NK_E_UNAVAILABLE (S3 endpoint gone), NK_E_ACCESS_DENIED, NK_E_UNSUPPORTED, NK_E_FULL, else NK_E_INVALID with the
- * engine's words, shortened. */
+/* Errors of statements: NK_E_NOMEM (memory limit), NK_E_CANCELLED (interrupted), NK_E_NOT_FOUND
+ * (bucket, key, file), NK_E_UNAVAILABLE (S3 endpoint gone), NK_E_ACCESS_DENIED, NK_E_UNSUPPORTED,
+ * NK_E_FULL, else NK_E_INVALID with the engine's words, shortened. */
 nk_code nk_engine_exec(nk_engine *e, nk_str sql, nk_err *err) NK_MUST;
 nk_code nk_engine_query(nk_engine *e, nk_str sql, nk_result **out, nk_err *err) NK_MUST;
 /* Any thread: what runs ends with NK_E_CANCELLED. */
@@ -44,28 +45,31 @@ nk_code nk_engine_texts(nk_engine *e, nk_str sql, size_t rows_max, nk_arena *a, 
 nk_code nk_engine_describe(nk_engine *e, nk_str sql, nk_arena *a, const nk_type **out,
                            nk_err *err) NK_MUST;
 
-/* Arrow out: the query's rows as an Arrow C stream (caller-allocated; release it before closing the engine).
- * Large results lie in the engine's temporary storage, not in memory. */
-nk_code nk_engine_arrow(nk_engine *e, nk_str sql, struct ArrowArrayStream *out, nk_err *err) NK_MUST;
+/* Arrow out: the query's rows as an Arrow C stream (caller-allocated; release it before closing the
+ * engine). Large results lie in the engine's temporary storage, not in memory. */
+nk_code nk_engine_arrow(nk_engine *e, nk_str sql, struct ArrowArrayStream *out,
+                        nk_err *err) NK_MUST;
 /* Arrow in: reads the stream to its end into a new temporary table. Takes the stream over. */
 nk_code nk_engine_load_arrow(nk_engine *e, nk_str table, struct ArrowArrayStream *stream,
                              nk_err *err) NK_MUST;
 
-/* A row function: called with batches of one struct argument. Booleans: fills out[i]. Texts: gives p/n by add, in row
- * order, exactly n times. Any thread of the engine. */
+/* A row function: called with batches of one struct argument. Booleans: fills out[i]. Texts: gives
+ * p/n by add, in row order, exactly n times. Any thread of the engine. */
 typedef struct nk_texts_out nk_texts_out;
 void nk_texts_out_add(nk_texts_out *o, nk_str s); /* p NULL = NULL */
 typedef nk_code (*nk_rows_bool_fn)(void *arg, const nk_vec *row, size_t n, bool *out, nk_err *err);
 typedef nk_code (*nk_rows_text_fn)(void *arg, const nk_vec *row, size_t n, nk_texts_out *out,
                                    nk_err *err);
-/* type: the argument's struct, without choices (a choice is a struct to the engine). arg is borrowed. */
+/* type: the argument's struct, without choices (a choice is a struct to the engine). arg is
+ * borrowed. */
 nk_code nk_engine_rows_bool(nk_engine *e, nk_str name, const nk_type *type, nk_rows_bool_fn fn,
                             void *arg, nk_err *err) NK_MUST;
 nk_code nk_engine_rows_text(nk_engine *e, nk_str name, const nk_type *type, nk_rows_text_fn fn,
                             void *arg, nk_err *err) NK_MUST;
 
-/* Cells of text columns, read as one type with the crawler's strictness. What does not fit ends the statement
- * (NK_E_CONDITION) unless observe is set: then kinds collects 1 << nk_type_kind of every cell. */
+/* Cells of text columns, read as one type with the crawler's strictness. What does not fit ends the
+ * statement (NK_E_CONDITION) unless observe is set: then kinds collects 1 << nk_type_kind of every
+ * cell. */
 typedef struct nk_cells {
     nk_type_kind kind; /* BOOLEAN, LONG (and smaller), DOUBLE, FLOAT, DECIMAL, DATE, TIMESTAMP */
     const nk_type *type;
@@ -75,12 +79,14 @@ typedef struct nk_cells {
 } nk_cells;
 /* Registers NAME(VARCHAR) → the type. cells must outlive the engine. */
 nk_code nk_engine_cells(nk_engine *e, nk_str name, nk_cells *cells, nk_err *err) NK_MUST;
-/* Registers NAME(VARCHAR) → BOOLEAN, which gives each JSON document to fn. Any thread, one call at a time. */
+/* Registers NAME(VARCHAR) → BOOLEAN, which gives each JSON document to fn. Any thread, one call at
+ * a time. */
 typedef nk_code (*nk_document_fn)(void *arg, nk_str document, nk_err *err);
 nk_code nk_engine_observer(nk_engine *e, nk_str name, nk_document_fn fn, void *arg,
                            nk_err *err) NK_MUST;
 
-/* DuckDB's name of a type: "STRUCT(a BIGINT, b VARCHAR[])". Choices are structs of their alternatives. */
+/* DuckDB's name of a type: "STRUCT(a BIGINT, b VARCHAR[])". Choices are structs of their
+ * alternatives. */
 nk_code nk_engine_type_name(const nk_type *t, nk_buf *out);
 
 #endif

@@ -48,7 +48,8 @@ static bool glob_at(const char *p, const char *pe, const char *t, const char *te
                     while (b < end && *b != ',')
                         b++;
                     size_t n = (size_t)(b - a);
-                    if ((size_t)(te - t) >= n && memcmp(a, t, n) == 0 && glob_at(end + 1, pe, t + n, te))
+                    if ((size_t)(te - t) >= n && memcmp(a, t, n) == 0 &&
+                        glob_at(end + 1, pe, t + n, te))
                         return true;
                     a = b + 1;
                 }
@@ -115,7 +116,8 @@ typedef struct listing {
 
 static nk_code add_file(listing *l, nk_str uri, nk_str rel, uint64_t size)
 {
-    if (!size || !rel.n || hidden(rel) || nk_str_ends(rel, NK_STR("/")) || nk_str_ends(rel, NK_STR("_$folder$")))
+    if (!size || !rel.n || hidden(rel) || nk_str_ends(rel, NK_STR("/")) ||
+        nk_str_ends(rel, NK_STR("_$folder$")))
         return NK_OK;
     if (!l->recurse && nk_str_chr(rel, '/') >= 0)
         return NK_OK;
@@ -129,7 +131,8 @@ static nk_code add_file(listing *l, nk_str uri, nk_str rel, uint64_t size)
 static nk_code on_object(void *arg, const nk_s3_object *o)
 {
     listing *l = arg;
-    nk_str uri = nk_str_printf(l->s->arena, "s3://%.*s/%.*s", NK_STR_ARG(l->bucket), NK_STR_ARG(o->key));
+    nk_str uri =
+        nk_str_printf(l->s->arena, "s3://%.*s/%.*s", NK_STR_ARG(l->bucket), NK_STR_ARG(o->key));
     if (!uri.p)
         return NK_E_NOMEM;
     if (nk_str_eq(o->key, l->exact)) { /* a file named itself */
@@ -162,8 +165,9 @@ static nk_code list_s3(listing *l, nk_str path, nk_err *err)
         prefix = nk_str_sub(u.key, 0, star);
         ptrdiff_t slash = nk_str_rchr(prefix, '/');
         l->base = nk_str_sub(prefix, 0, (size_t)(slash + 1));
-        l->pattern = nk_str_ends(u.key, NK_STR("/")) ? nk_str_printf(l->s->arena, "%.*s**", NK_STR_ARG(u.key))
-                                                     : u.key;
+        l->pattern = nk_str_ends(u.key, NK_STR("/"))
+                         ? nk_str_printf(l->s->arena, "%.*s**", NK_STR_ARG(u.key))
+                         : u.key;
         l->recurse = true;
     } else {
         l->exact = u.key;
@@ -198,7 +202,8 @@ static nk_code list_dir(listing *l, const char *dir, const char *rel, nk_err *er
             below = nk_arena_printf(l->s->arena, "%s%s%s", rel, *rel ? "/" : "", name);
             if (!path || !below)
                 rc = oom(err);
-            else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) && l->recurse && !hidden(nk_str_c(name)))
+            else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode) && l->recurse &&
+                     !hidden(nk_str_c(name)))
                 rc = list_dir(l, path, below, err);
             else if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
                 rc = add_file(l, nk_str_c(path), nk_str_c(below), (uint64_t)st.st_size);
@@ -267,7 +272,8 @@ static nk_code take_bytes(void *arg, nk_str bytes, nk_err *err)
     return bytes.n >= left ? NK_E_END : NK_OK;
 }
 
-nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool gunzip, nk_buf *out, nk_err *err)
+nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool gunzip, nk_buf *out,
+                        nk_err *err)
 {
     nk_buf raw;
     nk_buf_init(&raw, (size_t)max + 65536);

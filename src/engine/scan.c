@@ -49,7 +49,7 @@ typedef struct part_builder {
         nk_strs files;
         nk_str *values;
         const nk_type *read;
-    } *parts;
+    } * parts;
     size_t n, cap;
 } part_builder;
 
@@ -100,7 +100,8 @@ static nk_str unescape(nk_arena *a, nk_str s)
     for (size_t i = 0; i < s.n; i++) {
         unsigned v;
         char hex[3] = {i + 2 < s.n ? s.p[i + 1] : 'x', i + 2 < s.n ? s.p[i + 2] : 'x', 0};
-        if (s.p[i] == '%' && strspn(hex, "0123456789abcdefABCDEF") == 2 && sscanf(hex, "%x", &v) == 1) {
+        if (s.p[i] == '%' && strspn(hex, "0123456789abcdefABCDEF") == 2 &&
+            sscanf(hex, "%x", &v) == 1) {
             p[n++] = (char)v;
             i += 2;
         } else {
@@ -147,7 +148,8 @@ static nk_code parts_of_files(nk_session *s, nk_scan *scan, const nk_files *file
     if (!scan->partition_columns)
         return oom(err);
     for (size_t j = 0; j < nkeys; j++)
-        scan->partition_columns[j] = (nk_field){.name = unescape(s->arena, first[j]), .type = nk_type_scalar(NK_T_STRING)};
+        scan->partition_columns[j] =
+            (nk_field){.name = unescape(s->arena, first[j]), .type = nk_type_scalar(NK_T_STRING)};
     for (size_t i = 0; i < files->n; i++) {
         nk_str *v = NK_NEWN(s->arena, nk_str, nkeys + 1);
         if (!v)
@@ -155,7 +157,9 @@ static nk_code parts_of_files(nk_session *s, nk_scan *scan, const nk_files *file
         if (nkeys) {
             (void)hive_keys(files->v[i].rel, keys, values, 16);
             for (size_t j = 0; j < nkeys; j++)
-                v[j] = nk_str_is(values[j], "__HIVE_DEFAULT_PARTITION__") ? NK_STR_NULL : unescape(s->arena, values[j]);
+                v[j] = nk_str_is(values[j], "__HIVE_DEFAULT_PARTITION__")
+                           ? NK_STR_NULL
+                           : unescape(s->arena, values[j]);
         }
         struct part *p = part_for(&b, v, NULL);
         nk_str *f = p ? nk_strs_add(&p->files, s->arena) : NULL;
@@ -168,7 +172,8 @@ static nk_code parts_of_files(nk_session *s, nk_scan *scan, const nk_files *file
 
 /* ---- types ---- */
 
-/* Numbers of several kinds become the widest one: inference widens, it does not make choices of them. */
+/* Numbers of several kinds become the widest one: inference widens, it does not make choices of
+ * them. */
 static const nk_type *widen_numbers(nk_arena *a, const nk_type *t)
 {
     if (t->kind == NK_T_ARRAY)
@@ -202,7 +207,8 @@ static const nk_type *widen_numbers(nk_arena *a, const nk_type *t)
     return alts ? nk_type_choice(a, alts, n) : NULL;
 }
 
-/* file columns and partition columns as one struct; a partition column hides a file's of the same name */
+/* file columns and partition columns as one struct; a partition column hides a file's of the same
+ * name */
 static nk_code whole_type(nk_session *s, nk_scan *scan, const nk_type *columns, nk_err *err)
 {
     nk_field *f = NK_NEWN(s->arena, nk_field, columns->nfields + scan->npartition_columns + 1);
@@ -275,10 +281,13 @@ static nk_code on_record(void *arg, const nk_csv_record *r, nk_err *err)
     return nk_infer_csv(c->infer, r->cells, r->n, err);
 }
 
-static nk_code csv_sample_file(nk_session *s, const nk_scan *scan, nk_str uri, csv_sample *c, nk_err *err)
+static nk_code csv_sample_file(nk_session *s, const nk_scan *scan, nk_str uri, csv_sample *c,
+                               nk_err *err)
 {
     nk_buf b;
-    nk_csv_dialect d = {.delimiter = scan->separator, .quote = scan->quote, .escape = scan->escape == scan->quote ? 0 : scan->escape};
+    nk_csv_dialect d = {.delimiter = scan->separator,
+                        .quote = scan->quote,
+                        .escape = scan->escape == scan->quote ? 0 : scan->escape};
     nk_buf_init(&b, SAMPLE_BYTES);
     nk_code rc = nk_session_head(s, uri, SAMPLE_BYTES, true, &b, err);
     nk_str text = nk_buf_view(&b);
@@ -316,10 +325,12 @@ static nk_str column_name(nk_arena *a, const nk_field *f, size_t n, nk_str want,
     }
 }
 
-static nk_code csv_infer(nk_session *s, nk_source *src, const nk_files *files, const nk_type **out, nk_err *err)
+static nk_code csv_infer(nk_session *s, nk_source *src, const nk_files *files, const nk_type **out,
+                         nk_err *err)
 {
     nk_scan *scan = &src->scan;
-    csv_sample c = {.arena = s->arena, .header = scan->header, .skip = scan->header || scan->skip_first};
+    csv_sample c = {
+        .arena = s->arena, .header = scan->header, .skip = scan->header || scan->skip_first};
     const nk_type *t;
     c.infer = nk_infer_create(s->arena, 0);
     if (!c.infer)
@@ -342,7 +353,8 @@ static nk_code csv_infer(nk_session *s, nk_source *src, const nk_files *files, c
     return *out ? NK_OK : oom(err);
 }
 
-static nk_code csv_source(nk_session *s, nk_source *src, const nk_node *n, const nk_type *columns, nk_err *err)
+static nk_code csv_source(nk_session *s, nk_source *src, const nk_node *n, const nk_type *columns,
+                          nk_err *err)
 {
     nk_scan *scan = &src->scan;
     nk_field *f = NK_NEWN(s->arena, nk_field, columns->nfields + 1);
@@ -360,8 +372,8 @@ static nk_code single_char(const nk_node *n, nk_str text, const char *what, char
     static const struct {
         const char *name;
         char c;
-    } names[] = {{"comma", ','}, {"ctrla", 1},      {"pipe", '|'},        {"semicolon", ';'},
-                 {"tab", '\t'},  {"quote", '"'},    {"single_quote", '\''}, {"disabled", 0}};
+    } names[] = {{"comma", ','}, {"ctrla", 1},   {"pipe", '|'},          {"semicolon", ';'},
+                 {"tab", '\t'},  {"quote", '"'}, {"single_quote", '\''}, {"disabled", 0}};
     for (size_t i = 0; i < NK_COUNTOF(names); i++)
         if (nk_str_is(text, names[i].name)) {
             *out = names[i].c;
@@ -371,7 +383,8 @@ static nk_code single_char(const nk_node *n, nk_str text, const char *what, char
         *out = text.p[0];
         return NK_OK;
     }
-    return nk_fail(err, NK_E_UNSUPPORTED, "%s \"%.*s\" is not one ASCII character", what, NK_STR_ARG(text));
+    return nk_fail(err, NK_E_UNSUPPORTED, "%s \"%.*s\" is not one ASCII character", what,
+                   NK_STR_ARG(text));
 }
 
 static nk_code csv_options(const nk_node *n, nk_scan *scan, nk_err *err)
@@ -410,8 +423,8 @@ static nk_code observe_document(void *arg, nk_str doc, nk_err *err)
 }
 
 /* The type of all documents; every one of them is looked at. from: what to SELECT json FROM. */
-static nk_code observe_json(nk_session *s, nk_source *src, const nk_node *n, nk_str from, const nk_type **out,
-                            nk_err *err)
+static nk_code observe_json(nk_session *s, nk_source *src, const nk_node *n, nk_str from,
+                            const nk_type **out, nk_err *err)
 {
     nk_engine *e;
     nk_buf b;
@@ -443,7 +456,8 @@ static nk_code observe_json(nk_session *s, nk_source *src, const nk_node *n, nk_
             if (t->fields[i].type->kind == NK_T_STRUCT)
                 t = t->fields[i].type;
     if (t->kind != NK_T_STRUCT)
-        return nk_fail(err, NK_E_INVALID, "the documents are no objects (%s)", nk_type_glue_name(t));
+        return nk_fail(err, NK_E_INVALID, "the documents are no objects (%s)",
+                       nk_type_glue_name(t));
     *out = widen_numbers(s->arena, t);
     return *out ? NK_OK : oom(err);
 }
@@ -506,8 +520,8 @@ static nk_code json_columns(nk_session *s, nk_source *src, const nk_node *n, con
 }
 
 /* The catalogue's names, order and wider numbers over what the documents hold. */
-static nk_code json_by_catalog(nk_session *s, const nk_type *seen, const nk_type *wanted, const nk_type **read,
-                               const nk_type **type, nk_err *err)
+static nk_code json_by_catalog(nk_session *s, const nk_type *seen, const nk_type *wanted,
+                               const nk_type **read, const nk_type **type, nk_err *err)
 {
     nk_field *r = NK_NEWN(s->arena, nk_field, wanted->nfields + 1);
     size_t n = 0;
@@ -549,8 +563,10 @@ static nk_code parquet_one(nk_session *s, nk_str uri, const nk_type **out, nk_er
     return rc;
 }
 
-/* Groups files by their schema, in one query over all footers; a file's group is the index of its schema. */
-static nk_code parquet_groups(nk_session *s, const nk_files *files, const nk_type **types, nk_err *err)
+/* Groups files by their schema, in one query over all footers; a file's group is the index of its
+ * schema. */
+static nk_code parquet_groups(nk_session *s, const nk_files *files, const nk_type **types,
+                              nk_err *err)
 {
     nk_engine *e;
     nk_buf b;
@@ -561,8 +577,10 @@ static nk_code parquet_groups(nk_session *s, const nk_files *files, const nk_typ
     if (files->n == 1)
         return NK_OK;
     nk_buf_init(&b, 64 << 20);
-    (void)nk_buf_puts(&b, "SELECT file_name, md5(string_agg(concat_ws('|', name, type, repetition_type, num_children, "
-                          "converted_type, scale, precision, logical_type), ',')) FROM parquet_schema(");
+    (void)nk_buf_puts(
+        &b, "SELECT file_name, md5(string_agg(concat_ws('|', name, type, repetition_type, "
+            "num_children, "
+            "converted_type, scale, precision, logical_type), ',')) FROM parquet_schema(");
     sql_files(&b, files);
     (void)nk_buf_puts(&b, ") GROUP BY file_name");
     nk_code rc = nk_buf_check(&b, err);
@@ -590,8 +608,8 @@ static nk_code parquet_groups(nk_session *s, const nk_files *files, const nk_typ
     return rc;
 }
 
-static nk_code parquet_source(nk_session *s, nk_source *src, const nk_files *files, const nk_type *wanted,
-                              nk_err *err)
+static nk_code parquet_source(nk_session *s, nk_source *src, const nk_files *files,
+                              const nk_type *wanted, nk_err *err)
 {
     nk_scan *scan = &src->scan;
     const nk_type **types = NK_NEWN(s->arena, const nk_type *, files->n + 1);
@@ -619,7 +637,8 @@ static nk_code parquet_source(nk_session *s, nk_source *src, const nk_files *fil
             while (at < files->n && !nk_str_eq(files->v[at].uri, scan->parts[p].files[k]))
                 at++;
             if (at == files->n) /* parts keep the order within, not between */
-                for (at = 0; at < files->n && !nk_str_eq(files->v[at].uri, scan->parts[p].files[k]);)
+                for (at = 0;
+                     at < files->n && !nk_str_eq(files->v[at].uri, scan->parts[p].files[k]);)
                     at++;
             struct part *q = part_for(&b, scan->parts[p].values, at < files->n ? types[at] : NULL);
             nk_str *f = q ? nk_strs_add(&q->files, s->arena) : NULL;
@@ -643,7 +662,8 @@ static bool excluded(const nk_json *patterns, const nk_file *f)
 
 static nk_code direct_files(nk_session *s, const nk_node *n, nk_files *out, nk_err *err)
 {
-    const nk_json *paths = nk_json_get(n->options, "Paths"), *not_these = nk_json_get(n->options, "Exclusions");
+    const nk_json *paths = nk_json_get(n->options, "Paths"),
+                  *not_these = nk_json_get(n->options, "Exclusions");
     bool recurse = nk_json_bool(n->options, "Recurse", true);
     nk_files all = {0};
     for (const nk_json *p = paths->first; p; p = p->next)
@@ -658,9 +678,11 @@ static nk_code direct_files(nk_session *s, const nk_node *n, nk_files *out, nk_e
     }
     if (out->n)
         return NK_OK;
-    nk_fail(err, NK_E_NOT_FOUND, "there are no files under %.*s%s", NK_STR_ARG(paths->first ? paths->first->text : NK_STR("")),
+    nk_fail(err, NK_E_NOT_FOUND, "there are no files under %.*s%s",
+            NK_STR_ARG(paths->first ? paths->first->text : NK_STR("")),
             all.n ? " that are not excluded" : "");
-    return nk_hint(err, "check the path; files of 0 bytes and names that start with _ or . are left out");
+    return nk_hint(
+        err, "check the path; files of 0 bytes and names that start with _ or . are left out");
 }
 
 static nk_code direct_compression(const nk_node *n, nk_scan *scan, nk_err *err)
@@ -669,14 +691,16 @@ static nk_code direct_compression(const nk_node *n, nk_scan *scan, nk_err *err)
     if (!c.n || nk_str_is(c, "none") || nk_str_is(c, "uncompressed"))
         return NK_OK;
     if (!nk_str_is(c, "gzip") && !nk_str_is(c, "zstd"))
-        return nk_fail(err, NK_E_UNSUPPORTED, "CompressionType %.*s cannot be read yet", NK_STR_ARG(c));
+        return nk_fail(err, NK_E_UNSUPPORTED, "CompressionType %.*s cannot be read yet",
+                       NK_STR_ARG(c));
     scan->compression = c;
     return NK_OK;
 }
 
 static nk_code output_schema(nk_session *s, const nk_node *n, const nk_type **out, nk_err *err)
 {
-    const nk_json *columns = nk_json_get(nk_json_at(nk_json_get(n->options, "OutputSchemas"), 0), "Columns");
+    const nk_json *columns =
+        nk_json_get(nk_json_at(nk_json_get(n->options, "OutputSchemas"), 0), "Columns");
     *out = NULL;
     if (!columns || !columns->count)
         return NK_OK;
@@ -687,8 +711,10 @@ static nk_code output_schema(nk_session *s, const nk_node *n, const nk_type **ou
     for (const nk_json *c = columns->first; c; c = c->next, k++) {
         nk_str t = nk_json_str(c, "GlueStudioType");
         f[k].name = nk_json_str(c, "Name");
-        NK_TRY(nk_type_parse(nk_json_str(c, "Type").n ? nk_json_str(c, "Type") : t.n ? t : NK_STR("string"), s->arena,
-                             &f[k].type, err));
+        NK_TRY(nk_type_parse(nk_json_str(c, "Type").n ? nk_json_str(c, "Type")
+                             : t.n                    ? t
+                                                      : NK_STR("string"),
+                             s->arena, &f[k].type, err));
     }
     *out = nk_type_struct(s->arena, f, k);
     return *out ? NK_OK : oom(err);
@@ -733,7 +759,8 @@ static nk_code direct_source(nk_session *s, nk_source *src, const nk_node *n, nk
 
 /* ---- catalogue tables ---- */
 
-nk_code nk_table_type(const nk_json *table, nk_arena *a, const nk_type **columns, const nk_type **keys, nk_err *err)
+nk_code nk_table_type(const nk_json *table, nk_arena *a, const nk_type **columns,
+                      const nk_type **keys, nk_err *err)
 {
     const nk_json *lists[] = {nk_json_get(nk_json_get(table, "StorageDescriptor"), "Columns"),
                               nk_json_get(table, "PartitionKeys")};
@@ -760,8 +787,8 @@ nk_code nk_table_type(const nk_json *table, nk_arena *a, const nk_type **columns
 }
 
 /* Pages through GetPartitions; adds each partition's files. */
-static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n, const nk_type *keys, nk_files *files,
-                                nk_err *err)
+static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n,
+                                const nk_type *keys, nk_files *files, nk_err *err)
 {
     nk_scan *scan = &src->scan;
     part_builder b = {.s = s, .scan = scan};
@@ -795,7 +822,8 @@ static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n,
             if (!v)
                 return oom(err);
             size_t k = 0;
-            for (const nk_json *x = values ? values->first : NULL; x && k < keys->nfields; x = x->next, k++)
+            for (const nk_json *x = values ? values->first : NULL; x && k < keys->nfields;
+                 x = x->next, k++)
                 v[k] = nk_str_is(x->text, "__HIVE_DEFAULT_PARTITION__") ? NK_STR_NULL : x->text;
             size_t from = files->n;
             rc = location.n ? nk_session_list(s, location, true, files, err) : NK_OK;
@@ -816,12 +844,14 @@ static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n,
 
 static nk_code table_csv(nk_scan *scan, const nk_json *table, nk_err *err)
 {
-    const nk_json *sd = nk_json_get(table, "StorageDescriptor"), *serde = nk_json_get(sd, "SerdeInfo");
+    const nk_json *sd = nk_json_get(table, "StorageDescriptor"),
+                  *serde = nk_json_get(sd, "SerdeInfo");
     const nk_json *sp = nk_json_get(serde, "Parameters"), *tp = nk_json_get(table, "Parameters"),
                   *dp = nk_json_get(sd, "Parameters");
     nk_str lib = nk_json_str(serde, "SerializationLibrary");
     bool open = nk_str_find(lib, NK_STR("OpenCSVSerde")) >= 0;
-    nk_str sep = nk_json_str(sp, "separatorChar"), quote = nk_json_str(sp, "quoteChar"), esc = nk_json_str(sp, "escapeChar");
+    nk_str sep = nk_json_str(sp, "separatorChar"), quote = nk_json_str(sp, "quoteChar"),
+           esc = nk_json_str(sp, "escapeChar");
     if (!sep.n)
         sep = nk_json_str(sp, "field.delim");
     if (!sep.n)
@@ -871,8 +901,8 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
     const nk_json *table;
     const nk_type *columns, *keys, *seen;
     nk_files files = {0};
-    NK_TRY(nk_session_table(s, nk_json_str(n->options, "Database"), nk_json_str(n->options, "Table"), s->arena, &table,
-                            err));
+    NK_TRY(nk_session_table(s, nk_json_str(n->options, "Database"),
+                            nk_json_str(n->options, "Table"), s->arena, &table, err));
     NK_TRY(nk_table_type(table, s->arena, &columns, &keys, err));
     nk_str format = table_format(table);
     nk_str location = nk_json_str(nk_json_get(table, "StorageDescriptor"), "Location");
@@ -963,8 +993,9 @@ static nk_code map_create(void *arg, nk_session *s, nk_str sql, nk_err *err)
     nk_engine *e;
     NK_TRY(nk_session_engine(s, &e, err));
     nk_buf_init(&b, sql.n + (1 << 20));
-    (void)nk_buf_printf(&b, "CREATE OR REPLACE TABLE %.*s AS SELECT json FROM (SELECT %.*s(t) AS json FROM (\n",
-                        NK_STR_ARG(m->table), NK_STR_ARG(m->function));
+    (void)nk_buf_printf(
+        &b, "CREATE OR REPLACE TABLE %.*s AS SELECT json FROM (SELECT %.*s(t) AS json FROM (\n",
+        NK_STR_ARG(m->table), NK_STR_ARG(m->function));
     (void)nk_buf_str(&b, sql);
     (void)nk_buf_puts(&b, "\n) AS t) AS u WHERE json IS NOT NULL");
     nk_code rc = nk_buf_check(&b, err);
@@ -974,7 +1005,8 @@ static nk_code map_create(void *arg, nk_session *s, nk_str sql, nk_err *err)
     return rc;
 }
 
-/* A column that the function passed on keeps its type where its values, as JSON, can be read as such. */
+/* A column that the function passed on keeps its type where its values, as JSON, can be read as
+ * such. */
 static const nk_type *kept_type(const nk_type *in, const nk_type *seen)
 {
     if (seen->kind == NK_T_NULL)
@@ -1025,8 +1057,8 @@ static nk_code map_source(nk_session *s, nk_source *src, const nk_node *n, nk_er
 
 /* ---- the host's side ---- */
 
-nk_code nk_session_scan(void *arg, nk_plan *p, const nk_node *n, bool exact, nk_arena *a, const nk_scan **out,
-                        nk_err *err)
+nk_code nk_session_scan(void *arg, nk_plan *p, const nk_node *n, bool exact, nk_arena *a,
+                        const nk_scan **out, nk_err *err)
 {
     nk_session *s = arg;
     nk_source *src = source_of(s, n);
@@ -1054,7 +1086,8 @@ nk_code nk_session_scan(void *arg, nk_plan *p, const nk_node *n, bool exact, nk_
 }
 
 /* What a column becomes, given the kinds of all its cells. */
-static const nk_type *by_kinds(nk_session *s, const nk_source *src, const nk_type *t, uint32_t kinds)
+static const nk_type *by_kinds(nk_session *s, const nk_source *src, const nk_type *t,
+                               uint32_t kinds)
 {
     const nk_type *alts[8];
     size_t n = 0;
@@ -1082,7 +1115,8 @@ static const nk_type *by_kinds(nk_session *s, const nk_source *src, const nk_typ
 }
 
 /* Reads all converted columns of a CSV source once and settles their types. */
-static nk_code observe_csv(nk_session *s, nk_source *src, const nk_node *n, bool *changed, nk_err *err)
+static nk_code observe_csv(nk_session *s, nk_source *src, const nk_node *n, bool *changed,
+                           nk_err *err)
 {
     nk_scan *scan = &src->scan;
     nk_engine *e;
@@ -1102,7 +1136,8 @@ static nk_code observe_csv(nk_session *s, nk_source *src, const nk_node *n, bool
         src->cells[i]->kinds = 0;
         (void)nk_buf_puts(&b, ", count(\"");
         for (size_t k = 0; k < scan->type->fields[i].name.n; k++)
-            (void)nk_buf_printf(&b, scan->type->fields[i].name.p[k] == '"' ? "\"%c" : "%c", scan->type->fields[i].name.p[k]);
+            (void)nk_buf_printf(&b, scan->type->fields[i].name.p[k] == '"' ? "\"%c" : "%c",
+                                scan->type->fields[i].name.p[k]);
         (void)nk_buf_puts(&b, "\")");
         columns++;
     }
@@ -1153,7 +1188,8 @@ static nk_code learn_one(nk_session *s, const nk_node *n, bool ragged, bool *lea
     if (src->exact)
         return NK_OK;
     nk_code rc = observe_csv(s, src, n, &changed, err);
-    if (rc == NK_E_INVALID && err && strstr(err->msg, "Expected Number of Columns") && !src->lenient) {
+    if (rc == NK_E_INVALID && err && strstr(err->msg, "Expected Number of Columns") &&
+        !src->lenient) {
         src->lenient = src->scan.lenient = true;
         changed = true;
         rc = observe_csv(s, src, n, &changed, err);
@@ -1166,7 +1202,8 @@ nk_code nk_session_learn(nk_session *s, const nk_node *n, bool ragged, bool *lea
 {
     if (n->kind->role == NK_NODE_SOURCE)
         return learn_one(s, n, ragged, learnt, err);
-    if (nk_str_is(nk_str_c(n->kind->name), "PyMap")) /* its rows are kept: what is above was settled for them */
+    if (nk_str_is(nk_str_c(n->kind->name),
+                  "PyMap")) /* its rows are kept: what is above was settled for them */
         return NK_OK;
     for (size_t i = 0; i < n->ninputs; i++)
         NK_TRY(nk_session_learn(s, n->inputs[i], ragged, learnt, err));

@@ -23,8 +23,8 @@ static const char *setting_c(const nk_session *s, const char *name, const char *
     return v.p ? nk_str_dup(s->arena, v).p : NULL;
 }
 
-static nk_code host_probe(void *arg, nk_str sql, nk_arena *a, nk_str **values, size_t *rows, size_t *columns,
-                          nk_err *err)
+static nk_code host_probe(void *arg, nk_str sql, nk_arena *a, nk_str **values, size_t *rows,
+                          size_t *columns, nk_err *err)
 {
     nk_engine *e;
     NK_TRY(nk_session_engine(arg, &e, err));
@@ -126,14 +126,16 @@ nk_code nk_session_s3(nk_session *s, nk_s3 **out, nk_err *err)
             nk_fail(err, NK_E_UNAVAILABLE, "an s3:// path is used, but no S3 endpoint is set");
             return nk_hint(err, "run it under `nikawa serve`, or give s3_endpoint");
         }
-        NK_TRY(nk_s3_client_create(endpoint, setting_c(s, "region", NULL), setting_c(s, "s3_access_key", "access_key"),
+        NK_TRY(nk_s3_client_create(endpoint, setting_c(s, "region", NULL),
+                                   setting_c(s, "s3_access_key", "access_key"),
                                    setting_c(s, "s3_secret_key", "secret_key"), &s->s3, err));
     }
     *out = s->s3;
     return NK_OK;
 }
 
-nk_code nk_session_glue(nk_session *s, const char *op, nk_str body, const nk_json **reply, nk_arena *a, nk_err *err)
+nk_code nk_session_glue(nk_session *s, const char *op, nk_str body, const nk_json **reply,
+                        nk_arena *a, nk_err *err)
 {
     nk_str text;
     nk_json *j;
@@ -144,7 +146,8 @@ nk_code nk_session_glue(nk_session *s, const char *op, nk_str body, const nk_jso
                            .secret_key = setting_c(s, "secret_key", NULL)};
         if (!c.endpoint) {
             nk_fail(err, NK_E_UNAVAILABLE, "the catalogue is asked for, but no server is known");
-            return nk_hint(err, "start `nikawa serve`, and give endpoint, access_key and secret_key");
+            return nk_hint(err,
+                           "start `nikawa serve`, and give endpoint, access_key and secret_key");
         }
         NK_TRY(nk_aws_client_create(&c, &s->aws, err));
     }
@@ -154,7 +157,8 @@ nk_code nk_session_glue(nk_session *s, const char *op, nk_str body, const nk_jso
     return NK_OK;
 }
 
-nk_code nk_session_table(void *arg, nk_str database, nk_str table, nk_arena *a, const nk_json **out, nk_err *err)
+nk_code nk_session_table(void *arg, nk_str database, nk_str table, nk_arena *a, const nk_json **out,
+                         nk_err *err)
 {
     nk_buf b;
     const nk_json *reply;
@@ -173,8 +177,8 @@ nk_code nk_session_table(void *arg, nk_str database, nk_str table, nk_arena *a, 
     return rc;
 }
 
-nk_code nk_session_callable(nk_session *s, nk_rows_bool_fn bools, nk_rows_text_fn texts, void *arg, int64_t *number,
-                            nk_err *err)
+nk_code nk_session_callable(nk_session *s, nk_rows_bool_fn bools, nk_rows_text_fn texts, void *arg,
+                            int64_t *number, nk_err *err)
 {
     nk_callable *c = nk_callables_add(&s->callables, s->arena);
     if (!c)
@@ -184,7 +188,8 @@ nk_code nk_session_callable(nk_session *s, nk_rows_bool_fn bools, nk_rows_text_f
     return NK_OK;
 }
 
-nk_code nk_session_arrow_in(nk_session *s, struct ArrowArrayStream *stream, int64_t *number, nk_err *err)
+nk_code nk_session_arrow_in(nk_session *s, struct ArrowArrayStream *stream, int64_t *number,
+                            nk_err *err)
 {
     nk_stream **p = nk_streams_add(&s->streams, s->arena);
     if (!p || !(*p = NK_NEW(s->arena, nk_stream)))
@@ -197,7 +202,8 @@ nk_code nk_session_arrow_in(nk_session *s, struct ArrowArrayStream *stream, int6
 
 /* ---- attempts ---- */
 
-/* Python filters see every value's type, so that a function is not called on rows that turn out to be others. */
+/* Python filters see every value's type, so that a function is not called on rows that turn out to
+ * be others. */
 static nk_code register_filters(nk_session *s, const nk_node *n, nk_err *err)
 {
     nk_engine *e;
@@ -230,7 +236,8 @@ static nk_code register_filters(nk_session *s, const nk_node *n, nk_err *err)
     return NK_OK;
 }
 
-nk_code nk_session_attempt(nk_session *s, const nk_node *n, nk_attempt_fn fn, void *arg, nk_err *err)
+nk_code nk_session_attempt(nk_session *s, const nk_node *n, nk_attempt_fn fn, void *arg,
+                           nk_err *err)
 {
     nk_err own = NK_ERR_INIT;
     nk_code rc = NK_OK;
@@ -244,7 +251,8 @@ nk_code nk_session_attempt(nk_session *s, const nk_node *n, nk_attempt_fn fn, vo
         if (rc == NK_OK)
             rc = fn(arg, s, nk_buf_view(&b), &own);
         nk_buf_free(&b);
-        bool learnt = false, ragged = rc == NK_E_INVALID && strstr(own.msg, "Expected Number of Columns");
+        bool learnt = false,
+             ragged = rc == NK_E_INVALID && strstr(own.msg, "Expected Number of Columns");
         if (rc != NK_E_CONDITION && !ragged)
             break;
         nk_err inner = NK_ERR_INIT;
@@ -310,8 +318,8 @@ static nk_code run_rows(void *arg, nk_session *s, nk_str sql, nk_err *err)
     return rc;
 }
 
-nk_code nk_session_rows(nk_session *s, const nk_node *n, int64_t limit, nk_result **out, const nk_type **type,
-                        nk_err *err)
+nk_code nk_session_rows(nk_session *s, const nk_node *n, int64_t limit, nk_result **out,
+                        const nk_type **type, nk_err *err)
 {
     rows_call r = {.limit = limit};
     NK_TRY(nk_session_attempt(s, n, run_rows, &r, err));
@@ -340,7 +348,8 @@ nk_code nk_session_sql(nk_session *s, const nk_node *n, nk_str dialect, nk_buf *
 {
     const nk_dialect *d = nk_dialect_find(dialect);
     if (!d)
-        return nk_fail(err, NK_E_UNSUPPORTED, "there is no SQL dialect \"%.*s\"", NK_STR_ARG(dialect));
+        return nk_fail(err, NK_E_UNSUPPORTED, "there is no SQL dialect \"%.*s\"",
+                       NK_STR_ARG(dialect));
     NK_TRY(register_filters(s, n, err));
     return nk_plan_sql(n, d, out, err);
 }
@@ -354,7 +363,8 @@ NK_LIST(table_refs, table_ref);
 
 static bool name_char(char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || (c & 0x80);
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           (c & 0x80);
 }
 
 /* A name at q[*i]: plain or in double or back quotes; false when there is none. */
@@ -378,7 +388,8 @@ static bool read_name(nk_session *s, nk_str q, size_t *i, nk_str *out)
     return out->n > 0;
 }
 
-/* Names that follow FROM, JOIN or a comma in a FROM list. Those that are no tables of the catalogue stay as they are. */
+/* Names that follow FROM, JOIN or a comma in a FROM list. Those that are no tables of the catalogue
+ * stay as they are. */
 static nk_code find_tables(nk_session *s, nk_str q, nk_str db, table_refs *out, nk_err *err)
 {
     bool expect = false, list = false;
@@ -441,8 +452,9 @@ static nk_code find_tables(nk_session *s, nk_str q, nk_str db, table_refs *out, 
             list = true;
             list_depth = depth;
         } else if (!quoted && depth == list_depth &&
-                   (nk_str_ieq(w, NK_STR("where")) || nk_str_ieq(w, NK_STR("group")) || nk_str_ieq(w, NK_STR("order")) ||
-                    nk_str_ieq(w, NK_STR("select")) || nk_str_ieq(w, NK_STR("limit")) || nk_str_ieq(w, NK_STR("on")))) {
+                   (nk_str_ieq(w, NK_STR("where")) || nk_str_ieq(w, NK_STR("group")) ||
+                    nk_str_ieq(w, NK_STR("order")) || nk_str_ieq(w, NK_STR("select")) ||
+                    nk_str_ieq(w, NK_STR("limit")) || nk_str_ieq(w, NK_STR("on")))) {
             list = false;
         }
     }
@@ -470,7 +482,8 @@ static nk_code make_view(nk_session *s, const table_ref *t, nk_str db, nk_err *e
     nk_jw_kstr(&w, "Database", database);
     nk_jw_kstr(&w, "Table", t->table);
     nk_jw_object_end(&w);
-    nk_code rc = nk_plan_node(s->plan, NK_STR("CatalogSource"), t->table, nk_buf_view(&o), NULL, 0, &n, err);
+    nk_code rc =
+        nk_plan_node(s->plan, NK_STR("CatalogSource"), t->table, nk_buf_view(&o), NULL, 0, &n, err);
     nk_buf_free(&o);
     NK_TRY(rc);
     NK_TRY(nk_session_engine(s, &e, err));
@@ -488,7 +501,8 @@ static nk_code make_view(nk_session *s, const table_ref *t, nk_str db, nk_err *e
     put_ident(&b, t->table);
     (void)nk_buf_puts(&b, " AS\n");
     const nk_type *type;
-    rc = nk_node_schema(n, true, &type, err); /* a query has no second chance: look at all values first */
+    rc = nk_node_schema(n, true, &type,
+                        err); /* a query has no second chance: look at all values first */
     nk_plan_forget(s->plan);
     if (rc == NK_OK)
         rc = nk_plan_sql(n, nk_dialect_duckdb(), &b, err);
@@ -500,7 +514,8 @@ static nk_code make_view(nk_session *s, const table_ref *t, nk_str db, nk_err *e
     return rc;
 }
 
-nk_code nk_session_query(nk_session *s, nk_str sql, nk_str default_database, nk_result **out, nk_err *err)
+nk_code nk_session_query(nk_session *s, nk_str sql, nk_str default_database, nk_result **out,
+                         nk_err *err)
 {
     table_refs refs = {0};
     nk_engine *e;

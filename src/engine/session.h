@@ -1,5 +1,5 @@
-/* A session: one run's plan, engine, lake and catalogue together. This is what workers, `nikawa sql` and the
- * Python extension drive. One thread at a time, but for nk_session_interrupt. */
+/* A session: one run's plan, engine, lake and catalogue together. This is what workers, `nikawa
+ * sql` and the Python extension drive. One thread at a time, but for nk_session_interrupt. */
 #ifndef NK_SESSION_H
 #define NK_SESSION_H
 
@@ -8,8 +8,9 @@
 
 typedef struct nk_session nk_session;
 
-/* settings: a JSON object; all members are optional: endpoint, region, access_key, secret_key, s3_endpoint,
- * s3_access_key, s3_secret_key, temp_dir, memory_limit_bytes, threads, account_id, extension_dir. */
+/* settings: a JSON object; all members are optional: endpoint, region, access_key, secret_key,
+ * s3_endpoint, s3_access_key, s3_secret_key, temp_dir, memory_limit_bytes, threads, account_id,
+ * extension_dir. */
 nk_code nk_session_open(nk_str settings, nk_session **out, nk_err *err) NK_MUST;
 void nk_session_close(nk_session *s); /* NULL is fine */
 nk_plan *nk_session_plan(nk_session *s);
@@ -18,26 +19,32 @@ nk_code nk_session_engine(nk_session *s, nk_engine **out, nk_err *err) NK_MUST;
 void nk_session_interrupt(nk_session *s);
 
 /* Every value is looked at once, so that each choice shows. */
-nk_code nk_session_schema(nk_session *s, const nk_node *n, const nk_type **out, nk_err *err) NK_MUST;
+nk_code nk_session_schema(nk_session *s, const nk_node *n, const nk_type **out,
+                          nk_err *err) NK_MUST;
 nk_code nk_session_count(nk_session *s, const nk_node *n, int64_t *out, nk_err *err) NK_MUST;
-/* The node's rows (limit < 0: all) and, in *type, their struct type with choices (the result's own type has structs in
- * their place). */
+/* The node's rows (limit < 0: all) and, in *type, their struct type with choices (the result's own
+ * type has structs in their place). */
 nk_code nk_session_rows(nk_session *s, const nk_node *n, int64_t limit, nk_result **out,
                         const nk_type **type, nk_err *err) NK_MUST;
-nk_code nk_session_arrow(nk_session *s, const nk_node *n, struct ArrowArrayStream *out, nk_err *err) NK_MUST;
+nk_code nk_session_arrow(nk_session *s, const nk_node *n, struct ArrowArrayStream *out,
+                         nk_err *err) NK_MUST;
 /* Runs a target: {"rows":…,"files":[…],"bytes":…,"partitions":[[…],…],"path":…}. */
 nk_code nk_session_run(nk_session *s, const nk_node *n, nk_buf *json, nk_err *err) NK_MUST;
 /* The statement the node's rows come from, as it would run now. */
-nk_code nk_session_sql(nk_session *s, const nk_node *n, nk_str dialect, nk_buf *out, nk_err *err) NK_MUST;
+nk_code nk_session_sql(nk_session *s, const nk_node *n, nk_str dialect, nk_buf *out,
+                       nk_err *err) NK_MUST;
 
-/* Row functions for PyFilter and PyMap: bools or texts (JSON objects, p NULL drops the row). The number goes into
- * the node's "callable". arg is borrowed. */
+/* Row functions for PyFilter and PyMap: bools or texts (JSON objects, p NULL drops the row). The
+ * number goes into the node's "callable". arg is borrowed. */
 nk_code nk_session_callable(nk_session *s, nk_rows_bool_fn bools, nk_rows_text_fn texts, void *arg,
                             int64_t *number, nk_err *err) NK_MUST;
 /* Takes a stream for an ArrowSource's "stream"; it is read when its rows are first wanted. */
-nk_code nk_session_arrow_in(nk_session *s, struct ArrowArrayStream *stream, int64_t *number, nk_err *err) NK_MUST;
+nk_code nk_session_arrow_in(nk_session *s, struct ArrowArrayStream *stream, int64_t *number,
+                            nk_err *err) NK_MUST;
 
-/* A query over tables named database.table of the catalogue (or a name alone with default_database). */
-nk_code nk_session_query(nk_session *s, nk_str sql, nk_str default_database, nk_result **out, nk_err *err) NK_MUST;
+/* A query over tables named database.table of the catalogue (or a name alone with
+ * default_database). */
+nk_code nk_session_query(nk_session *s, nk_str sql, nk_str default_database, nk_result **out,
+                         nk_err *err) NK_MUST;
 
 #endif

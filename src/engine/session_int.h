@@ -12,9 +12,9 @@
 typedef struct nk_source {
     nk_scan scan;
     bool built, exact, lenient;
-    unsigned version;   /* of the view's name: functions cannot be redefined */
-    nk_cells **cells;   /* one a column of scan.type; NULL where nothing is converted */
-    bool declared;      /* types come from the catalogue: they are not widened */
+    unsigned version; /* of the view's name: functions cannot be redefined */
+    nk_cells **cells; /* one a column of scan.type; NULL where nothing is converted */
+    bool declared;    /* types come from the catalogue: they are not widened */
 } nk_source;
 
 typedef struct nk_callable {
@@ -46,37 +46,42 @@ struct nk_session {
 };
 
 typedef struct nk_file {
-    nk_str uri;  /* s3://… or a path */
-    nk_str rel;  /* below its base, for partitions and exclusions */
+    nk_str uri; /* s3://… or a path */
+    nk_str rel; /* below its base, for partitions and exclusions */
     uint64_t size;
 } nk_file;
 NK_LIST(nk_files, nk_file);
 
 nk_code nk_session_s3(nk_session *s, nk_s3 **out, nk_err *err);
-nk_code nk_session_glue(nk_session *s, const char *op, nk_str body, const nk_json **reply, nk_arena *a,
-                        nk_err *err);
+nk_code nk_session_glue(nk_session *s, const char *op, nk_str body, const nk_json **reply,
+                        nk_arena *a, nk_err *err);
 nk_str nk_session_setting(const nk_session *s, const char *name);
 
-/* Files under a path (s3://bucket/prefix, file:///…, /…): hidden and empty ones left out, in order. */
+/* Files under a path (s3://bucket/prefix, file:///…, /…): hidden and empty ones left out, in order.
+ */
 nk_code nk_session_list(nk_session *s, nk_str path, bool recurse, nk_files *out, nk_err *err);
 /* The first max bytes of a file as stored, or decompressed when it is gzip. */
-nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool gunzip, nk_buf *out, nk_err *err);
+nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool gunzip, nk_buf *out,
+                        nk_err *err);
 nk_code nk_session_delete(nk_session *s, nk_str uri, nk_err *err);
 
 /* plan host */
-nk_code nk_session_scan(void *arg, nk_plan *p, const nk_node *n, bool exact, nk_arena *a, const nk_scan **out,
-                        nk_err *err);
+nk_code nk_session_scan(void *arg, nk_plan *p, const nk_node *n, bool exact, nk_arena *a,
+                        const nk_scan **out, nk_err *err);
 nk_code nk_session_table(void *arg, nk_str database, nk_str table, nk_arena *a, const nk_json **out,
                          nk_err *err);
-/* After a statement failed on a value or a row's length: looks at what the sources below n hold. False: nothing new. */
+/* After a statement failed on a value or a row's length: looks at what the sources below n hold.
+ * False: nothing new. */
 nk_code nk_session_learn(nk_session *s, const nk_node *n, bool ragged, bool *learnt, nk_err *err);
 /* Names and types of columns of a catalogue table, partition keys last. */
-nk_code nk_table_type(const nk_json *table, nk_arena *a, const nk_type **columns, const nk_type **keys, nk_err *err);
+nk_code nk_table_type(const nk_json *table, nk_arena *a, const nk_type **columns,
+                      const nk_type **keys, nk_err *err);
 
 bool nk_glob(nk_str pattern, nk_str text);
 
 /* Builds the SQL of n and hands it to fn, again after having learnt something of the data. */
 typedef nk_code (*nk_attempt_fn)(void *arg, nk_session *s, nk_str sql, nk_err *err);
-nk_code nk_session_attempt(nk_session *s, const nk_node *n, nk_attempt_fn fn, void *arg, nk_err *err);
+nk_code nk_session_attempt(nk_session *s, const nk_node *n, nk_attempt_fn fn, void *arg,
+                           nk_err *err);
 
 #endif

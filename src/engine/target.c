@@ -18,13 +18,13 @@ NK_LIST(writtens, written);
 typedef struct target {
     nk_session *s;
     const nk_node *n;
-    nk_str path;      /* ends with / */
-    nk_str format;    /* parquet, csv, json */
+    nk_str path;   /* ends with / */
+    nk_str format; /* parquet, csv, json */
     nk_str compression;
     const nk_type *type;
     nk_str *keys;
     size_t nkeys;
-    nk_str run;       /* run-<milliseconds>, unique to this run */
+    nk_str run; /* run-<milliseconds>, unique to this run */
     char separator, quote;
     bool header;
     int64_t files_wanted;
@@ -57,20 +57,32 @@ static nk_code check_compression(target *t, nk_err *err)
     static const struct {
         const char *format, *name, *engine;
     } codecs[] = {
-        {"parquet", "", "snappy"},       {"parquet", "snappy", "snappy"}, {"parquet", "gzip", "gzip"},
-        {"parquet", "zstd", "zstd"},     {"parquet", "lz4", "lz4_raw"},   {"parquet", "brotli", "brotli"},
-        {"parquet", "uncompressed", "uncompressed"}, {"parquet", "none", "uncompressed"},
-        {"csv", "", "none"},  {"csv", "none", "none"},  {"csv", "uncompressed", "none"},  {"csv", "gzip", "gzip"},
-        {"csv", "zstd", "zstd"}, {"json", "", "none"}, {"json", "none", "none"}, {"json", "uncompressed", "none"},
-        {"json", "gzip", "gzip"}, {"json", "zstd", "zstd"},
+        {"parquet", "", "snappy"},
+        {"parquet", "snappy", "snappy"},
+        {"parquet", "gzip", "gzip"},
+        {"parquet", "zstd", "zstd"},
+        {"parquet", "lz4", "lz4_raw"},
+        {"parquet", "brotli", "brotli"},
+        {"parquet", "uncompressed", "uncompressed"},
+        {"parquet", "none", "uncompressed"},
+        {"csv", "", "none"},
+        {"csv", "none", "none"},
+        {"csv", "uncompressed", "none"},
+        {"csv", "gzip", "gzip"},
+        {"csv", "zstd", "zstd"},
+        {"json", "", "none"},
+        {"json", "none", "none"},
+        {"json", "uncompressed", "none"},
+        {"json", "gzip", "gzip"},
+        {"json", "zstd", "zstd"},
     };
     for (size_t i = 0; i < NK_COUNTOF(codecs); i++)
         if (nk_str_is(t->format, codecs[i].format) && nk_str_is(t->compression, codecs[i].name)) {
             t->compression = nk_str_c(codecs[i].engine);
             return NK_OK;
         }
-    return nk_fail(err, NK_E_UNSUPPORTED, "%.*s cannot be written with compression \"%.*s\"", NK_STR_ARG(t->format),
-                   NK_STR_ARG(t->compression));
+    return nk_fail(err, NK_E_UNSUPPORTED, "%.*s cannot be written with compression \"%.*s\"",
+                   NK_STR_ARG(t->format), NK_STR_ARG(t->compression));
 }
 
 static nk_code key_list(target *t, const nk_json *keys, nk_err *err)
@@ -87,14 +99,17 @@ static nk_code key_list(target *t, const nk_json *keys, nk_err *err)
             if (nk_str_ieq(t->type->fields[i].name, name))
                 f = &t->type->fields[i];
         if (!f)
-            return nk_fail(err, NK_E_INVALID, "partition key %.*s is no column of the data", NK_STR_ARG(name));
+            return nk_fail(err, NK_E_INVALID, "partition key %.*s is no column of the data",
+                           NK_STR_ARG(name));
         if (f->type->kind >= NK_T_ARRAY)
-            return nk_fail(err, NK_E_INVALID, "partition key %.*s is a %s; only plain values make folders",
+            return nk_fail(err, NK_E_INVALID,
+                           "partition key %.*s is a %s; only plain values make folders",
                            NK_STR_ARG(name), nk_type_glue_name(f->type));
         t->keys[t->nkeys++] = f->name;
     }
     if (t->nkeys && t->nkeys == t->type->nfields)
-        return nk_fail(err, NK_E_INVALID, "every column is a partition key: no data is left for the files");
+        return nk_fail(err, NK_E_INVALID,
+                       "every column is a partition key: no data is left for the files");
     return NK_OK;
 }
 
@@ -137,8 +152,8 @@ static nk_code set_path(target *t, nk_str path, nk_err *err)
 
 static void copy_options(const target *t, nk_buf *b)
 {
-    (void)nk_buf_printf(b, "FORMAT %.*s, COMPRESSION '%.*s', RETURN_FILES true", NK_STR_ARG(t->format),
-                        NK_STR_ARG(t->compression));
+    (void)nk_buf_printf(b, "FORMAT %.*s, COMPRESSION '%.*s', RETURN_FILES true",
+                        NK_STR_ARG(t->format), NK_STR_ARG(t->compression));
     if (nk_str_is(t->format, "csv")) {
         char d[2] = {t->separator, 0}, q[2] = {t->quote, 0};
         (void)nk_buf_printf(b, ", HEADER %s, DELIM ", t->header ? "true" : "false");
@@ -157,8 +172,12 @@ static const char *extension(const target *t)
                : nk_str_is(t->compression, "snappy")     ? ".snappy.parquet"
                                                          : ".parquet";
     if (nk_str_is(t->format, "csv"))
-        return nk_str_is(t->compression, "gzip") ? ".csv.gz" : nk_str_is(t->compression, "zstd") ? ".csv.zst" : ".csv";
-    return nk_str_is(t->compression, "gzip") ? ".json.gz" : nk_str_is(t->compression, "zstd") ? ".json.zst" : ".json";
+        return nk_str_is(t->compression, "gzip")   ? ".csv.gz"
+               : nk_str_is(t->compression, "zstd") ? ".csv.zst"
+                                                   : ".csv";
+    return nk_str_is(t->compression, "gzip")   ? ".json.gz"
+           : nk_str_is(t->compression, "zstd") ? ".json.zst"
+                                               : ".json";
 }
 
 /* Files that an attempt which failed has left behind. */
@@ -181,7 +200,8 @@ static nk_str percent_decoded(nk_arena *a, nk_str s)
         return s;
     for (size_t i = 0; i < s.n; i++) {
         char hex[3] = {i + 2 < s.n ? s.p[i + 1] : 'x', i + 2 < s.n ? s.p[i + 2] : 'x', 0};
-        if (s.p[i] == '%' && strspn(hex, "0123456789abcdefABCDEF") == 2 && sscanf(hex, "%x", &v) == 1) {
+        if (s.p[i] == '%' && strspn(hex, "0123456789abcdefABCDEF") == 2 &&
+            sscanf(hex, "%x", &v) == 1) {
             p[n++] = (char)v;
             i += 2;
         } else {
@@ -226,7 +246,8 @@ static nk_code run_copy(target *t, nk_str sql, nk_err *err)
     return rc;
 }
 
-/* Columns in the target's form: what a format cannot hold is put as that format's writers put it. */
+/* Columns in the target's form: what a format cannot hold is put as that format's writers put it.
+ */
 static nk_code target_columns(target *t, nk_buf *b, nk_err *err)
 {
     bool json = nk_str_is(t->format, "json"), csv = nk_str_is(t->format, "csv");
@@ -248,9 +269,10 @@ static nk_code target_columns(target *t, nk_buf *b, nk_err *err)
             put_ident(b, f->name);
             continue;
         }
-        if (csv && (f->type->kind == NK_T_ARRAY || f->type->kind == NK_T_MAP || f->type->kind == NK_T_STRUCT)) {
-            nk_fail(err, NK_E_INVALID, "column %.*s is a %s, which CSV cannot hold", NK_STR_ARG(f->name),
-                    nk_type_glue_name(f->type));
+        if (csv && (f->type->kind == NK_T_ARRAY || f->type->kind == NK_T_MAP ||
+                    f->type->kind == NK_T_STRUCT)) {
+            nk_fail(err, NK_E_INVALID, "column %.*s is a %s, which CSV cannot hold",
+                    NK_STR_ARG(f->name), nk_type_glue_name(f->type));
             return nk_hint(err, "write JSON or Parquet, or flatten it with ApplyMapping");
         }
         put_ident(b, f->name);
@@ -353,8 +375,8 @@ static nk_code copy_once(target *t, nk_str sql, nk_err *err)
         }
         (void)nk_buf_puts(&b, "))");
     } else {
-        put_text(&b, nk_str_printf(t->s->arena, "%.*s%.*s-part-r-00000%s", NK_STR_ARG(t->path), NK_STR_ARG(t->run),
-                                   extension(t)));
+        put_text(&b, nk_str_printf(t->s->arena, "%.*s%.*s-part-r-00000%s", NK_STR_ARG(t->path),
+                                   NK_STR_ARG(t->run), extension(t)));
         (void)nk_buf_puts(&b, " (");
         copy_options(t, &b);
         (void)nk_buf_putc(&b, ')');
@@ -383,7 +405,8 @@ static nk_code write_attempt(void *arg, nk_session *s, nk_str sql, nk_err *err)
 
 /* ---- the catalogue ---- */
 
-static void storage_descriptor(target *t, nk_json_writer *w, nk_str location, const nk_json *old, bool with_columns)
+static void storage_descriptor(target *t, nk_json_writer *w, nk_str location, const nk_json *old,
+                               bool with_columns)
 {
     static const struct {
         const char *format, *input, *output, *serde;
@@ -392,7 +415,8 @@ static void storage_descriptor(target *t, nk_json_writer *w, nk_str location, co
          "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
          "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
         {"json", "org.apache.hadoop.mapred.TextInputFormat",
-         "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat", "org.openx.data.jsonserde.JsonSerDe"},
+         "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+         "org.openx.data.jsonserde.JsonSerDe"},
         {"csv", "org.apache.hadoop.mapred.TextInputFormat",
          "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
          "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"},
@@ -437,7 +461,8 @@ static void storage_descriptor(target *t, nk_json_writer *w, nk_str location, co
     nk_jw_kstr(w, "Location", location);
     nk_jw_kcstr(w, "InputFormat", serdes[k].input);
     nk_jw_kcstr(w, "OutputFormat", serdes[k].output);
-    nk_jw_kbool(w, "Compressed", !nk_str_is(t->compression, "none") && !nk_str_is(t->compression, "uncompressed"));
+    nk_jw_kbool(w, "Compressed",
+                !nk_str_is(t->compression, "none") && !nk_str_is(t->compression, "uncompressed"));
     nk_jw_key(w, NK_STR("SerdeInfo"));
     nk_jw_object(w);
     nk_jw_kcstr(w, "SerializationLibrary", serdes[k].serde);
@@ -501,7 +526,8 @@ static void table_input(target *t, nk_json_writer *w, nk_str name, const nk_json
     nk_jw_object_end(w);
 }
 
-static nk_code call_with_table(target *t, const char *op, nk_str database, nk_str table, const nk_json *old, nk_err *err)
+static nk_code call_with_table(target *t, const char *op, nk_str database, nk_str table,
+                               const nk_json *old, nk_err *err)
 {
     nk_buf b;
     const nk_json *reply;
@@ -597,13 +623,15 @@ static nk_code create_partitions(target *t, nk_str database, nk_str table, nk_er
         nk_jw_array_end(&w);
         nk_jw_object_end(&w);
         if (n)
-            rc = nk_session_glue(t->s, "BatchCreatePartition", nk_buf_view(&b), &reply, t->s->arena, err);
+            rc = nk_session_glue(t->s, "BatchCreatePartition", nk_buf_view(&b), &reply, t->s->arena,
+                                 err);
         nk_buf_free(&b);
         const nk_json *errors = rc == NK_OK && n ? nk_json_get(reply, "Errors") : NULL;
         for (const nk_json *x = errors ? errors->first : NULL; x && rc == NK_OK; x = x->next) {
             const nk_json *d = nk_json_get(x, "ErrorDetail");
             if (!nk_str_is(nk_json_str(d, "ErrorCode"), "AlreadyExistsException"))
-                rc = nk_fail(err, NK_E_INVALID, "a partition of %.*s.%.*s: %.*s", NK_STR_ARG(database), NK_STR_ARG(table),
+                rc = nk_fail(err, NK_E_INVALID, "a partition of %.*s.%.*s: %.*s",
+                             NK_STR_ARG(database), NK_STR_ARG(table),
                              NK_STR_ARG(nk_json_str(d, "ErrorMessage")));
         }
     }
@@ -619,19 +647,23 @@ static nk_code target_of_table(target *t, nk_err *err)
     const nk_json *table;
     const nk_json *o = t->n->options;
     const nk_type *columns, *keys;
-    NK_TRY(nk_session_table(t->s, nk_json_str(o, "Database"), nk_json_str(o, "Table"), t->s->arena, &table, err));
+    NK_TRY(nk_session_table(t->s, nk_json_str(o, "Database"), nk_json_str(o, "Table"), t->s->arena,
+                            &table, err));
     NK_TRY(nk_table_type(table, t->s->arena, &columns, &keys, err));
     const nk_json *sd = nk_json_get(table, "StorageDescriptor");
     nk_str format = nk_json_str(nk_json_get(table, "Parameters"), "classification");
     nk_str lib = nk_json_str(nk_json_get(sd, "SerdeInfo"), "SerializationLibrary");
-    t->format = nk_str_ieq(format, NK_STR("json")) || nk_str_find(lib, NK_STR("Json")) >= 0 ? NK_STR("json")
-                : nk_str_ieq(format, NK_STR("csv"))                                          ? NK_STR("csv")
+    t->format = nk_str_ieq(format, NK_STR("json")) || nk_str_find(lib, NK_STR("Json")) >= 0
+                    ? NK_STR("json")
+                : nk_str_ieq(format, NK_STR("csv")) ? NK_STR("csv")
                 : nk_str_ieq(format, NK_STR("parquet")) || nk_str_find(lib, NK_STR("arquet")) >= 0
                     ? NK_STR("parquet")
                     : NK_STR_NULL;
     if (!t->format.p)
-        return nk_fail(err, NK_E_UNSUPPORTED, "tables of the format \"%.*s\" cannot be written yet", NK_STR_ARG(format));
-    nk_str delim = nk_json_str(nk_json_get(nk_json_get(sd, "SerdeInfo"), "Parameters"), "field.delim");
+        return nk_fail(err, NK_E_UNSUPPORTED, "tables of the format \"%.*s\" cannot be written yet",
+                       NK_STR_ARG(format));
+    nk_str delim =
+        nk_json_str(nk_json_get(nk_json_get(sd, "SerdeInfo"), "Parameters"), "field.delim");
     if (delim.n)
         t->separator = delim.p[0];
     nk_str skip = nk_json_str(nk_json_get(table, "Parameters"), "skip.header.line.count");
@@ -650,7 +682,8 @@ static nk_code target_of_path(target *t, nk_err *err)
     if (!format.n || nk_str_is(format, "glueparquet"))
         format = NK_STR("parquet");
     if (!nk_str_is(format, "parquet") && !nk_str_is(format, "csv") && !nk_str_is(format, "json"))
-        return nk_fail(err, NK_E_UNSUPPORTED, "the format \"%.*s\" cannot be written yet", NK_STR_ARG(format));
+        return nk_fail(err, NK_E_UNSUPPORTED, "the format \"%.*s\" cannot be written yet",
+                       NK_STR_ARG(format));
     t->format = format;
     t->compression = nk_json_str(o, "Compression").n ? nk_json_str(o, "Compression") : NK_STR("");
     NK_TRY(key_list(t, nk_json_get(o, "PartitionKeys"), err));

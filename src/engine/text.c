@@ -53,8 +53,8 @@ static const double pow10_exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1
                                      1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                      1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* Digits[.digits][e[+-]digits]: exact by one division or multiplication when the mantissa is below 2^53 and the power
- * of ten small; strtod for the rest. */
+/* Digits[.digits][e[+-]digits]: exact by one division or multiplication when the mantissa is below
+ * 2^53 and the power of ten small; strtod for the rest. */
 static bool number(nk_str s, double *out)
 {
     size_t i = 0, digits = 0;
@@ -123,7 +123,8 @@ static bool word(nk_str s, const char *const *words, size_t n, size_t *which)
 /* NaN and infinities, any case. */
 static bool special(nk_str s, double *out)
 {
-    static const char *const names[] = {"nan", "infinity", "+infinity", "-infinity", "inf", "+inf", "-inf"};
+    static const char *const names[] = {"nan", "infinity", "+infinity", "-infinity",
+                                        "inf", "+inf",     "-inf"};
     size_t w;
     if (!s.n || s.n > 9 || digit(s.p[s.n - 1]) || !word(s, names, NK_COUNTOF(names), &w))
         return false;
@@ -141,7 +142,8 @@ bool nk_cell_bool(nk_str s, bool *out)
 {
     s = trim(s);
     *out = s.n == 4;
-    return (s.n == 4 && nk_str_ieq(s, NK_STR("true"))) || (s.n == 5 && nk_str_ieq(s, NK_STR("false")));
+    return (s.n == 4 && nk_str_ieq(s, NK_STR("true"))) ||
+           (s.n == 5 && nk_str_ieq(s, NK_STR("false")));
 }
 
 static int64_t days_from_civil(int64_t y, unsigned m, unsigned d)
@@ -180,8 +182,8 @@ bool nk_cell_date(nk_str s, int32_t *days)
 {
     unsigned y, m, d;
     s = trim(s);
-    if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-' || !digits(s, 0, 4, &y) || !digits(s, 5, 2, &m) ||
-        !digits(s, 8, 2, &d) || !civil_ok(y, m, d))
+    if (s.n != 10 || s.p[4] != '-' || s.p[7] != '-' || !digits(s, 0, 4, &y) ||
+        !digits(s, 5, 2, &m) || !digits(s, 8, 2, &d) || !civil_ok(y, m, d))
         return false;
     *days = (int32_t)days_from_civil(y, m, d);
     return true;
@@ -483,7 +485,8 @@ size_t nk_spark_double_text(double d, bool is_float, char *out, size_t cap)
             return (size_t)snprintf(out, cap, "%s0.%.*s%.*s", sign, -ex - 1, "000", n, dig);
         if (n <= ex + 1)
             return (size_t)snprintf(out, cap, "%s%.*s%.*s.0", sign, n, dig, ex + 1 - n, "0000000");
-        return (size_t)snprintf(out, cap, "%s%.*s.%.*s", sign, ex + 1, dig, n - ex - 1, dig + ex + 1);
+        return (size_t)snprintf(out, cap, "%s%.*s.%.*s", sign, ex + 1, dig, n - ex - 1,
+                                dig + ex + 1);
     }
     return (size_t)snprintf(out, cap, "%s%c.%.*sE%d", sign, dig[0], n > 1 ? n - 1 : 1,
                             n > 1 ? dig + 1 : "0", ex);

@@ -1,4 +1,5 @@
-/* Values from and to text: the crawler's strictness for cells, Spark's leniency for casts. No allocation. */
+/* Values from and to text: the crawler's strictness for cells, Spark's leniency for casts. No
+ * allocation. */
 #ifndef NK_ENGINE_TEXT_H
 #define NK_ENGINE_TEXT_H
 

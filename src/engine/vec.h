@@ -14,10 +14,10 @@ typedef struct nk_i128 {
     int64_t upper;
 } nk_i128;
 
-/* data by type->kind: BOOLEAN bool; BYTE/SHORT/INT/LONG int8_t…int64_t; FLOAT, DOUBLE; DECIMAL: integer of `width`
- * bytes, unscaled; STRING, CHAR, VARCHAR, BINARY: opaque, by nk_vec_str; DATE int32_t days; TIMESTAMP int64_t
- * microseconds; ARRAY and MAP: nk_list_entry into children[0] (ARRAY) or children[0], children[1] (MAP keys, values);
- * STRUCT and CHOICE: one child a field. */
+/* data by type->kind: BOOLEAN bool; BYTE/SHORT/INT/LONG int8_t…int64_t; FLOAT, DOUBLE; DECIMAL:
+ * integer of `width` bytes, unscaled; STRING, CHAR, VARCHAR, BINARY: opaque, by nk_vec_str; DATE
+ * int32_t days; TIMESTAMP int64_t microseconds; ARRAY and MAP: nk_list_entry into children[0]
+ * (ARRAY) or children[0], children[1] (MAP keys, values); STRUCT and CHOICE: one child a field. */
 struct nk_vec {
     const nk_type *type;
     const uint64_t *validity; /* one bit a row; NULL = all valid */

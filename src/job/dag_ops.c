@@ -1,4 +1,5 @@
-/* CreateScript, GetDataflowGraph, GetMapping, GetPlan: scripts made of graphs, and graphs of scripts. */
+/* CreateScript, GetDataflowGraph, GetMapping, GetPlan: scripts made of graphs, and graphs of
+ * scripts. */
 #include "model/call.h"
 #include "model/glue_handlers.h"
 #include "model/glue_shapes.h"
@@ -101,8 +102,8 @@ static nk_code read_table(nk_call *call, const glue_CatalogEntry *entry, glue_Ta
         return nk_fail(call->err, NK_E_INTERNAL, "GetTable gave no table");
     if (reply.Table->raw_.p) {
         void *table = NULL;
-        NK_TRY(nk_model_decode(&glue_Table_shape, reply.Table->raw_, call->arena, &table,
-                               call->err));
+        NK_TRY(
+            nk_model_decode(&glue_Table_shape, reply.Table->raw_, call->arena, &table, call->err));
         *out = table;
     } else {
         *out = reply.Table;
@@ -110,7 +111,8 @@ static nk_code read_table(nk_call *call, const glue_CatalogEntry *entry, glue_Ta
     return NK_OK;
 }
 
-/* One entry a leaf: structs are walked, arrays and maps stay whole, as Glue's own mappings have them. */
+/* One entry a leaf: structs are walked, arrays and maps stay whole, as Glue's own mappings have
+ * them. */
 static nk_code add_leaves(nk_call *call, mapping_list *list, nk_str table, nk_str path,
                           const nk_type *type)
 {
@@ -137,7 +139,8 @@ static nk_code add_leaves(nk_call *call, mapping_list *list, nk_str table, nk_st
 static nk_code columns_of(nk_call *call, const glue_Table *table, mapping_list *list)
 {
     const glue_Column_list *groups[] = {
-        table->StorageDescriptor ? &table->StorageDescriptor->Columns : NULL, &table->PartitionKeys};
+        table->StorageDescriptor ? &table->StorageDescriptor->Columns : NULL,
+        &table->PartitionKeys};
     for (size_t g = 0; g < NK_COUNTOF(groups); g++)
         for (size_t i = 0; groups[g] && i < groups[g]->n; i++) {
             const glue_Column *c = &groups[g]->v[i];
@@ -208,7 +211,8 @@ static nk_str mapping_literal(nk_call *call, const glue_MappingEntry_list *list)
     nk_buf_putc(&b, '[');
     for (size_t i = 0; i < list->n; i++) {
         const glue_MappingEntry *m = &list->v[i];
-        nk_str parts[] = {m->SourcePath, m->SourceType, m->TargetPath.p ? m->TargetPath : m->SourcePath,
+        nk_str parts[] = {m->SourcePath, m->SourceType,
+                          m->TargetPath.p ? m->TargetPath : m->SourcePath,
                           m->TargetType.p ? m->TargetType : m->SourceType};
         nk_buf_puts(&b, i ? ", (" : "(");
         for (size_t k = 0; k < NK_COUNTOF(parts); k++) {
@@ -261,8 +265,9 @@ static nk_code sink_args(nk_call *call, const glue_GetPlanRequest *in, dag_args 
     if (in->Location && in->Location->S3.n)
         return s3_sink_args(call, in->Location, args);
     if (in->Location && (in->Location->Jdbc.n || in->Location->DynamoDB.n))
-        return nk_fail(call->err, NK_E_INVALID,
-                       "A plan can write to S3 or to a catalogue table; JDBC and DynamoDB are not there yet.");
+        return nk_fail(
+            call->err, NK_E_INVALID,
+            "A plan can write to S3 or to a catalogue table; JDBC and DynamoDB are not there yet.");
     return nk_fail(call->err, NK_E_INVALID, "Name a sink: Sinks or Location.");
 }
 

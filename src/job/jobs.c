@@ -165,14 +165,16 @@ nk_code nk_jobs_launch(nk_jobs *j, nk_str region, nk_str job, nk_str id, nk_err 
     work *w = nk_calloc(1, sizeof *w);
     if (l) {
         *l = (live){.jobs = j, .region = copy(region), .job = copy(job), .id = copy(id)};
-        l->dir = nk_malloc(strlen(j->app->settings->data_dir) + id.n + 16);
+        size_t room = strlen(j->app->settings->data_dir) + id.n + 16;
+        l->dir = nk_malloc(room);
+        if (l->dir && l->id)
+            snprintf(l->dir, room, "%s/work/%s", j->app->settings->data_dir, l->id);
     }
     if (!l || !w || !l->region || !l->job || !l->id || !l->dir) {
         free_live(l);
         nk_free(w);
         return nk_fail(err, NK_E_NOMEM, "no memory to start a run");
     }
-    sprintf(l->dir, "%s/work/%s", j->app->settings->data_dir, l->id);
     *w = (work){.kind = WORK_LAUNCH, .live = l};
     nk_jobs_lock(j);
     l->next = j->lives;
@@ -268,9 +270,10 @@ void nk_jobs_note(nk_jobs *j, const char *job, const char *id, const char *state
     nk_jw_object_end(&jw);
     if (w && !b.failed) {
         *w = (work){.kind = WORK_NOTE, .text = copy(nk_buf_view(&b))};
-        w->path = nk_malloc(strlen(j->app->settings->data_dir) + strlen(id) + 40);
+        size_t room = strlen(j->app->settings->data_dir) + strlen(id) + 40;
+        w->path = nk_malloc(room);
         if (w->path)
-            sprintf(w->path, "%s/logs/jobs/%s/run.json", j->app->settings->data_dir, id);
+            snprintf(w->path, room, "%s/logs/jobs/%s/run.json", j->app->settings->data_dir, id);
         if (w->path && w->text &&
             !*state) { /* the first note: written before anything can follow it */
             write_note(w->path, w->text);
@@ -535,10 +538,13 @@ nk_code nk_job_room_start(nk_app *app, nk_err *err)
     const nk_settings *s = app->settings;
     snprintf(scratch, sizeof scratch, "%s/scratch", s->data_dir);
     const char *warm = getenv("NIKAWA_WARM_WORKERS");
+    uint64_t count = 2;
+    if (warm && !nk_str_u64(nk_str_c(warm), &count))
+        return nk_fail(err, NK_E_INVALID, "NIKAWA_WARM_WORKERS=%s is not a number", warm);
     nk_pool_config pc = {.exe = s->exe,
                          .python = s->python,
                          .scratch = scratch,
-                         .warm_scripts = warm ? (unsigned)atoi(warm) : 2};
+                         .warm_scripts = count <= 64 ? (unsigned)count : 64};
     NK_TRY(nk_pool_create(&pc, &app->pool, err));
     nk_jobs_config jc = {.app = app};
     nk_code rc = nk_jobs_create(&jc, &app->jobs, err);

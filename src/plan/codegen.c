@@ -65,11 +65,10 @@ void nk_py_json(nk_buf *b, const nk_json *j)
 bool nk_py_is_name(nk_str s)
 {
     static const char *const reserved[] = {
-        "False", "None",   "True",  "and",    "as",     "assert", "async",    "await",
-        "break", "class",  "continue", "def", "del",    "elif",   "else",     "except",
-        "finally", "for",  "from",  "global", "if",     "import", "in",       "is",
-        "lambda", "nonlocal", "not", "or",    "pass",   "raise",  "return",   "try",
-        "while", "with",   "yield"};
+        "False", "None",     "True",  "and",    "as",   "assert", "async",  "await",    "break",
+        "class", "continue", "def",   "del",    "elif", "else",   "except", "finally",  "for",
+        "from",  "global",   "if",    "import", "in",   "is",     "lambda", "nonlocal", "not",
+        "or",    "pass",     "raise", "return", "try",  "while",  "with",   "yield"};
     if (s.n == 0 || s.n > 255 || (s.p[0] >= '0' && s.p[0] <= '9'))
         return false;
     for (size_t i = 0; i < s.n; i++) {

@@ -1,5 +1,5 @@
-/* Script generation: a visual job as an `awsglue` script that a person would have written and that uses
- * only AWS's public names, so that it runs on AWS Glue unchanged. */
+/* Script generation: a visual job as an `awsglue` script that a person would have written and that
+ * uses only AWS's public names, so that it runs on AWS Glue unchanged. */
 #ifndef NK_CODEGEN_H
 #define NK_CODEGEN_H
 

@@ -22,7 +22,8 @@ typedef struct nk_pygen {
     nk_arena *arena;
     const nk_codegen_catalog *catalog;
     const nk_visual *visual;
-    const nk_type **types; /* by position of the node in visual: what is known of its output; NULL = nothing */
+    const nk_type *
+        *types; /* by position of the node in visual: what is known of its output; NULL = nothing */
 } nk_pygen;
 
 /* var = callee( … ) with one argument a line. */

@@ -81,7 +81,8 @@ nk_code nk_py_catalog_source(nk_pygen *g, const nk_visual_node *n, nk_err *err)
     return NK_OK;
 }
 
-/* connection_options of the S3 sources. Exclusions go as JSON text, numbers as AWS's scripts write them. */
+/* connection_options of the S3 sources. Exclusions go as JSON text, numbers as AWS's scripts write
+ * them. */
 static void s3_source(nk_pygen *g, const nk_visual_node *n, const char *format)
 {
     const nk_json *more = nk_json_get(n->body, "AdditionalOptions");
@@ -114,7 +115,11 @@ static void s3_source(nk_pygen *g, const nk_visual_node *n, const char *format)
 
 static const struct {
     const char *name, *text;
-} separators[] = {{"comma", ","}, {"ctrla", "\x01"}, {"pipe", "|"}, {"semicolon", ";"}, {"tab", "\t"}},
+} separators[] = {{"comma", ","},
+                  {"ctrla", "\x01"},
+                  {"pipe", "|"},
+                  {"semicolon", ";"},
+                  {"tab", "\t"}},
   quotes[] = {{"quote", "\""}, {"quillemet", "\xc2\xab"}, {"single_quote", "'"}};
 
 nk_code nk_py_csv_source(nk_pygen *g, const nk_visual_node *n, nk_err *err)
@@ -276,7 +281,8 @@ static void row_ref(nk_buf *b, const nk_json *path)
     }
 }
 
-/* A constant as the literal its column's type asks for; where the type is not known, a number stays one. */
+/* A constant as the literal its column's type asks for; where the type is not known, a number stays
+ * one. */
 static void constant(nk_buf *b, nk_str text, const nk_type *type)
 {
     double number;
@@ -380,7 +386,9 @@ nk_code nk_py_filter(nk_pygen *g, const nk_visual_node *n, nk_err *err)
     nk_py_arg_code(g, "frame", nk_py_input(g, n, 0));
     nk_buf_puts(nk_py_arg(g, "f"), "lambda row: (\n");
     for (const nk_json *f = filters->first; f; f = f->next) {
-        nk_buf_puts(&g->body, f == filters->first ? "        " : any ? "        or " : "        and ");
+        nk_buf_puts(&g->body, f == filters->first ? "        "
+                              : any               ? "        or "
+                                                  : "        and ");
         NK_TRY(one_filter(g, n, f, err));
         nk_buf_putc(&g->body, '\n');
     }

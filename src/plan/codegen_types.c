@@ -40,7 +40,8 @@ static const nk_type *from_text(nk_pygen *g, nk_str text)
 
 static const nk_type *from_output_schema(nk_pygen *g, const nk_visual_node *n)
 {
-    const nk_json *columns = nk_json_get(nk_json_at(nk_json_get(n->body, "OutputSchemas"), 0), "Columns");
+    const nk_json *columns =
+        nk_json_get(nk_json_at(nk_json_get(n->body, "OutputSchemas"), 0), "Columns");
     if (!columns || !columns->count)
         return NULL;
     nk_field *f = NK_NEWN(g->arena, nk_field, columns->count);
@@ -79,7 +80,8 @@ static const nk_type *from_mapping(nk_pygen *g, const nk_visual_node *n)
 
 static const nk_type *renamed(nk_pygen *g, const nk_visual_node *n, const nk_type *in)
 {
-    const nk_json *from = nk_json_get(n->body, "SourcePath"), *to = nk_json_get(n->body, "TargetPath");
+    const nk_json *from = nk_json_get(n->body, "SourcePath"),
+                  *to = nk_json_get(n->body, "TargetPath");
     if (!in || in->kind != NK_T_STRUCT || from->count != 1 || to->count != 1)
         return in;
     nk_field *f = NK_NEWN(g->arena, nk_field, in->nfields + 1);

@@ -4,9 +4,11 @@
 
 #define SCRIPT_MAX (8u << 20)
 
-/* How the statement of a node type is spelled. Types that are not here are transforms: Type.apply(…). */
+/* How the statement of a node type is spelled. Types that are not here are transforms:
+ * Type.apply(…). */
 static const struct {
-    const char *type, *when_arg, *callee; /* the first row whose when_arg is present (NULL = always) */
+    const char *type, *when_arg,
+        *callee; /* the first row whose when_arg is present (NULL = always) */
 } callees[] = {
     {"DataSource", "database", "glueContext.create_dynamic_frame.from_catalog"},
     {"DataSource", NULL, "glueContext.create_dynamic_frame.from_options"},
@@ -15,10 +17,11 @@ static const struct {
     {"DataSink", NULL, "glueContext.write_dynamic_frame.from_options"},
 };
 static const char *const transforms[] = {
-    "ApplyMapping",   "DropFields",  "DropNullFields", "ErrorsAsDynamicFrame", "Filter",
-    "FindMatches",    "FillMissingValues", "FlatMap",  "Join",                 "Map",
-    "MapToCollection", "Relationalize", "RenameField", "ResolveChoice",        "SelectFields",
-    "SelectFromCollection", "Spigot", "SplitFields",   "SplitRows",            "Unbox",
+    "ApplyMapping", "DropFields",    "DropNullFields",    "ErrorsAsDynamicFrame",
+    "Filter",       "FindMatches",   "FillMissingValues", "FlatMap",
+    "Join",         "Map",           "MapToCollection",   "Relationalize",
+    "RenameField",  "ResolveChoice", "SelectFields",      "SelectFromCollection",
+    "Spigot",       "SplitFields",   "SplitRows",         "Unbox",
     "UnnestFrame"};
 
 static bool has_arg(const nk_dag_node *n, const char *name)
@@ -81,7 +84,8 @@ static nk_code check(const nk_dag *dag, nk_err *err)
     for (size_t i = 0; i < dag->nedges; i++) {
         const nk_dag_edge *e = &dag->edges[i];
         if (!node_of(dag, e->source) || !node_of(dag, e->target))
-            return nk_fail(err, NK_E_INVALID, "The edge from %.*s to %.*s names a node that is not there.",
+            return nk_fail(err, NK_E_INVALID,
+                           "The edge from %.*s to %.*s names a node that is not there.",
                            NK_STR_ARG(e->source), NK_STR_ARG(e->target));
         if (e->parameter.p && !nk_py_is_name(e->parameter))
             return nk_fail(err, NK_E_INVALID, "TargetParameter \"%.*s\" cannot be a Python name.",
@@ -139,7 +143,8 @@ static nk_code statement(const nk_dag *dag, const nk_dag_node *n, nk_buf *b, nk_
     return nk_buf_puts(b, ")\n");
 }
 
-/* Nodes in an order in which sources stand before targets (Kahn); a rest that never becomes ready is a cycle. */
+/* Nodes in an order in which sources stand before targets (Kahn); a rest that never becomes ready
+ * is a cycle. */
 static nk_code order(const nk_dag *dag, nk_arena *a, const nk_dag_node **out, nk_err *err)
 {
     bool *done = NK_NEWN(a, bool, dag->nnodes + 1);
@@ -220,7 +225,8 @@ NK_LIST(arg_list, nk_dag_arg);
 NK_LIST(node_list, nk_dag_node);
 NK_LIST(edge_list, nk_dag_edge);
 
-/* Cuts the next "name = value" off the inside of a list: commas within brackets and strings do not end it. */
+/* Cuts the next "name = value" off the inside of a list: commas within brackets and strings do not
+ * end it. */
 static bool next_pair(nk_str *rest, nk_str *name, nk_str *value)
 {
     nk_str s = nk_str_trim(*rest);
@@ -324,7 +330,10 @@ nk_code nk_dag_parse(nk_str script, nk_arena *a, nk_dag *out, nk_err *err)
         struct {
             const char *tag;
             nk_str *into;
-        } tags[] = {{"@type:", &r.type}, {"@args:", &r.args}, {"@return:", &r.ret}, {"@inputs:", &r.inputs}};
+        } tags[] = {{"@type:", &r.type},
+                    {"@args:", &r.args},
+                    {"@return:", &r.ret},
+                    {"@inputs:", &r.inputs}};
         if (nk_str_starts(line, NK_STR("#"))) {
             while (line.n && line.p[0] == '#')
                 line = nk_str_sub(line, 1, line.n);

@@ -1,5 +1,5 @@
-/* Scripts as graphs: the annotated form that CreateScript, GetPlan and GetDataflowGraph speak. Each statement
- * of such a script is preceded by comments that say what it is:
+/* Scripts as graphs: the annotated form that CreateScript, GetPlan and GetDataflowGraph speak. Each
+ * statement of such a script is preceded by comments that say what it is:
  *
  *     ## @type: ApplyMapping
  *     ## @args: [mappings = [("a", "int", "a", "long")], transformation_ctx = "applymapping1"]

@@ -1,5 +1,5 @@
-/* How DuckDB says things. Casts follow Spark with ANSI off, by the engine's spark_* functions where its own casts
- * differ (they round, raise or read other texts). */
+/* How DuckDB says things. Casts follow Spark with ANSI off, by the engine's spark_* functions where
+ * its own casts differ (they round, raise or read other texts). */
 #include "plan/plan_int.h"
 
 static nk_code duck_ident(nk_buf *b, nk_str name)
@@ -25,11 +25,11 @@ static nk_code duck_literal(nk_buf *b, nk_str text)
 }
 
 static const char *const simple_types[] = {
-    [NK_T_NULL] = "VARCHAR",    [NK_T_BOOLEAN] = "BOOLEAN", [NK_T_BYTE] = "TINYINT",
-    [NK_T_SHORT] = "SMALLINT",  [NK_T_INT] = "INTEGER",     [NK_T_LONG] = "BIGINT",
-    [NK_T_FLOAT] = "FLOAT",     [NK_T_DOUBLE] = "DOUBLE",   [NK_T_STRING] = "VARCHAR",
-    [NK_T_CHAR] = "VARCHAR",    [NK_T_VARCHAR] = "VARCHAR", [NK_T_BINARY] = "BLOB",
-    [NK_T_DATE] = "DATE",       [NK_T_TIMESTAMP] = "TIMESTAMP",
+    [NK_T_NULL] = "VARCHAR",   [NK_T_BOOLEAN] = "BOOLEAN",     [NK_T_BYTE] = "TINYINT",
+    [NK_T_SHORT] = "SMALLINT", [NK_T_INT] = "INTEGER",         [NK_T_LONG] = "BIGINT",
+    [NK_T_FLOAT] = "FLOAT",    [NK_T_DOUBLE] = "DOUBLE",       [NK_T_STRING] = "VARCHAR",
+    [NK_T_CHAR] = "VARCHAR",   [NK_T_VARCHAR] = "VARCHAR",     [NK_T_BINARY] = "BLOB",
+    [NK_T_DATE] = "DATE",      [NK_T_TIMESTAMP] = "TIMESTAMP",
 };
 
 static nk_code duck_type_with(nk_buf *b, const nk_type *t, const char *choice)
@@ -87,8 +87,8 @@ static nk_code from_text(nk_buf *b, nk_str x, const nk_type *to)
 {
     switch (to->kind) {
     case NK_T_DECIMAL:
-        return nk_buf_printf(b, "TRY_CAST(trim(%.*s) AS DECIMAL(%d,%d))", NK_STR_ARG(x), to->precision,
-                             to->scale);
+        return nk_buf_printf(b, "TRY_CAST(trim(%.*s) AS DECIMAL(%d,%d))", NK_STR_ARG(x),
+                             to->precision, to->scale);
     case NK_T_BINARY:
         return nk_buf_printf(b, "encode(%.*s)", NK_STR_ARG(x));
     default:
@@ -120,7 +120,8 @@ static nk_code to_int(nk_buf *b, nk_str x, const nk_type *from, nk_type_kind to)
         return nk_buf_printf(b, "TRY_CAST(trunc(%.*s) AS %s)", NK_STR_ARG(x), simple_types[to]);
     case NK_T_TIMESTAMP:
         if (to == NK_T_LONG)
-            return nk_buf_printf(b, "CAST(floor(epoch_us(%.*s) / 1000000) AS BIGINT)", NK_STR_ARG(x));
+            return nk_buf_printf(b, "CAST(floor(epoch_us(%.*s) / 1000000) AS BIGINT)",
+                                 NK_STR_ARG(x));
         return nk_buf_printf(b, "spark_long_to_%s(CAST(floor(epoch_us(%.*s) / 1000000) AS BIGINT))",
                              kind_word(to), NK_STR_ARG(x));
     case NK_T_DATE:
@@ -140,7 +141,8 @@ static nk_code to_time(nk_buf *b, nk_str x, const nk_type *from, nk_type_kind to
     if (to == NK_T_TIMESTAMP && (is_int(from->kind) || from->kind == NK_T_BOOLEAN))
         return nk_buf_printf(b, "make_timestamp(CAST(%.*s AS BIGINT) * 1000000)", NK_STR_ARG(x));
     if (to == NK_T_TIMESTAMP && nk_type_is_number(from))
-        return nk_buf_printf(b, "make_timestamp(spark_double_to_long(CAST(%.*s AS DOUBLE) * 1000000))",
+        return nk_buf_printf(b,
+                             "make_timestamp(spark_double_to_long(CAST(%.*s AS DOUBLE) * 1000000))",
                              NK_STR_ARG(x));
     return nk_buf_printf(b, "CAST(NULL AS %s)", name);
 }
@@ -201,14 +203,15 @@ static nk_code duck_struct_close(nk_buf *b)
 
 static nk_code duck_list_map(nk_buf *b, nk_str x, nk_str var, nk_str body)
 {
-    return nk_buf_printf(b, "list_transform(%.*s, lambda %.*s: %.*s)", NK_STR_ARG(x), NK_STR_ARG(var),
-                         NK_STR_ARG(body));
+    return nk_buf_printf(b, "list_transform(%.*s, lambda %.*s: %.*s)", NK_STR_ARG(x),
+                         NK_STR_ARG(var), NK_STR_ARG(body));
 }
 
 static nk_code duck_map_values(nk_buf *b, nk_str x, nk_str var, nk_str body)
 {
-    return nk_buf_printf(b, "map_from_entries(list_transform(map_entries(%.*s), lambda k%.*s: {'k': "
-                            "k%.*s.key, 'v': list_transform([k%.*s.value], lambda %.*s: %.*s)[1]}))",
+    return nk_buf_printf(b,
+                         "map_from_entries(list_transform(map_entries(%.*s), lambda k%.*s: {'k': "
+                         "k%.*s.key, 'v': list_transform([k%.*s.value], lambda %.*s: %.*s)[1]}))",
                          NK_STR_ARG(x), NK_STR_ARG(var), NK_STR_ARG(var), NK_STR_ARG(var),
                          NK_STR_ARG(var), NK_STR_ARG(body));
 }
@@ -251,7 +254,8 @@ static void compression_option(nk_buf *b, const nk_scan *s)
     }
 }
 
-static void csv_call(nk_buf *b, const nk_scan *s, const nk_str *files, size_t n, const nk_type *read)
+static void csv_call(nk_buf *b, const nk_scan *s, const nk_str *files, size_t n,
+                     const nk_type *read)
 {
     (void)nk_buf_puts(b, "read_csv(");
     file_list(b, files, n);
@@ -300,12 +304,16 @@ static nk_str csv_choice(nk_compile *c, const nk_type *t, nk_str x)
         const nk_type *alt = t->fields[i].type;
         nk_str v = x;
         if (alt->kind == NK_T_DECIMAL)
-            v = nk_x_printf(c, "TRY_CAST(%.*s AS DECIMAL(%d,%d))", NK_STR_ARG(x), alt->precision, alt->scale);
+            v = nk_x_printf(c, "TRY_CAST(%.*s AS DECIMAL(%d,%d))", NK_STR_ARG(x), alt->precision,
+                            alt->scale);
         else if (!nk_type_is_text(alt))
             v = nk_x_printf(c, "cell_%s(%.*s)", nk_type_glue_name(alt), NK_STR_ARG(x));
-        nk_str y = before.p ? nk_x_printf(c, "CASE WHEN %.*s THEN %.*s END", NK_STR_ARG(before), NK_STR_ARG(v)) : v;
-        before = before.p ? nk_x_printf(c, "%.*s AND %.*s IS NULL", NK_STR_ARG(before), NK_STR_ARG(v))
-                          : nk_x_printf(c, "%.*s IS NULL", NK_STR_ARG(v));
+        nk_str y = before.p ? nk_x_printf(c, "CASE WHEN %.*s THEN %.*s END", NK_STR_ARG(before),
+                                          NK_STR_ARG(v))
+                            : v;
+        before = before.p
+                     ? nk_x_printf(c, "%.*s AND %.*s IS NULL", NK_STR_ARG(before), NK_STR_ARG(v))
+                     : nk_x_printf(c, "%.*s IS NULL", NK_STR_ARG(v));
         if (nk_columns_put(&l, c->arena, t->fields[i].name, alt, y, NULL) != NK_OK)
             return NK_STR("NULL");
     }
@@ -344,7 +352,8 @@ static nk_str json_choice(nk_compile *c, const nk_type *t, nk_str x)
             return NK_STR("NULL");
     }
     nk_str s = nk_x_struct(c, NK_STR_NULL, &l);
-    return nk_x_printf(c, "CASE WHEN %.*s IS NULL OR json_type(%.*s) = 'NULL' THEN NULL ELSE %.*s END",
+    return nk_x_printf(c,
+                       "CASE WHEN %.*s IS NULL OR json_type(%.*s) = 'NULL' THEN NULL ELSE %.*s END",
                        NK_STR_ARG(x), NK_STR_ARG(x), NK_STR_ARG(s));
 }
 
@@ -419,7 +428,8 @@ static nk_str json_value(nk_compile *c, const nk_type *t, nk_str x)
     json_structure(&b, t);
     nk_str lit = nk_x_literal(c, nk_buf_view(&b));
     nk_buf_free(&b);
-    return json_settle(c, t, nk_x_printf(c, "from_json(%.*s, %.*s)", NK_STR_ARG(x), NK_STR_ARG(lit)));
+    return json_settle(c, t,
+                       nk_x_printf(c, "from_json(%.*s, %.*s)", NK_STR_ARG(x), NK_STR_ARG(lit)));
 }
 
 static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *files, size_t n,
@@ -471,8 +481,8 @@ static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *
 /* ---- scans: all ---- */
 
 /* How a column as read becomes one of the node's. */
-static nk_code scan_column(nk_compile *c, const nk_scan *s, size_t i, const nk_type *read, nk_str *out,
-                           nk_err *err)
+static nk_code scan_column(nk_compile *c, const nk_scan *s, size_t i, const nk_type *read,
+                           nk_str *out, nk_err *err)
 {
     const nk_field *f = &s->type->fields[i], *r = nk_field_find(read, f->name);
     if (!r) {
@@ -521,7 +531,8 @@ static nk_code scan_column(nk_compile *c, const nk_scan *s, size_t i, const nk_t
     return NK_OK;
 }
 
-static void scan_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_scan_part *p, const nk_type *read)
+static void scan_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_scan_part *p,
+                      const nk_type *read)
 {
     switch (s->format) {
     case NK_SCAN_CSV:
@@ -541,7 +552,8 @@ static void scan_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_scan_
     }
 }
 
-static nk_code partition_value(nk_compile *c, const nk_field *col, nk_str text, nk_str *out, nk_err *err)
+static nk_code partition_value(nk_compile *c, const nk_field *col, nk_str text, nk_str *out,
+                               nk_err *err)
 {
     static const nk_type string = {.kind = NK_T_STRING};
     if (!text.p)

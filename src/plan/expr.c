@@ -61,7 +61,8 @@ nk_expr *nk_expr_decimal(nk_arena *a, nk_str text)
         return NULL;
     x->s = text;
     /* A literal of more than 38 digits keeps its text; its type can say no more than the widest. */
-    x->type = digits <= 38 ? nk_type_decimal(a, digits ? digits : 1, scale) : nk_type_scalar(NK_T_DECIMAL);
+    x->type = digits <= 38 ? nk_type_decimal(a, digits ? digits : 1, scale)
+                           : nk_type_scalar(NK_T_DECIMAL);
     return x->type ? x : NULL;
 }
 
@@ -153,15 +154,20 @@ nk_expr *nk_expr_cast(nk_arena *a, const nk_expr *x, const nk_type *type)
 
 /* What the canonical text writes for a kind; static. */
 static const char *const kind_names[NK_X_KIND_COUNT] = {
-    [NK_X_LITERAL] = "LITERAL", [NK_X_COLUMN] = "COLUMN",   [NK_X_AND] = "AND",
-    [NK_X_OR] = "OR",           [NK_X_NOT] = "NOT",         [NK_X_EQ] = "=",
-    [NK_X_NE] = "<>",           [NK_X_LT] = "<",            [NK_X_LE] = "<=",
-    [NK_X_GT] = ">",            [NK_X_GE] = ">=",           [NK_X_EQ_NULLSAFE] = "<=>",
-    [NK_X_IN] = "IN",           [NK_X_BETWEEN] = "BETWEEN", [NK_X_LIKE] = "LIKE",
-    [NK_X_RLIKE] = "RLIKE",     [NK_X_IS_NULL] = "IS NULL", [NK_X_ADD] = "+",
-    [NK_X_SUB] = "-",           [NK_X_MUL] = "*",           [NK_X_DIV] = "/",
-    [NK_X_MOD] = "%",           [NK_X_NEG] = "NEG",         [NK_X_CONCAT] = "||",
-    [NK_X_CALL] = "CALL",       [NK_X_CAST] = "CAST",       [NK_X_CASE] = "CASE",
+    [NK_X_LITERAL] = "LITERAL", [NK_X_COLUMN] = "COLUMN",
+    [NK_X_AND] = "AND",         [NK_X_OR] = "OR",
+    [NK_X_NOT] = "NOT",         [NK_X_EQ] = "=",
+    [NK_X_NE] = "<>",           [NK_X_LT] = "<",
+    [NK_X_LE] = "<=",           [NK_X_GT] = ">",
+    [NK_X_GE] = ">=",           [NK_X_EQ_NULLSAFE] = "<=>",
+    [NK_X_IN] = "IN",           [NK_X_BETWEEN] = "BETWEEN",
+    [NK_X_LIKE] = "LIKE",       [NK_X_RLIKE] = "RLIKE",
+    [NK_X_IS_NULL] = "IS NULL", [NK_X_ADD] = "+",
+    [NK_X_SUB] = "-",           [NK_X_MUL] = "*",
+    [NK_X_DIV] = "/",           [NK_X_MOD] = "%",
+    [NK_X_NEG] = "NEG",         [NK_X_CONCAT] = "||",
+    [NK_X_CALL] = "CALL",       [NK_X_CAST] = "CAST",
+    [NK_X_CASE] = "CASE",
 };
 
 const char *nk_expr_kind_name(nk_expr_kind kind)
@@ -258,8 +264,8 @@ static void print_literal(const nk_expr *x, nk_buf *o)
     }
     case NK_T_TIMESTAMP: {
         nk_civil c = nk_civil_from_us(x->i);
-        nk_buf_printf(o, "TIMESTAMP '%04d-%02d-%02d %02d:%02d:%02d.%06d'", c.year, c.month, c.day, c.hour,
-                      c.minute, c.second, c.usec);
+        nk_buf_printf(o, "TIMESTAMP '%04d-%02d-%02d %02d:%02d:%02d.%06d'", c.year, c.month, c.day,
+                      c.hour, c.minute, c.second, c.usec);
         break;
     }
     default:
@@ -297,7 +303,7 @@ static void print_predicate(const nk_expr *x, nk_buf *o)
     nk_buf_putc(o, '(');
     print(x->args[0], o);
     if (x->kind == NK_X_IS_NULL) {
-        nk_buf_printf(o, " IS %sNULL)", not);
+        nk_buf_printf(o, " IS %sNULL)", not );
         return;
     }
     nk_buf_printf(o, " %s%s ", not, kind_names[x->kind]);

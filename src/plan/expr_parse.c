@@ -12,8 +12,8 @@ typedef enum {
 
 typedef struct token {
     token_kind kind;
-    nk_str s;     /* NAME, QUOTED, STRING: the value; NUMBER, OP: as written */
-    char suffix;  /* NUMBER: 0, L, D, B (decimal) */
+    nk_str s;    /* NAME, QUOTED, STRING: the value; NUMBER, OP: as written */
+    char suffix; /* NUMBER: 0, L, D, B (decimal) */
     unsigned at;
 } token;
 
@@ -43,7 +43,8 @@ static nk_code fail_at(parser *p, unsigned at, const char *what)
         near.n--;
     if (near.n && (unsigned char)near.p[near.n - 1] >= 0xc0)
         near.n--;
-    return nk_fail(p->err, NK_E_PARSE, "%s at position %u, near '%.*s'", what, at + 1, NK_STR_ARG(near));
+    return nk_fail(p->err, NK_E_PARSE, "%s at position %u, near '%.*s'", what, at + 1,
+                   NK_STR_ARG(near));
 }
 
 static nk_code nomem(parser *p)
@@ -155,7 +156,8 @@ static void lex_number(parser *p)
         char c = (char)(s[i] & ~0x20);
         bool two = c == 'B' && i + 1 < n && (s[i + 1] | 0x20) == 'd';
         size_t len = two ? 2 : 1;
-        if ((c == 'L' || c == 'D' || two) && (i + len >= n || !name_start((unsigned char)s[i + len]))) {
+        if ((c == 'L' || c == 'D' || two) &&
+            (i + len >= n || !name_start((unsigned char)s[i + len]))) {
             p->t.suffix = c;
             i += len;
         }
@@ -260,9 +262,9 @@ static nk_code want_word(parser *p, const char *word)
 
 static bool reserved(nk_str s)
 {
-    static const char *const words[] = {"and",  "or",   "not",  "in",   "between", "like",
-                                        "is",   "null", "case", "when", "then",    "else",
-                                        "end",  "cast", "true", "false"};
+    static const char *const words[] = {"and", "or",   "not",  "in",   "between", "like",
+                                        "is",  "null", "case", "when", "then",    "else",
+                                        "end", "cast", "true", "false"};
     for (size_t i = 0; i < NK_COUNTOF(words); i++)
         if (nk_str_ieq(s, nk_str_c(words[i])))
             return true;
@@ -317,7 +319,8 @@ static nk_code negate(parser *p, const nk_expr *x, unsigned at, const nk_expr **
 {
     nk_type_kind k = x->kind == NK_X_LITERAL ? x->type->kind : NK_T_NULL;
     if (k == NK_T_LONG || k == NK_T_DECIMAL || k == NK_T_DOUBLE) {
-        nk_str s = x->s.p[0] == '-' ? nk_str_sub(x->s, 1, x->s.n) : nk_str_cat(p->a, NK_STR("-"), x->s);
+        nk_str s =
+            x->s.p[0] == '-' ? nk_str_sub(x->s, 1, x->s.n) : nk_str_cat(p->a, NK_STR("-"), x->s);
         if (!s.p)
             return nomem(p);
         bool decimal = k == NK_T_DECIMAL && nk_str_chr(s, '.') >= 0;
@@ -466,8 +469,9 @@ static nk_code parse_word(parser *p, const nk_expr **out)
     size_t after = p->pos;
     if (is_word(p, "null") || is_word(p, "true") || is_word(p, "false")) {
         NK_TRY(lex(p));
-        return made(p, (t.s.p[0] | 0x20) == 'n' ? nk_expr_null(p->a)
-                                                : nk_expr_bool(p->a, (t.s.p[0] | 0x20) == 't'),
+        return made(p,
+                    (t.s.p[0] | 0x20) == 'n' ? nk_expr_null(p->a)
+                                             : nk_expr_bool(p->a, (t.s.p[0] | 0x20) == 't'),
                     t.at, out);
     }
     bool date = is_word(p, "date"), stamp = is_word(p, "timestamp");
@@ -541,11 +545,11 @@ typedef struct binary_op {
     nk_expr_kind kind;
 } binary_op;
 static const binary_op mul_ops[] = {{"*", NK_X_MUL}, {"/", NK_X_DIV}, {"%", NK_X_MOD}, {NULL, 0}};
-static const binary_op add_ops[] = {{"+", NK_X_ADD}, {"-", NK_X_SUB}, {"||", NK_X_CONCAT}, {NULL, 0}};
-static const binary_op cmp_ops[] = {{"=", NK_X_EQ},  {"==", NK_X_EQ}, {"<>", NK_X_NE},
-                                    {"!=", NK_X_NE}, {"<", NK_X_LT},  {"<=", NK_X_LE},
-                                    {">", NK_X_GT},  {">=", NK_X_GE}, {"<=>", NK_X_EQ_NULLSAFE},
-                                    {NULL, 0}};
+static const binary_op add_ops[] = {
+    {"+", NK_X_ADD}, {"-", NK_X_SUB}, {"||", NK_X_CONCAT}, {NULL, 0}};
+static const binary_op cmp_ops[] = {
+    {"=", NK_X_EQ},  {"==", NK_X_EQ}, {"<>", NK_X_NE}, {"!=", NK_X_NE},           {"<", NK_X_LT},
+    {"<=", NK_X_LE}, {">", NK_X_GT},  {">=", NK_X_GE}, {"<=>", NK_X_EQ_NULLSAFE}, {NULL, 0}};
 
 static const binary_op *which_op(const parser *p, const binary_op *ops)
 {
@@ -555,8 +559,8 @@ static const binary_op *which_op(const parser *p, const binary_op *ops)
     return NULL;
 }
 
-static nk_code parse_left(parser *p, const binary_op *ops, nk_code (*next)(parser *, const nk_expr **),
-                          const nk_expr **out)
+static nk_code parse_left(parser *p, const binary_op *ops,
+                          nk_code (*next)(parser *, const nk_expr **), const nk_expr **out)
 {
     const nk_expr *x, *y;
     const binary_op *op;
@@ -629,7 +633,8 @@ static nk_code parse_is(parser *p, const nk_expr *x, unsigned at, const nk_expr 
     return made(p, n, at, out);
 }
 
-static nk_code parse_between(parser *p, const nk_expr *x, bool negated, unsigned at, const nk_expr **out)
+static nk_code parse_between(parser *p, const nk_expr *x, bool negated, unsigned at,
+                             const nk_expr **out)
 {
     const nk_expr *args[3] = {x};
     NK_TRY(parse_additive(p, &args[1]));
@@ -657,7 +662,7 @@ static nk_code parse_test(parser *p, const nk_expr **x, bool *more)
     NK_TRY(take_word(p, "is", &taken));
     if (taken)
         return parse_is(p, *x, at, x);
-    NK_TRY(take_word(p, "not", &not));
+    NK_TRY(take_word(p, "not", &not ));
     NK_TRY(take_word(p, "in", &taken));
     if (taken)
         return parse_in(p, *x, not, at, x);
@@ -671,7 +676,7 @@ static nk_code parse_test(parser *p, const nk_expr **x, bool *more)
         NK_TRY(lex(p));
         return parse_like(p, NK_X_RLIKE, *x, not, at, x);
     }
-    if (not)
+    if (not )
         return fail_at(p, p->t.at, "Expected IN, BETWEEN or LIKE");
     *more = false;
     return NK_OK;
@@ -742,7 +747,8 @@ static nk_code parse_or(parser *p, const nk_expr **out)
     return rc;
 }
 
-nk_code nk_expr_parse(nk_str text, nk_expr_dialect dialect, nk_arena *a, const nk_expr **out, nk_err *err)
+nk_code nk_expr_parse(nk_str text, nk_expr_dialect dialect, nk_arena *a, const nk_expr **out,
+                      nk_err *err)
 {
     parser p = {.text = text, .dialect = dialect, .a = a, .err = err};
     *out = NULL;

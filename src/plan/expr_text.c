@@ -26,7 +26,8 @@ static bool date_part(const char **p, const char *end, nk_civil *c)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     if (!digits(p, end, 4, &c->year) || !is(p, end, '-') || !digits(p, end, 2, &c->month) ||
-        !is(p, end, '-') || !digits(p, end, 2, &c->day) || c->month < 1 || c->month > 12 || c->day < 1)
+        !is(p, end, '-') || !digits(p, end, 2, &c->day) || c->month < 1 || c->month > 12 ||
+        c->day < 1)
         return false;
     bool leap = (c->year % 4 == 0 && c->year % 100 != 0) || c->year % 400 == 0;
     return c->day <= days[c->month - 1] + (c->month == 2 && leap);

@@ -1,7 +1,9 @@
-/* Nodes that change columns: ApplyMapping, SelectFields, DropFields, SplitFields, RenameField, ResolveChoice. */
+/* Nodes that change columns: ApplyMapping, SelectFields, DropFields, SplitFields, RenameField,
+ * ResolveChoice. */
 #include "plan/plan_int.h"
 
-nk_code nk_source_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
+nk_code nk_source_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out,
+                         nk_err *err)
 {
     const nk_scan *s;
     NK_TRY(nk_node_scan(n, &s, err));
@@ -76,7 +78,8 @@ static nk_code mapping_list(nk_compile *c, const nk_node *n, const nk_type *in, 
                             const nk_path *from_prefix, out_node *root, nk_err *err);
 
 /* FromPath below the parent's, unless it starts with it already. */
-static nk_code mapping_from(nk_compile *c, const nk_json *m, const nk_path *prefix, nk_path *out, nk_err *err)
+static nk_code mapping_from(nk_compile *c, const nk_json *m, const nk_path *prefix, nk_path *out,
+                            nk_err *err)
 {
     NK_TRY(nk_path_read(nk_json_get(m, "FromPath"), c->arena, out, err));
     bool whole = out->n > prefix->n;
@@ -84,7 +87,8 @@ static nk_code mapping_from(nk_compile *c, const nk_json *m, const nk_path *pref
         whole = nk_str_eq(out->parts[i], prefix->parts[i]);
     if (whole || !prefix->n)
         return NK_OK;
-    nk_path joined = {.parts = NK_NEWN(c->arena, nk_str, prefix->n + out->n), .n = prefix->n + out->n};
+    nk_path joined = {.parts = NK_NEWN(c->arena, nk_str, prefix->n + out->n),
+                      .n = prefix->n + out->n};
     if (!joined.parts)
         return nk_oom(err);
     memcpy(joined.parts, prefix->parts, prefix->n * sizeof(nk_str));
@@ -240,7 +244,8 @@ static nk_code fields_columns(nk_compile *c, const nk_node *n, nk_columns *out, 
     nk_edit e = {&s, set_field, set_inside};
     if (!s.keep)
         return nk_edit_columns(c, &e, in, out, err);
-    /* the order is that of the paths for top-level fields, as in Glue's own output of select_fields: the frame's */
+    /* the order is that of the paths for top-level fields, as in Glue's own output of
+     * select_fields: the frame's */
     return nk_edit_columns(c, &e, in, out, err);
 }
 NK_COLUMNS_NODE(nk_fields, fields_columns)
@@ -252,8 +257,8 @@ typedef struct renaming {
     nk_str to;
 } renaming;
 
-static nk_code rename_field(void *arg, nk_compile *c, const nk_path *path, const nk_field *f, nk_str x,
-                            nk_columns *out, bool *done, nk_err *err)
+static nk_code rename_field(void *arg, nk_compile *c, const nk_path *path, const nk_field *f,
+                            nk_str x, nk_columns *out, bool *done, nk_err *err)
 {
     const renaming *r = arg;
     if (path->n != r->from.n || agree(path, &r->from) != path->n)
@@ -278,10 +283,12 @@ static nk_code rename_columns(nk_compile *c, const nk_node *n, nk_columns *out, 
     NK_TRY(nk_path_read(nk_json_get(n->options, "TargetPath"), c->arena, &to, err));
     (void)nk_path_type(c->arena, in, &r.from);
     if (to.n == r.from.n && to.n > 1 && agree(&to, &r.from) < to.n - 1)
-        return nk_node_fail(n, err, NK_E_UNSUPPORTED, "a field can be renamed where it is, not moved to another struct");
+        return nk_node_fail(n, err, NK_E_UNSUPPORTED,
+                            "a field can be renamed where it is, not moved to another struct");
     r.to = to.parts[to.n - 1];
-    if (to.n == 1 && r.from.n > 1 ) /* out of its struct, to the top */
-        return nk_node_fail(n, err, NK_E_UNSUPPORTED, "a nested field is moved by ApplyMapping, not renamed to the top");
+    if (to.n == 1 && r.from.n > 1) /* out of its struct, to the top */
+        return nk_node_fail(n, err, NK_E_UNSUPPORTED,
+                            "a nested field is moved by ApplyMapping, not renamed to the top");
     if (r.from.n == 1 && to.n > 1) { /* a name with dots */
         r.to = nk_str_c(nk_path_text(c->arena, &to));
     }
@@ -300,13 +307,14 @@ typedef struct resolving {
         act act;
         const nk_type *to;
         bool used;
-    } *specs;
+    } * specs;
     size_t n;
-    bool all; /* specs[0] for every choice */
+    bool all;               /* specs[0] for every choice */
     const nk_type *catalog; /* match_catalog */
 } resolving;
 
-static nk_code read_action(nk_compile *c, const nk_node *n, nk_str text, struct spec *s, nk_err *err)
+static nk_code read_action(nk_compile *c, const nk_node *n, nk_str text, struct spec *s,
+                           nk_err *err)
 {
     nk_str type = NK_STR_NULL;
     if (nk_str_is(text, "make_cols"))
@@ -320,9 +328,11 @@ static nk_code read_action(nk_compile *c, const nk_node *n, nk_str text, struct 
         s->act = ACT_PROJECT;
         type = nk_str_sub(text, 8, text.n);
     } else {
-        return nk_node_fail(n, err, NK_E_INVALID,
-                            "unknown action \"%.*s\"; there are cast:TYPE, project:TYPE, make_cols, make_struct, "
-                            "match_catalog", NK_STR_ARG(text));
+        return nk_node_fail(
+            n, err, NK_E_INVALID,
+            "unknown action \"%.*s\"; there are cast:TYPE, project:TYPE, make_cols, make_struct, "
+            "match_catalog",
+            NK_STR_ARG(text));
     }
     if (!type.p)
         return NK_OK;
@@ -332,12 +342,15 @@ static nk_code read_action(nk_compile *c, const nk_node *n, nk_str text, struct 
     return rc;
 }
 
-/* project keeps the values of one type; what is of another becomes null unless nothing of that type is there. */
-static nk_code project(nk_compile *c, const nk_field *f, nk_str x, const nk_type *to, nk_str *out, nk_err *err)
+/* project keeps the values of one type; what is of another becomes null unless nothing of that type
+ * is there. */
+static nk_code project(nk_compile *c, const nk_field *f, nk_str x, const nk_type *to, nk_str *out,
+                       nk_err *err)
 {
     for (size_t i = 0; i < f->type->nfields; i++)
         if (f->type->fields[i].type->kind == to->kind)
-            return nk_x_cast(c, nk_x_field(c, x, f->type->fields[i].name), f->type->fields[i].type, to, out, err);
+            return nk_x_cast(c, nk_x_field(c, x, f->type->fields[i].name), f->type->fields[i].type,
+                             to, out, err);
     return nk_x_cast(c, x, f->type, to, out, err);
 }
 
@@ -349,8 +362,9 @@ static nk_code resolve_apply(resolving *r, nk_compile *c, const struct spec *s, 
     switch (s->act) {
     case ACT_CAST:
     case ACT_PROJECT:
-        rc = s->act == ACT_PROJECT && f->type->kind == NK_T_CHOICE ? project(c, f, x, s->to, &v, err)
-                                                                   : nk_x_cast(c, x, f->type, s->to, &v, err);
+        rc = s->act == ACT_PROJECT && f->type->kind == NK_T_CHOICE
+                 ? project(c, f, x, s->to, &v, err)
+                 : nk_x_cast(c, x, f->type, s->to, &v, err);
         if (rc != NK_OK) {
             (void)nk_wrap(err, "field %s", nk_path_text(c->arena, path));
             (void)nk_node_wrap(r->node, err);
@@ -366,7 +380,8 @@ static nk_code resolve_apply(resolving *r, nk_compile *c, const struct spec *s, 
             NK_TRY(nk_columns_put(out, c->arena,
                                   nk_x_printf(c, "%.*s_%.*s", NK_STR_ARG(f->name),
                                               NK_STR_ARG(f->type->fields[i].name)),
-                                  f->type->fields[i].type, nk_x_field(c, x, f->type->fields[i].name), err));
+                                  f->type->fields[i].type,
+                                  nk_x_field(c, x, f->type->fields[i].name), err));
         return NK_OK;
     }
     return NK_OK;
@@ -386,8 +401,8 @@ static bool same_place(const nk_path *a, const nk_path *b)
     return true;
 }
 
-static nk_code resolve_field(void *arg, nk_compile *c, const nk_path *path, const nk_field *f, nk_str x,
-                             nk_columns *out, bool *done, nk_err *err)
+static nk_code resolve_field(void *arg, nk_compile *c, const nk_path *path, const nk_field *f,
+                             nk_str x, nk_columns *out, bool *done, nk_err *err)
 {
     resolving *r = arg;
     if (r->catalog) {
@@ -438,8 +453,8 @@ static nk_code catalog_type(nk_compile *c, const nk_node *n, const nk_type **out
     nk_plan *p = n->plan;
     if (!p->host.table)
         return nk_node_fail(n, err, NK_E_UNSUPPORTED, "match_catalog needs a server");
-    NK_TRY(p->host.table(p->host.arg, nk_json_str(n->options, "Database"), nk_json_str(n->options, "Table"),
-                         c->arena, &table, err));
+    NK_TRY(p->host.table(p->host.arg, nk_json_str(n->options, "Database"),
+                         nk_json_str(n->options, "Table"), c->arena, &table, err));
     const nk_json *sd = nk_json_get(table, "StorageDescriptor");
     const nk_json *lists[] = {nk_json_get(sd, "Columns"), nk_json_get(table, "PartitionKeys")};
     nk_columns l = {0};
@@ -473,7 +488,7 @@ static nk_code resolve_columns(nk_compile *c, const nk_node *n, nk_columns *out,
     for (const nk_json *j = specs ? specs->first : NULL; j; j = j->next) {
         struct spec *s = &r.specs[r.n++];
         NK_TRY(nk_path_read(nk_json_get(j, "Path"), c->arena, &s->path, err));
-        if (!nk_path_type(c->arena, in, &s->path) )
+        if (!nk_path_type(c->arena, in, &s->path))
             r.n--; /* a path that is not there: nothing to settle */
         else
             NK_TRY(read_action(c, n, nk_json_str(j, "Action"), s, err));

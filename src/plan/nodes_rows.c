@@ -1,4 +1,5 @@
-/* Nodes that change rows: Filter, Join, Aggregate, DropDuplicates, FillMissingValues, DropNullFields, Union, SparkSQL. */
+/* Nodes that change rows: Filter, Join, Aggregate, DropDuplicates, FillMissingValues,
+ * DropNullFields, Union, SparkSQL. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -6,21 +7,22 @@
 
 /* ---- Filter ---- */
 
-static nk_code filter_column(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *value,
-                             const nk_type **type, nk_str *x, nk_err *err)
+static nk_code filter_column(nk_compile *c, const nk_node *n, const nk_type *in,
+                             const nk_json *value, const nk_type **type, nk_str *x, nk_err *err)
 {
     nk_path p;
     NK_TRY(nk_path_read(nk_json_get(value, "Value"), c->arena, &p, err));
     *type = nk_path_type(c->arena, in, &p);
     if (!*type)
-        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
+        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s",
+                            nk_path_text(c->arena, &p));
     *x = nk_x_path(c, in, &p, 0, NK_STR_NULL);
     return NK_OK;
 }
 
 /* A constant as a value of the column's type. */
-static nk_code filter_constant(nk_compile *c, const nk_node *n, const nk_json *value, const nk_type *like,
-                               nk_str *x, nk_err *err)
+static nk_code filter_constant(nk_compile *c, const nk_node *n, const nk_json *value,
+                               const nk_type *like, nk_str *x, nk_err *err)
 {
     const nk_json *v = nk_json_get(value, "Value");
     double d;
@@ -62,9 +64,11 @@ static nk_str template2(nk_compile *c, const char *t, nk_str a, nk_str b)
     return s;
 }
 
-/* Both sides as values that can be compared. A choice is compared by each of its types that can be. */
+/* Both sides as values that can be compared. A choice is compared by each of its types that can be.
+ */
 static nk_code filter_compare(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *f,
-                              const char *op, const nk_type *type, nk_str x, nk_str *out, nk_err *err)
+                              const char *op, const nk_type *type, nk_str x, nk_str *out,
+                              nk_err *err)
 {
     const nk_json *second = nk_json_at(nk_json_get(f, "Values"), 1);
     nk_str y;
@@ -74,8 +78,8 @@ static nk_code filter_compare(nk_compile *c, const nk_node *n, const nk_type *in
         nk_buf_init(&b, NK_SQL_MAX);
         for (size_t i = 0; i < type->nfields; i++) {
             nk_str one;
-            if (filter_compare(c, n, in, f, op, type->fields[i].type, nk_x_field(c, x, type->fields[i].name),
-                               &one, NULL) == NK_OK)
+            if (filter_compare(c, n, in, f, op, type->fields[i].type,
+                               nk_x_field(c, x, type->fields[i].name), &one, NULL) == NK_OK)
                 (void)nk_buf_printf(&b, "%s%.*s", k++ ? ", " : "COALESCE(", NK_STR_ARG(one));
         }
         (void)nk_buf_puts(&b, k ? ", FALSE)" : "FALSE");
@@ -97,8 +101,8 @@ static nk_code filter_compare(nk_compile *c, const nk_node *n, const nk_type *in
     return NK_OK;
 }
 
-static nk_code filter_one(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *f, nk_buf *b,
-                          nk_err *err)
+static nk_code filter_one(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *f,
+                          nk_buf *b, nk_err *err)
 {
     static const struct {
         const char *name, *op;
@@ -113,8 +117,8 @@ static nk_code filter_one(nk_compile *c, const nk_node *n, const nk_type *in, co
         cond = nk_x_printf(c, "%.*s IS NULL", NK_STR_ARG(x));
     } else if (nk_str_is(op, "REGEX")) {
         nk_str pattern, text;
-        NK_TRY(filter_constant(c, n, nk_json_at(nk_json_get(f, "Values"), 1), nk_type_scalar(NK_T_STRING),
-                               &pattern, err));
+        NK_TRY(filter_constant(c, n, nk_json_at(nk_json_get(f, "Values"), 1),
+                               nk_type_scalar(NK_T_STRING), &pattern, err));
         NK_TRY(nk_x_cast(c, x, type, nk_type_scalar(NK_T_STRING), &text, err));
         cond = template2(c, c->dialect->regex, text, pattern);
     }
@@ -122,9 +126,10 @@ static nk_code filter_one(nk_compile *c, const nk_node *n, const nk_type *in, co
         if (nk_str_is(op, ops[i].name))
             NK_TRY(filter_compare(c, n, in, f, ops[i].op, type, x, &cond, err));
     if (!cond.p)
-        return nk_node_fail(n, err, NK_E_INVALID, "unknown filter operation \"%.*s\"", NK_STR_ARG(op));
-    return nk_buf_printf(b, "%sCOALESCE(%.*s, FALSE)", nk_json_bool(f, "Negated", false) ? "NOT " : "",
-                         NK_STR_ARG(cond));
+        return nk_node_fail(n, err, NK_E_INVALID, "unknown filter operation \"%.*s\"",
+                            NK_STR_ARG(op));
+    return nk_buf_printf(b, "%sCOALESCE(%.*s, FALSE)",
+                         nk_json_bool(f, "Negated", false) ? "NOT " : "", NK_STR_ARG(cond));
 }
 
 nk_code nk_filter_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
@@ -163,7 +168,8 @@ nk_code nk_py_filter_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *e
     const nk_type *in;
     NK_TRY(nk_input_schema(n, 0, &in, err));
     return nk_buf_printf(out, "SELECT * FROM %.*s\nWHERE py_n%zu(%.*s)",
-                         NK_STR_ARG(nk_compile_input(c, n, 0)), n->id, NK_STR_ARG(row_struct(c, in)));
+                         NK_STR_ARG(nk_compile_input(c, n, 0)), n->id,
+                         NK_STR_ARG(row_struct(c, in)));
 }
 
 /* ---- Join ---- */
@@ -180,7 +186,8 @@ static nk_code join_side_read(nk_compile *c, const nk_node *n, size_t i, join_si
     const nk_json *inputs = nk_json_get(n->options, "Inputs");
     nk_str id = i < (inputs ? inputs->count : 0) ? nk_json_at(inputs, i)->text : NK_STR_NULL;
     for (const nk_json *j = columns->first; id.p && j; j = j->next)
-        if (nk_str_eq(nk_json_str(j, "From"), id) && !nk_str_eq(nk_json_at(inputs, 0)->text, nk_json_at(inputs, 1)->text))
+        if (nk_str_eq(nk_json_str(j, "From"), id) &&
+            !nk_str_eq(nk_json_at(inputs, 0)->text, nk_json_at(inputs, 1)->text))
             side = j;
     const nk_json *keys = nk_json_get(side, "Keys");
     NK_TRY(nk_input_schema(n, i, &s->type, err));
@@ -210,16 +217,19 @@ static nk_code join_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk
     NK_TRY(nk_input_schema(n, 0, &l, err));
     NK_TRY(nk_input_schema(n, 1, &r, err));
     for (size_t i = 0; i < l->nfields; i++)
-        NK_TRY(nk_columns_put(out, c->arena, l->fields[i].name, l->fields[i].type,
-                              nk_x_printf(c, "l.%.*s", NK_STR_ARG(nk_x_ident(c, l->fields[i].name))), err));
+        NK_TRY(nk_columns_put(
+            out, c->arena, l->fields[i].name, l->fields[i].type,
+            nk_x_printf(c, "l.%.*s", NK_STR_ARG(nk_x_ident(c, l->fields[i].name))), err));
     if (join_left_only(nk_json_str(n->options, "JoinType")))
         return NK_OK;
     for (size_t i = 0; i < r->nfields; i++) {
         nk_str name = r->fields[i].name;
-        while (nk_field_find(l, name) || (!nk_str_eq(name, r->fields[i].name) && nk_field_find(r, name)))
+        while (nk_field_find(l, name) ||
+               (!nk_str_eq(name, r->fields[i].name) && nk_field_find(r, name)))
             name = nk_x_printf(c, ".%.*s", NK_STR_ARG(name));
-        NK_TRY(nk_columns_put(out, c->arena, name, r->fields[i].type,
-                              nk_x_printf(c, "r.%.*s", NK_STR_ARG(nk_x_ident(c, r->fields[i].name))), err));
+        NK_TRY(nk_columns_put(
+            out, c->arena, name, r->fields[i].type,
+            nk_x_printf(c, "r.%.*s", NK_STR_ARG(nk_x_ident(c, r->fields[i].name))), err));
     }
     return NK_OK;
 }
@@ -230,15 +240,17 @@ nk_code nk_join_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type 
 }
 
 /* Both keys as one type: numbers meet as they are, the rest as text when they differ. */
-static nk_code join_key(nk_compile *c, const nk_node *n, const join_side *s, size_t i, const char *alias,
-                        const nk_type *other, nk_str *out, const nk_type **type, nk_err *err)
+static nk_code join_key(nk_compile *c, const nk_node *n, const join_side *s, size_t i,
+                        const char *alias, const nk_type *other, nk_str *out, const nk_type **type,
+                        nk_err *err)
 {
     const nk_path *p = &s->keys[i];
     nk_path copy = *p;
     const nk_type *t = nk_path_type(c->arena, s->type, &copy);
     const nk_field *f = nk_field_find(s->type, p->parts[0]);
     *type = t;
-    *out = nk_x_path(c, f->type, p, 1, nk_x_printf(c, "%s.%.*s", alias, NK_STR_ARG(nk_x_ident(c, f->name))));
+    *out = nk_x_path(c, f->type, p, 1,
+                     nk_x_printf(c, "%s.%.*s", alias, NK_STR_ARG(nk_x_ident(c, f->name))));
     if (!other || nk_type_eq(t, other) || (nk_type_is_number(t) && nk_type_is_number(other)))
         return NK_OK;
     return nk_x_cast(c, *out, t, nk_type_scalar(NK_T_STRING), out, err);
@@ -248,8 +260,8 @@ nk_code nk_join_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
 {
     static const struct {
         const char *type, *sql;
-    } joins[] = {{"equijoin", "JOIN"},         {"inner", "JOIN"},         {"left", "LEFT JOIN"},
-                 {"right", "RIGHT JOIN"},      {"outer", "FULL JOIN"},    {"leftsemi", "SEMI JOIN"},
+    } joins[] = {{"equijoin", "JOIN"},     {"inner", "JOIN"},      {"left", "LEFT JOIN"},
+                 {"right", "RIGHT JOIN"},  {"outer", "FULL JOIN"}, {"leftsemi", "SEMI JOIN"},
                  {"leftanti", "ANTI JOIN"}};
     join_side s[2] = {0};
     nk_str type = nk_json_str(n->options, "JoinType");
@@ -266,7 +278,8 @@ nk_code nk_join_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
         return nk_node_fail(n, err, NK_E_INVALID, "both sides need the same number of keys");
     NK_TRY(join_columns(c, n, &l, err));
     nk_columns_select(c, &l, out);
-    (void)nk_buf_printf(out, "\nFROM %.*s AS l %s %.*s AS r ON ", NK_STR_ARG(nk_compile_input(c, n, 0)), join,
+    (void)nk_buf_printf(out, "\nFROM %.*s AS l %s %.*s AS r ON ",
+                        NK_STR_ARG(nk_compile_input(c, n, 0)), join,
                         NK_STR_ARG(nk_compile_input(c, n, 1)));
     for (size_t i = 0; i < s[0].n; i++) {
         const nk_type *tl, *tr, *unused;
@@ -282,10 +295,12 @@ nk_code nk_join_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
 /* ---- Aggregate ---- */
 
 typedef enum { AGG_LONG, AGG_DOUBLE, AGG_SAME, AGG_SUM } agg_type;
-/* %x the argument. Sums of integers wrap, as Spark's do; skewness and kurtosis are those of the population. */
+/* %x the argument. Sums of integers wrap, as Spark's do; skewness and kurtosis are those of the
+ * population. */
 #define WRAPPED(s)                                                                                 \
     "CAST(((" s " + 9223372036854775808::HUGEINT) %% 18446744073709551616::HUGEINT + "             \
-    "18446744073709551616::HUGEINT) %% 18446744073709551616::HUGEINT - 9223372036854775808::HUGEINT AS BIGINT)"
+    "18446744073709551616::HUGEINT) %% 18446744073709551616::HUGEINT - "                           \
+    "9223372036854775808::HUGEINT AS BIGINT)"
 static const struct agg {
     const char *name, *duckdb, *title;
     agg_type type;
@@ -299,7 +314,8 @@ static const struct agg {
     {"max", "max(%x)", "max(%x)", AGG_SAME},
     {"min", "min(%x)", "min(%x)", AGG_SAME},
     {"skewness",
-     "CASE WHEN var_pop(%x) > 0 THEN CASE WHEN count(%x) < 3 THEN 0.0 ELSE skewness(%x) * (count(%x) - 2) / "
+     "CASE WHEN var_pop(%x) > 0 THEN CASE WHEN count(%x) < 3 THEN 0.0 ELSE skewness(%x) * "
+     "(count(%x) - 2) / "
      "sqrt(count(%x) * (count(%x) - 1.0)) END END",
      "skewness(%x)", AGG_DOUBLE},
     {"stddev_samp", "stddev_samp(%x)", "stddev_samp(%x)", AGG_DOUBLE},
@@ -343,7 +359,8 @@ static nk_code aggregate_one(nk_compile *c, const nk_node *n, const nk_type *in,
     NK_TRY(nk_path_read(nk_json_get(j, "Column"), c->arena, &p, err));
     const nk_type *t = nk_path_type(c->arena, in, &p), *result = nk_type_scalar(NK_T_LONG);
     if (!t)
-        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
+        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s",
+                            nk_path_text(c->arena, &p));
     x = nk_x_path(c, in, &p, 0, NK_STR_NULL);
     bool decimal = t->kind == NK_T_DECIMAL;
     if ((g->type == AGG_DOUBLE || g->type == AGG_SUM) && !nk_type_is_number(t)) {
@@ -354,7 +371,8 @@ static nk_code aggregate_one(nk_compile *c, const nk_node *n, const nk_type *in,
     if (g->type == AGG_DOUBLE) {
         result = nk_type_scalar(NK_T_DOUBLE);
         if (decimal && nk_str_is(func, "avg")) {
-            int pr = t->precision + 4 > 38 ? 38 : t->precision + 4, sc = t->scale + 4 > 38 ? 38 : t->scale + 4;
+            int pr = t->precision + 4 > 38 ? 38 : t->precision + 4,
+                sc = t->scale + 4 > 38 ? 38 : t->scale + 4;
             result = nk_type_decimal(c->arena, pr, sc);
             v = nk_x_printf(c, "TRY_CAST(avg(%.*s) AS DECIMAL(%d,%d))", NK_STR_ARG(x), pr, sc);
         }
@@ -378,22 +396,26 @@ static nk_code aggregate_one(nk_compile *c, const nk_node *n, const nk_type *in,
 static nk_code aggregate_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk_err *err)
 {
     const nk_type *in;
-    const nk_json *groups = nk_json_get(n->options, "Groups"), *list = nk_json_get(n->options, "Aggs");
+    const nk_json *groups = nk_json_get(n->options, "Groups"),
+                  *list = nk_json_get(n->options, "Aggs");
     NK_TRY(nk_input_schema(n, 0, &in, err));
     for (const nk_json *j = groups ? groups->first : NULL; j; j = j->next) {
         nk_path p;
         NK_TRY(nk_path_read(j, c->arena, &p, err));
         const nk_type *t = nk_path_type(c->arena, in, &p);
         if (!t)
-            return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
-        NK_TRY(nk_columns_put(out, c->arena, p.parts[p.n - 1], t, nk_x_path(c, in, &p, 0, NK_STR_NULL), err));
+            return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s",
+                                nk_path_text(c->arena, &p));
+        NK_TRY(nk_columns_put(out, c->arena, p.parts[p.n - 1], t,
+                              nk_x_path(c, in, &p, 0, NK_STR_NULL), err));
     }
     for (const nk_json *j = list->first; j; j = j->next)
         NK_TRY(aggregate_one(c, n, in, j, out, err));
     return NK_OK;
 }
 
-nk_code nk_aggregate_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
+nk_code nk_aggregate_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out,
+                            nk_err *err)
 {
     return nk_columns_schema(aggregate_columns, n, a, out, err);
 }
@@ -415,14 +437,16 @@ nk_code nk_distinct_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *er
     const nk_json *columns = nk_json_get(n->options, "Columns");
     const nk_type *in;
     if (!columns || !columns->count)
-        return nk_buf_printf(out, "SELECT DISTINCT * FROM %.*s", NK_STR_ARG(nk_compile_input(c, n, 0)));
+        return nk_buf_printf(out, "SELECT DISTINCT * FROM %.*s",
+                             NK_STR_ARG(nk_compile_input(c, n, 0)));
     NK_TRY(nk_input_schema(n, 0, &in, err));
     (void)nk_buf_puts(out, "SELECT DISTINCT ON (");
     for (const nk_json *j = columns->first; j; j = j->next) {
         nk_path p;
         NK_TRY(nk_path_read(j, c->arena, &p, err));
         if (!nk_path_type(c->arena, in, &p))
-            return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
+            return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s",
+                                nk_path_text(c->arena, &p));
         (void)nk_buf_printf(out, "%s%.*s", j == columns->first ? "" : ", ",
                             NK_STR_ARG(nk_x_path(c, in, &p, 0, NK_STR_NULL)));
     }
@@ -442,7 +466,8 @@ static nk_code union_type(const nk_node *n, nk_arena *a, const nk_type **out, nk
     for (size_t i = 0; i < l->nfields; i++) {
         const nk_field *o = nk_field_find(r, l->fields[i].name);
         f[k] = (nk_field){.name = l->fields[i].name, .type = l->fields[i].type};
-        if (o && !nk_type_eq(o->type, f[k].type) && !(nk_type_is_text(o->type) && nk_type_is_text(f[k].type)))
+        if (o && !nk_type_eq(o->type, f[k].type) &&
+            !(nk_type_is_text(o->type) && nk_type_is_text(f[k].type)))
             NK_TRY(nk_type_merge(l->fields[i].type, o->type, NK_MERGE_CHOICE, a, &f[k].type, err));
         k++;
     }
@@ -459,7 +484,8 @@ nk_code nk_union_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type
 }
 
 /* x of type from inside the wider type to: into its alternative, or member by member. */
-static nk_code widen(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out, nk_err *err)
+static nk_code widen(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out,
+                     nk_err *err)
 {
     if (to->kind != NK_T_CHOICE || from->kind == NK_T_CHOICE)
         if (to->kind != NK_T_CHOICE)
@@ -517,34 +543,42 @@ static nk_code fill_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk
     NK_TRY(nk_path_read(nk_json_get(n->options, "ImputedPath"), c->arena, &p, err));
     const nk_type *t = nk_path_type(c->arena, in, &p);
     if (!t)
-        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s", nk_path_text(c->arena, &p));
+        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s",
+                            nk_path_text(c->arena, &p));
     for (size_t i = 0; i < in->nfields; i++)
         NK_TRY(nk_columns_put(out, c->arena, in->fields[i].name, in->fields[i].type,
                               nk_x_ident(c, in->fields[i].name), err));
-    nk_str x = nk_x_path(c, in, &p, 0, NK_STR_NULL), name = nk_json_str(n->options, "FilledPath"), y;
+    nk_str x = nk_x_path(c, in, &p, 0, NK_STR_NULL), name = nk_json_str(n->options, "FilledPath"),
+           y;
     if (!name.n)
         name = nk_x_printf(c, "%.*s_filled", NK_STR_ARG(p.parts[p.n - 1]));
     nk_str from = nk_x_printf(c, "(SELECT %.*s AS v FROM %.*s)", NK_STR_ARG(x),
                               NK_STR_ARG(nk_compile_input(c, n, 0)));
     if (nk_type_is_number(t)) {
-        y = nk_x_printf(c, "(SELECT avg(v) FROM %.*s AS f WHERE NOT isnan(CAST(v AS DOUBLE)))", NK_STR_ARG(from));
+        y = nk_x_printf(c, "(SELECT avg(v) FROM %.*s AS f WHERE NOT isnan(CAST(v AS DOUBLE)))",
+                        NK_STR_ARG(from));
         if (t->kind != NK_T_DOUBLE)
-            NK_TRY(nk_x_cast(c, nk_x_printf(c, "round(%.*s)", NK_STR_ARG(y)), nk_type_scalar(NK_T_DOUBLE), t, &y, err));
+            NK_TRY(nk_x_cast(c, nk_x_printf(c, "round(%.*s)", NK_STR_ARG(y)),
+                             nk_type_scalar(NK_T_DOUBLE), t, &y, err));
     } else {
         /* of equally frequent ones the smallest, so that runs agree */
-        y = nk_x_printf(c, "(SELECT v FROM %.*s AS f WHERE v IS NOT NULL%s GROUP BY v ORDER BY count(*) DESC, v LIMIT 1)",
+        y = nk_x_printf(c,
+                        "(SELECT v FROM %.*s AS f WHERE v IS NOT NULL%s GROUP BY v ORDER BY "
+                        "count(*) DESC, v LIMIT 1)",
                         NK_STR_ARG(from), nk_type_is_text(t) ? " AND v <> ''" : "");
     }
     nk_str missing = nk_type_is_text(t) ? nk_x_printf(c, "NULLIF(%.*s, '')", NK_STR_ARG(x)) : x;
-    return nk_columns_put(out, c->arena, name, t,
-                          nk_x_printf(c, "COALESCE(%.*s, %.*s)", NK_STR_ARG(missing), NK_STR_ARG(y)), err);
+    return nk_columns_put(
+        out, c->arena, name, t,
+        nk_x_printf(c, "COALESCE(%.*s, %.*s)", NK_STR_ARG(missing), NK_STR_ARG(y)), err);
 }
 NK_COLUMNS_NODE(nk_fill, fill_columns)
 
 /* ---- DropNullFields ---- */
 
 /* The condition under which a value counts as null, by NullCheckBoxList and NullTextList. */
-static nk_code null_test(nk_compile *c, const nk_node *n, const nk_type *t, nk_str x, nk_str *out, nk_err *err)
+static nk_code null_test(nk_compile *c, const nk_node *n, const nk_type *t, nk_str x, nk_str *out,
+                         nk_err *err)
 {
     const nk_json *boxes = nk_json_get(n->options, "NullCheckBoxList");
     const nk_json *texts = nk_json_get(n->options, "NullTextList");
@@ -560,7 +594,8 @@ static nk_code null_test(nk_compile *c, const nk_node *n, const nk_type *t, nk_s
         (void)nk_buf_printf(&b, text ? " OR %.*s = '-1'" : " OR %.*s = -1", NK_STR_ARG(x));
     for (const nk_json *j = texts ? texts->first : NULL; j; j = j->next) {
         nk_str v = nk_json_str(j, "Value"), as, back = NK_STR_NULL;
-        if (t->kind == NK_T_CHOICE || nk_x_cast(c, x, t, nk_type_scalar(NK_T_STRING), &as, NULL) != NK_OK)
+        if (t->kind == NK_T_CHOICE ||
+            nk_x_cast(c, x, t, nk_type_scalar(NK_T_STRING), &as, NULL) != NK_OK)
             continue;
         (void)back;
         (void)nk_buf_printf(&b, " OR %.*s = %.*s", NK_STR_ARG(as), NK_STR_ARG(nk_x_literal(c, v)));
@@ -586,7 +621,8 @@ static nk_code drop_null_columns(nk_compile *c, const nk_node *n, nk_columns *ou
     for (size_t i = 0; rc == NK_OK && i < in->nfields; i++) {
         nk_str test;
         rc = null_test(c, n, in->fields[i].type, nk_x_ident(c, in->fields[i].name), &test, err);
-        (void)nk_buf_printf(&b, "%sCAST(bool_and(%.*s) AS INTEGER)", i ? ", " : "", NK_STR_ARG(test));
+        (void)nk_buf_printf(&b, "%sCAST(bool_and(%.*s) AS INTEGER)", i ? ", " : "",
+                            NK_STR_ARG(test));
     }
     (void)nk_buf_puts(&b, " FROM (\n");
     if (rc == NK_OK)
@@ -606,7 +642,8 @@ static nk_code drop_null_columns(nk_compile *c, const nk_node *n, nk_columns *ou
 }
 
 /* The probe runs once: the statement goes by the schema it gave. */
-nk_code nk_drop_null_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
+nk_code nk_drop_null_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out,
+                            nk_err *err)
 {
     return nk_columns_schema(drop_null_columns, n, a, out, err);
 }

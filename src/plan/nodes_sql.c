@@ -1,5 +1,6 @@
-/* SparkSQL: a query text over the inputs. It runs here only when every function in it is in the table of those that mean
- * the same in both engines; else it says which one is not, so that the run can be put on Spark. */
+/* SparkSQL: a query text over the inputs. It runs here only when every function in it is in the
+ * table of those that mean the same in both engines; else it says which one is not, so that the run
+ * can be put on Spark. */
 #include <ctype.h>
 #include <string.h>
 
@@ -7,19 +8,25 @@
 
 /* Functions whose results agree for all the arguments that Spark SQL takes. */
 static const char *const agreed[] = {
-    "abs", "avg", "ceil", "ceiling", "coalesce", "concat", "count", "degrees", "exp", "floor", "greatest", "if",
-    "isnan", "isnull", "least", "length", "lower", "ltrim", "max", "mean", "min", "mod", "nullif", "ifnull", "nvl",
-    "pi", "pow", "power", "radians", "repeat", "replace", "reverse", "row_number", "rank", "dense_rank", "rtrim",
-    "sign", "sqrt", "stddev", "stddev_pop", "stddev_samp", "sum", "trim", "upper", "var_pop", "var_samp",
-    "variance", "year", "month", "day", "hour", "minute", "second", "first", "last", "lag", "lead", "percent_rank",
-    "cume_dist", "ntile", "startswith", "substring", "substr",
+    "abs",     "avg",          "ceil",      "ceiling",  "coalesce",   "concat",      "count",
+    "degrees", "exp",          "floor",     "greatest", "if",         "isnan",       "isnull",
+    "least",   "length",       "lower",     "ltrim",    "max",        "mean",        "min",
+    "mod",     "nullif",       "ifnull",    "nvl",      "pi",         "pow",         "power",
+    "radians", "repeat",       "replace",   "reverse",  "row_number", "rank",        "dense_rank",
+    "rtrim",   "sign",         "sqrt",      "stddev",   "stddev_pop", "stddev_samp", "sum",
+    "trim",    "upper",        "var_pop",   "var_samp", "variance",   "year",        "month",
+    "day",     "hour",         "minute",    "second",   "first",      "last",        "lag",
+    "lead",    "percent_rank", "cume_dist", "ntile",    "startswith", "substring",   "substr",
 };
 /* Words that a parenthesis may follow without a call. */
 static const char *const words[] = {
-    "and", "as", "between", "by", "case", "distinct", "else", "except", "exists", "from", "full", "group", "having",
-    "in", "inner", "intersect", "is", "join", "left", "like", "limit", "not", "on", "or", "order", "outer", "over",
-    "partition", "right", "select", "then", "union", "using", "values", "when", "where", "with", "all", "any",
-    "cross", "semi", "anti", "filter", "rows", "range", "unbounded", "preceding", "following", "current", "row", "end",
+    "and",     "as",     "between", "by",        "case",   "distinct",  "else",      "except",
+    "exists",  "from",   "full",    "group",     "having", "in",        "inner",     "intersect",
+    "is",      "join",   "left",    "like",      "limit",  "not",       "on",        "or",
+    "order",   "outer",  "over",    "partition", "right",  "select",    "then",      "union",
+    "using",   "values", "when",    "where",     "with",   "all",       "any",       "cross",
+    "semi",    "anti",   "filter",  "rows",      "range",  "unbounded", "preceding", "following",
+    "current", "row",    "end",
 };
 
 static bool listed(const char *const *list, size_t n, nk_str w)
@@ -30,7 +37,8 @@ static bool listed(const char *const *list, size_t n, nk_str w)
     return false;
 }
 
-/* Spark's text into DuckDB's: back quotes, double-quoted strings; refuses what is not known to agree. */
+/* Spark's text into DuckDB's: back quotes, double-quoted strings; refuses what is not known to
+ * agree. */
 static nk_code translate(const nk_node *n, nk_str q, nk_buf *out, nk_err *err)
 {
     size_t i = 0;
@@ -49,7 +57,9 @@ static nk_code translate(const nk_node *n, nk_str q, nk_buf *out, nk_err *err)
             (void)nk_buf_putc(out, '\'');
             for (i++; i < q.n && q.p[i] != ch; i++) {
                 if (q.p[i] == '\\')
-                    return nk_node_fail(n, err, NK_E_UNSUPPORTED, "a text with a backslash means something else in Spark SQL");
+                    return nk_node_fail(
+                        n, err, NK_E_UNSUPPORTED,
+                        "a text with a backslash means something else in Spark SQL");
                 if (q.p[i] == '\'')
                     (void)nk_buf_putc(out, '\'');
                 (void)nk_buf_putc(out, q.p[i]);
@@ -68,10 +78,13 @@ static nk_code translate(const nk_node *n, nk_str q, nk_buf *out, nk_err *err)
             while (k < q.n && isspace((unsigned char)q.p[k]))
                 k++;
             bool call = k < q.n && q.p[k] == '(';
-            if (nk_str_ieq(w, NK_STR("cast")) || nk_str_ieq(w, NK_STR("rlike")) || nk_str_ieq(w, NK_STR("lateral")) ||
-                nk_str_ieq(w, NK_STR("div")) || nk_str_ieq(w, NK_STR("interval")) ||
-                (call && !listed(words, NK_COUNTOF(words), w) && !listed(agreed, NK_COUNTOF(agreed), w))) {
-                (void)nk_node_fail(n, err, NK_E_UNSUPPORTED, "%.*s may mean something else in Spark SQL", NK_STR_ARG(w));
+            if (nk_str_ieq(w, NK_STR("cast")) || nk_str_ieq(w, NK_STR("rlike")) ||
+                nk_str_ieq(w, NK_STR("lateral")) || nk_str_ieq(w, NK_STR("div")) ||
+                nk_str_ieq(w, NK_STR("interval")) ||
+                (call && !listed(words, NK_COUNTOF(words), w) &&
+                 !listed(agreed, NK_COUNTOF(agreed), w))) {
+                (void)nk_node_fail(n, err, NK_E_UNSUPPORTED,
+                                   "%.*s may mean something else in Spark SQL", NK_STR_ARG(w));
                 return nk_hint(err, "run this job with --engine spark");
             }
             if (call && nk_str_ieq(w, NK_STR("substring")))
@@ -82,8 +95,9 @@ static nk_code translate(const nk_node *n, nk_str q, nk_buf *out, nk_err *err)
                 (void)nk_buf_puts(out, "starts_with");
             else
                 (void)nk_buf_str(out, w);
-        } else if (ch == '/' ) {
-            (void)nk_node_fail(n, err, NK_E_UNSUPPORTED, "division by zero gives null in Spark SQL, infinity here");
+        } else if (ch == '/') {
+            (void)nk_node_fail(n, err, NK_E_UNSUPPORTED,
+                               "division by zero gives null in Spark SQL, infinity here");
             return nk_hint(err, "run this job with --engine spark");
         } else {
             (void)nk_buf_putc(out, ch);

@@ -35,7 +35,8 @@ nk_code nk_path_parse(nk_str text, nk_arena *a, nk_path *out, nk_err *err)
         if (!s || !s->p)
             return nk_oom(err);
         if (empty || quoted)
-            return nk_fail(err, NK_E_INVALID, "field path \"%.*s\" has an empty name or an open back quote",
+            return nk_fail(err, NK_E_INVALID,
+                           "field path \"%.*s\" has an empty name or an open back quote",
                            NK_STR_ARG(text));
         i++;
         if (!more)
@@ -261,8 +262,8 @@ static bool is_nested(const nk_type *t)
 
 /* ---- casts ---- */
 
-static nk_code cast_choice(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out,
-                           nk_err *err)
+static nk_code cast_choice(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to,
+                           nk_str *out, nk_err *err)
 {
     nk_buf b;
     nk_buf_init(&b, NK_SQL_MAX);
@@ -276,15 +277,16 @@ static nk_code cast_choice(nk_compile *c, nk_str x, const nk_type *from, const n
     }
     if (!n) {
         nk_buf_free(&b);
-        return nk_fail(err, NK_E_INVALID, "none of its types can become a %s", nk_type_glue_name(to));
+        return nk_fail(err, NK_E_INVALID, "none of its types can become a %s",
+                       nk_type_glue_name(to));
     }
     (void)nk_buf_putc(&b, ')');
     *out = take(c, &b);
     return NK_OK;
 }
 
-static nk_code cast_struct(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out,
-                           nk_err *err)
+static nk_code cast_struct(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to,
+                           nk_str *out, nk_err *err)
 {
     nk_columns l = {0};
     for (size_t i = 0; i < to->nfields; i++) {
@@ -305,7 +307,8 @@ static nk_code cast_struct(nk_compile *c, nk_str x, const nk_type *from, const n
     return NK_OK;
 }
 
-nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out, nk_err *err)
+nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out,
+                  nk_err *err)
 {
     nk_buf b;
     nk_str body, var;
@@ -352,7 +355,8 @@ nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *t
 
 /* ---- columns ---- */
 
-nk_code nk_columns_put(nk_columns *l, nk_arena *a, nk_str name, const nk_type *type, nk_str x, nk_err *err)
+nk_code nk_columns_put(nk_columns *l, nk_arena *a, nk_str name, const nk_type *type, nk_str x,
+                       nk_err *err)
 {
     nk_column *col = nk_columns_add(l, a);
     if (!col || !type)
@@ -384,7 +388,8 @@ void nk_columns_select(nk_compile *c, const nk_columns *l, nk_buf *out)
     }
 }
 
-nk_code nk_columns_schema(nk_columns_fn fn, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
+nk_code nk_columns_schema(nk_columns_fn fn, const nk_node *n, nk_arena *a, const nk_type **out,
+                          nk_err *err)
 {
     nk_compile c = {.plan = n->plan, .dialect = nk_dialect_duckdb(), .arena = n->plan->arena};
     nk_columns l = {0};
@@ -406,8 +411,8 @@ nk_code nk_columns_sql(nk_columns_fn fn, nk_compile *c, const nk_node *n, nk_buf
 
 /* ---- edits at depth ---- */
 
-static nk_code edit_value(nk_compile *c, const nk_edit *e, const nk_path *path, const nk_type *t, nk_str x,
-                          const nk_type **type, nk_str *out, nk_err *err);
+static nk_code edit_value(nk_compile *c, const nk_edit *e, const nk_path *path, const nk_type *t,
+                          nk_str x, const nk_type **type, nk_str *out, nk_err *err);
 
 static nk_code edit_fields(nk_compile *c, const nk_edit *e, const nk_path *path, const nk_type *t,
                            nk_str x, nk_columns *out, nk_err *err)
@@ -436,8 +441,8 @@ static nk_code edit_fields(nk_compile *c, const nk_edit *e, const nk_path *path,
 }
 
 /* *type NULL: nothing is left of it. */
-static nk_code edit_value(nk_compile *c, const nk_edit *e, const nk_path *path, const nk_type *t, nk_str x,
-                          const nk_type **type, nk_str *out, nk_err *err)
+static nk_code edit_value(nk_compile *c, const nk_edit *e, const nk_path *path, const nk_type *t,
+                          nk_str x, const nk_type **type, nk_str *out, nk_err *err)
 {
     *type = t;
     *out = x;
@@ -482,7 +487,8 @@ static nk_code edit_value(nk_compile *c, const nk_edit *e, const nk_path *path, 
     return NK_OK;
 }
 
-nk_code nk_edit_columns(nk_compile *c, const nk_edit *e, const nk_type *t, nk_columns *out, nk_err *err)
+nk_code nk_edit_columns(nk_compile *c, const nk_edit *e, const nk_type *t, nk_columns *out,
+                        nk_err *err)
 {
     nk_path top = {0};
     return edit_fields(c, e, &top, t, NK_STR_NULL, out, err);

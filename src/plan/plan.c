@@ -10,7 +10,10 @@ nk_code nk_oom(nk_err *err)
 
 /* ---- kinds ---- */
 
-#define REQ(...) {__VA_ARGS__}
+#define REQ(...)                                                                                   \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 #define NK_NODE_KIND(name, role, lo, hi, schema, compile, req, doc)                                \
     {#name, NK_NODE_##role, lo, hi, REQ req, schema, compile, doc},
 static const nk_node_kind kinds[] = {
@@ -325,8 +328,8 @@ static void mark_needed(const nk_node *n, unsigned char *need)
         mark_needed(n->inputs[i], need);
 }
 
-nk_code nk_plan_sql_scans(const nk_node *n, const nk_dialect *d, nk_buf *out, const nk_scan ***scans,
-                          size_t *nscans, nk_err *err)
+nk_code nk_plan_sql_scans(const nk_node *n, const nk_dialect *d, nk_buf *out,
+                          const nk_scan ***scans, size_t *nscans, nk_err *err)
 {
     nk_plan *p = n->plan;
     nk_compile c = {.plan = p, .dialect = d, .arena = p->arena};
@@ -354,7 +357,8 @@ nk_code nk_plan_sql_scans(const nk_node *n, const nk_dialect *d, nk_buf *out, co
     return nk_buf_check(out, err);
 }
 
-nk_code nk_plan_scan_sql(nk_plan *p, const nk_scan *s, const nk_dialect *d, nk_buf *out, nk_err *err)
+nk_code nk_plan_scan_sql(nk_plan *p, const nk_scan *s, const nk_dialect *d, nk_buf *out,
+                         nk_err *err)
 {
     nk_compile c = {.plan = p, .dialect = d, .arena = p->arena};
     return d->scan(&c, s, out, err);

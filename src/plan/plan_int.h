@@ -44,8 +44,9 @@ typedef struct nk_path {
 /* A JSON list of names, or a text with dots and back quotes. */
 nk_code nk_path_read(const nk_json *j, nk_arena *a, nk_path *out, nk_err *err);
 nk_code nk_path_parse(nk_str text, nk_arena *a, nk_path *out, nk_err *err);
-/* Where the path leads in a struct type; NULL when nowhere. A single part with dots that names no field is taken apart.
- * Field names match exactly, else without regard to case. Arrays are passed through. */
+/* Where the path leads in a struct type; NULL when nowhere. A single part with dots that names no
+ * field is taken apart. Field names match exactly, else without regard to case. Arrays are passed
+ * through. */
 const nk_type *nk_path_type(nk_arena *a, const nk_type *t, nk_path *path);
 const nk_field *nk_field_find(const nk_type *t, nk_str name);
 /* "a.b" for messages (arena). */
@@ -54,11 +55,13 @@ const char *nk_path_text(nk_arena *a, const nk_path *p);
 /* ---- expressions as text ---- */
 nk_str nk_x_ident(nk_compile *c, nk_str name);
 nk_str nk_x_field(nk_compile *c, nk_str x, nk_str name);
-/* The value at a path of a row whose columns are the struct t; arrays on the way become arrays of what the rest gives. */
+/* The value at a path of a row whose columns are the struct t; arrays on the way become arrays of
+ * what the rest gives. */
 nk_str nk_x_path(nk_compile *c, const nk_type *t, const nk_path *p, size_t from, nk_str x);
-/* x of type from as type to: Spark's cast, structs and arrays member by member, choices by their first fitting value.
- * NK_E_INVALID when it can never be. */
-nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out, nk_err *err);
+/* x of type from as type to: Spark's cast, structs and arrays member by member, choices by their
+ * first fitting value. NK_E_INVALID when it can never be. */
+nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out,
+                  nk_err *err);
 nk_str nk_x_printf(nk_compile *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 nk_str nk_x_literal(nk_compile *c, nk_str text);
 
@@ -69,15 +72,19 @@ typedef struct nk_column {
     nk_str x; /* its value, as SQL over the input's columns */
 } nk_column;
 NK_LIST(nk_columns, nk_column);
-nk_code nk_columns_put(nk_columns *l, nk_arena *a, nk_str name, const nk_type *type, nk_str x, nk_err *err);
+nk_code nk_columns_put(nk_columns *l, nk_arena *a, nk_str name, const nk_type *type, nk_str x,
+                       nk_err *err);
 nk_code nk_columns_type(const nk_columns *l, nk_arena *a, const nk_type **out, nk_err *err);
-void nk_columns_select(nk_compile *c, const nk_columns *l, nk_buf *out); /* "SELECT x AS name, …" without FROM */
+void nk_columns_select(nk_compile *c, const nk_columns *l,
+                       nk_buf *out); /* "SELECT x AS name, …" without FROM */
 typedef nk_code (*nk_columns_fn)(nk_compile *c, const nk_node *n, nk_columns *out, nk_err *err);
 /* A schema or a SELECT … FROM the first input, of such a function. */
-nk_code nk_columns_schema(nk_columns_fn fn, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err);
+nk_code nk_columns_schema(nk_columns_fn fn, const nk_node *n, nk_arena *a, const nk_type **out,
+                          nk_err *err);
 nk_code nk_columns_sql(nk_columns_fn fn, nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err);
 #define NK_COLUMNS_NODE(stem, fn)                                                                  \
-    nk_code stem##_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err) \
+    nk_code stem##_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out,          \
+                          nk_err *err)                                                             \
     {                                                                                              \
         return nk_columns_schema(fn, n, a, out, err);                                              \
     }                                                                                              \
@@ -86,9 +93,9 @@ nk_code nk_columns_sql(nk_columns_fn fn, nk_compile *c, const nk_node *n, nk_buf
         return nk_columns_sql(fn, c, n, out, err);                                                 \
     }
 
-/* Edits inside rows, at any depth. edit is asked about each field on the way (path: names from the top, arrays
- * as "name[]" are entered with the same path). It adds what the field becomes to out and sets *done, or leaves both alone: then
- * the field stays, its members edited in turn. */
+/* Edits inside rows, at any depth. edit is asked about each field on the way (path: names from the
+ * top, arrays as "name[]" are entered with the same path). It adds what the field becomes to out
+ * and sets *done, or leaves both alone: then the field stays, its members edited in turn. */
 typedef struct nk_edit {
     void *arg;
     nk_code (*field)(void *arg, nk_compile *c, const nk_path *path, const nk_field *f, nk_str x,
@@ -96,7 +103,8 @@ typedef struct nk_edit {
     /* Whether anything below path may change: what stays whole is not taken apart. */
     bool (*inside)(void *arg, const nk_path *path, const nk_type *t);
 } nk_edit;
-nk_code nk_edit_columns(nk_compile *c, const nk_edit *e, const nk_type *t, nk_columns *out, nk_err *err);
+nk_code nk_edit_columns(nk_compile *c, const nk_edit *e, const nk_type *t, nk_columns *out,
+                        nk_err *err);
 /* struct_pack of the columns; NULL where x is NULL. */
 nk_str nk_x_struct(nk_compile *c, nk_str x, const nk_columns *l);
 

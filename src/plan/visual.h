@@ -43,15 +43,17 @@ typedef struct nk_visual {
     size_t n;
 } nk_visual;
 
-/* doc: the map's JSON object as the API carries it. NK_E_INVALID names the node and what is wrong with it:
- * unknown or not yet supported kind, missing member, dangling or wrong number of inputs, a cycle. */
+/* doc: the map's JSON object as the API carries it. NK_E_INVALID names the node and what is wrong
+ * with it: unknown or not yet supported kind, missing member, dangling or wrong number of inputs, a
+ * cycle. */
 nk_code nk_visual_parse(const nk_json *doc, nk_arena *a, nk_visual **out, nk_err *err) NK_MUST;
 
 /* The table of kinds, for documentation and tests. */
 const nk_visual_kind *nk_visual_kinds(size_t *n);
 const nk_visual_kind *nk_visual_kind_find(nk_str name);
 
-/* ["a","b"] (or "a.b" written as one string) as a dotted path; a name that holds a dot is put in back-ticks. */
+/* ["a","b"] (or "a.b" written as one string) as a dotted path; a name that holds a dot is put in
+ * back-ticks. */
 nk_code nk_visual_path(const nk_json *path, nk_buf *out) NK_MUST;
 
 #endif

@@ -52,8 +52,9 @@ static nk_code prepare(nk_conn *c, const char *sql, sqlite3_stmt **out, nk_err *
 
 static nk_code conn_pragmas(nk_conn *c, bool write, nk_err *err)
 {
-    NK_TRY(nk_sqlite_exec(c->db, "PRAGMA secure_delete=0; PRAGMA temp_store=MEMORY;"
-                                 "PRAGMA mmap_size=268435456",
+    NK_TRY(nk_sqlite_exec(c->db,
+                          "PRAGMA secure_delete=0; PRAGMA temp_store=MEMORY;"
+                          "PRAGMA mmap_size=268435456",
                           err));
     if (!write)
         return nk_sqlite_exec(c->db, "PRAGMA query_only=1; PRAGMA cache_size=-1024", err);
@@ -73,10 +74,9 @@ static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
 nk_code nk_conn_open(nk_store *s, nk_conn *c, bool write, nk_err *err)
 {
     memset(c, 0, sizeof(*c));
-    int rc = sqlite3_open_v2(s->path, &c->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
-                                 (write ? SQLITE_OPEN_CREATE : 0),
-                             NULL);
+    int rc = sqlite3_open_v2(
+        s->path, &c->db,
+        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (write ? SQLITE_OPEN_CREATE : 0), NULL);
     nk_code code = NK_OK;
     if (rc != SQLITE_OK)
         code = nk_sqlite_fail(c->db, rc, err, "opening it");
@@ -86,7 +86,8 @@ nk_code nk_conn_open(nk_store *s, nk_conn *c, bool write, nk_err *err)
         sqlite3_busy_timeout(c->db, 5000);
     if (code == NK_OK)
         code = conn_pragmas(c, write, err);
-    c->fixed = code == NK_OK ? nk_calloc((size_t)s->nkinds * NK_ST_COUNT + 1, sizeof(*c->fixed)) : NULL;
+    c->fixed =
+        code == NK_OK ? nk_calloc((size_t)s->nkinds * NK_ST_COUNT + 1, sizeof(*c->fixed)) : NULL;
     if (code == NK_OK && !c->fixed)
         code = nk_fail(err, NK_E_NOMEM, "out of memory");
     if (code != NK_OK)
@@ -104,8 +105,9 @@ static nk_code conn_prepare_tx(nk_conn *c, bool write, nk_err *err)
     NK_TRY(prepare(c, "SAVEPOINT c", &c->savepoint, err));
     NK_TRY(prepare(c, "RELEASE c", &c->release, err));
     NK_TRY(prepare(c, "ROLLBACK TO c", &c->rollback_to, err));
-    return prepare(c, "INSERT INTO nk_seq(name, n) VALUES(?, 1) ON CONFLICT(name) DO UPDATE "
-                      "SET n = n + 1 RETURNING n",
+    return prepare(c,
+                   "INSERT INTO nk_seq(name, n) VALUES(?, 1) ON CONFLICT(name) DO UPDATE "
+                   "SET n = n + 1 RETURNING n",
                    &c->next, err);
 }
 
@@ -159,7 +161,8 @@ static nk_code reader_create(nk_store *s, nk_reader **out, nk_err *err)
     return NK_OK;
 }
 
-/* A locked reader: the one this thread had last if it is free, else any free one, else a new one. */
+/* A locked reader: the one this thread had last if it is free, else any free one, else a new one.
+ */
 static nk_code reader_take(nk_store *s, nk_reader **out, nk_err *err)
 {
     static _Thread_local unsigned hint;
@@ -303,7 +306,8 @@ static void run_batch(nk_store *s, nk_job *batch)
         atomic_fetch_add(&s->commit_seq, 1);
         atomic_fetch_add(&s->commits, 1);
     } else {
-        /* Nothing of this batch happened, so no closure's own answer holds: it may have seen another's work. */
+        /* Nothing of this batch happened, so no closure's own answer holds: it may have seen
+         * another's work. */
         if (lost.code == NK_OK)
             lost.code = NK_E_IO;
         atomic_fetch_add(&s->failed_commits, 1);
@@ -469,7 +473,8 @@ static nk_code take_lock(nk_store *s, nk_err *err)
     if (s->lock_fd < 0)
         return nk_fail_errno(err, errno, "cannot open %s", path);
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        nk_code rc = nk_fail(err, NK_E_INVALID, "The store %s is in use by another process.", s->path);
+        nk_code rc =
+            nk_fail(err, NK_E_INVALID, "The store %s is in use by another process.", s->path);
         (void)nk_hint(err, "Stop the other server (make stop), or choose another --data folder.");
         return rc;
     }

@@ -16,8 +16,16 @@
 #define NK_WAL_SOFT_PAGES 4096  /* 16 MiB: checkpoint when the readers allow it */
 #define NK_WAL_HARD_PAGES 32768 /* 128 MiB: wait for readers */
 
-/* The statements every kind has; their text is generated from its table once, when the store opens. */
-typedef enum { NK_ST_GET, NK_ST_HAS, NK_ST_PUT, NK_ST_INSERT, NK_ST_DELETE, NK_ST_COUNT } nk_stmt_id;
+/* The statements every kind has; their text is generated from its table once, when the store opens.
+ */
+typedef enum {
+    NK_ST_GET,
+    NK_ST_HAS,
+    NK_ST_PUT,
+    NK_ST_INSERT,
+    NK_ST_DELETE,
+    NK_ST_COUNT
+} nk_stmt_id;
 
 typedef struct nk_sql_kind {
     const nk_kind *kind;
@@ -104,7 +112,8 @@ typedef struct nk_binds {
 } nk_binds;
 typedef enum { NK_SCAN_ROWS, NK_SCAN_COUNT } nk_scan_mode;
 /* The text and the values, in the order of its question marks. */
-nk_code nk_sql_scan(const nk_query *q, nk_scan_mode mode, nk_buf *out, nk_binds *b, nk_err *err) NK_MUST;
+nk_code nk_sql_scan(const nk_query *q, nk_scan_mode mode, nk_buf *out, nk_binds *b,
+                    nk_err *err) NK_MUST;
 
 /* sqlite_migrate.c */
 nk_code nk_sqlite_migrate(nk_store *s, sqlite3 *db, nk_err *err) NK_MUST;
@@ -114,6 +123,7 @@ nk_code nk_sqlite_fail(sqlite3 *db, int rc, nk_err *err, const char *doing);
 nk_code nk_sqlite_exec(sqlite3 *db, const char *sql, nk_err *err) NK_MUST;
 nk_code nk_conn_open(nk_store *s, nk_conn *c, bool write, nk_err *err) NK_MUST;
 void nk_conn_close(nk_store *s, nk_conn *c);
-int nk_store_kind_index(const nk_store *s, const nk_kind *kind); /* -1 = not one it was opened with */
+int nk_store_kind_index(const nk_store *s,
+                        const nk_kind *kind); /* -1 = not one it was opened with */
 
 #endif

@@ -1,7 +1,6 @@
 /* Bringing a database to the layout of this release's tables of kinds, in one transaction. */
 #include "store/sqlite_int.h"
 
-
 static nk_code query_int(sqlite3 *db, const char *sql, int64_t *out, nk_err *err)
 {
     sqlite3_stmt *st;
@@ -19,7 +18,8 @@ static nk_code query_int(sqlite3 *db, const char *sql, int64_t *out, nk_err *err
 }
 
 /* Rows of a two-column query, name → text, into the map. */
-static nk_code query_map(sqlite3 *db, const char *sql, const char *arg, nk_map *m, nk_arena *a, nk_err *err)
+static nk_code query_map(sqlite3 *db, const char *sql, const char *arg, nk_map *m, nk_arena *a,
+                         nk_err *err)
 {
     sqlite3_stmt *st;
     int rc = sqlite3_prepare_v2(db, sql, -1, &st, NULL);
@@ -51,11 +51,12 @@ static nk_code check_format(nk_store *s, sqlite3 *db, bool *empty, nk_err *err)
     if (!*empty && app != NK_STORE_APP_ID)
         return nk_fail(err, NK_E_INVALID, "%s is a database, but none of Nikawa's.", s->path);
     if (!*empty && format > NK_STORE_FORMAT) {
-        nk_code rc = nk_fail(err, NK_E_INVALID,
-                             "The store %s has format %d; this release reads up to %d.", s->path,
-                             (int)format, NK_STORE_FORMAT);
-        (void)nk_hint(err, "It was written by a newer release of Nikawa: start that one, or use another "
-                           "--data folder.");
+        nk_code rc =
+            nk_fail(err, NK_E_INVALID, "The store %s has format %d; this release reads up to %d.",
+                    s->path, (int)format, NK_STORE_FORMAT);
+        (void)nk_hint(err,
+                      "It was written by a newer release of Nikawa: start that one, or use another "
+                      "--data folder.");
         return rc;
     }
     return NK_OK;
@@ -74,7 +75,8 @@ static nk_code migrate_table(sqlite3 *db, const nk_kind *k, nk_arena *a, nk_buf 
 {
     nk_map cols;
     nk_map_init(&cols);
-    nk_code rc = query_map(db, "SELECT name, type FROM pragma_table_info(?)", k->name, &cols, a, err);
+    nk_code rc =
+        query_map(db, "SELECT name, type FROM pragma_table_info(?)", k->name, &cols, a, err);
     if (rc == NK_OK && cols.n == 0) {
         nk_sql_create_table(k, b);
         rc = exec_buf(db, b, err);
@@ -83,8 +85,9 @@ static nk_code migrate_table(sqlite3 *db, const nk_kind *k, nk_arena *a, nk_buf 
             if (!nk_map_has(&cols, nk_str_c(k->cols[i].name))) {
                 nk_buf_printf(b, "ALTER TABLE %s ADD COLUMN %s %s", k->name, k->cols[i].name,
                               nk_sql_type(k->cols[i].type));
-                rc = i < k->nkey ? nk_fail(err, NK_E_INVALID, "kind %s: its key has changed", k->name)
-                                 : exec_buf(db, b, err);
+                rc = i < k->nkey
+                         ? nk_fail(err, NK_E_INVALID, "kind %s: its key has changed", k->name)
+                         : exec_buf(db, b, err);
             }
     }
     nk_map_free(&cols);
@@ -95,12 +98,14 @@ static nk_code migrate_indexes(sqlite3 *db, const nk_kind *k, nk_arena *a, nk_bu
 {
     nk_map have;
     nk_map_init(&have);
-    nk_code rc = query_map(db,
-                           "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? "
-                           "AND sql IS NOT NULL",
-                           k->name, &have, a, err);
+    nk_code rc =
+        query_map(db,
+                  "SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = ? "
+                  "AND sql IS NOT NULL",
+                  k->name, &have, a, err);
     for (unsigned i = 0; rc == NK_OK && i <= k->nindexes; i++) {
-        nk_str name = nk_str_printf(a, "%s__%s", k->name, i < k->nindexes ? k->indexes[i].name : "key");
+        nk_str name =
+            nk_str_printf(a, "%s__%s", k->name, i < k->nindexes ? k->indexes[i].name : "key");
         nk_str *old = nk_map_del(&have, name);
         nk_sql_create_index(k, i, b);
         nk_str text = nk_buf_dup(b, a);
@@ -127,24 +132,29 @@ static nk_code migrate_kind(nk_store *s, sqlite3 *db, const nk_kind *k, const nk
     const nk_str *v = nk_map_get(versions, nk_str_c(k->name));
     int64_t stored = 0;
     if (v && nk_str_i64(*v, &stored) && stored > k->version) {
-        nk_code rc = nk_fail(err, NK_E_INVALID,
-                             "The store %s holds %s records of version %d; this release reads up to %d.",
-                             s->path, k->name, (int)stored, k->version);
-        (void)nk_hint(err, "It was written by a newer release of Nikawa: start that one, or use another "
-                           "--data folder.");
+        nk_code rc =
+            nk_fail(err, NK_E_INVALID,
+                    "The store %s holds %s records of version %d; this release reads up to %d.",
+                    s->path, k->name, (int)stored, k->version);
+        (void)nk_hint(err,
+                      "It was written by a newer release of Nikawa: start that one, or use another "
+                      "--data folder.");
         return rc;
     }
     NK_TRY(migrate_table(db, k, a, b, err));
     NK_TRY(migrate_indexes(db, k, a, b, err));
     if (stored == k->version)
         return NK_OK;
-    nk_buf_printf(b, "INSERT INTO nk_kinds(name, version) VALUES('%s', %d) ON CONFLICT(name) DO UPDATE SET "
-                     "version = excluded.version",
-                  k->name, k->version);
+    nk_buf_printf(
+        b,
+        "INSERT INTO nk_kinds(name, version) VALUES('%s', %d) ON CONFLICT(name) DO UPDATE SET "
+        "version = excluded.version",
+        k->name, k->version);
     return exec_buf(db, b, err);
 }
 
-static nk_code migrate_in_tx(nk_store *s, sqlite3 *db, bool empty, nk_arena *a, nk_buf *b, nk_err *err)
+static nk_code migrate_in_tx(nk_store *s, sqlite3 *db, bool empty, nk_arena *a, nk_buf *b,
+                             nk_err *err)
 {
     if (empty) {
         nk_buf_printf(b,
@@ -171,7 +181,8 @@ nk_code nk_sqlite_migrate(nk_store *s, sqlite3 *db, nk_err *err)
     nk_arena *a = nk_arena_create(0);
     nk_buf b;
     nk_buf_init(&b, 65536);
-    nk_code rc = a ? migrate_in_tx(s, db, empty, a, &b, err) : nk_fail(err, NK_E_NOMEM, "out of memory");
+    nk_code rc =
+        a ? migrate_in_tx(s, db, empty, a, &b, err) : nk_fail(err, NK_E_NOMEM, "out of memory");
     nk_buf_free(&b);
     nk_arena_destroy(a);
     if (rc == NK_OK)

@@ -12,8 +12,8 @@ static nk_code fixed(nk_tx *tx, const nk_kind *kind, nk_stmt_id id, sqlite3_stmt
         return nk_fail(err, NK_E_INTERNAL, "a read transaction cannot change %s", kind->name);
     sqlite3_stmt **st = &tx->c->fixed[(size_t)k * NK_ST_COUNT + id];
     if (!*st) {
-        int rc = sqlite3_prepare_v3(tx->c->db, tx->s->kinds[k].sql[id], -1, SQLITE_PREPARE_PERSISTENT,
-                                    st, NULL);
+        int rc = sqlite3_prepare_v3(tx->c->db, tx->s->kinds[k].sql[id], -1,
+                                    SQLITE_PREPARE_PERSISTENT, st, NULL);
         if (rc != SQLITE_OK)
             return nk_sqlite_fail(tx->c->db, rc, err, "preparing a statement");
     }
@@ -54,7 +54,8 @@ static nk_code cached(nk_conn *c, nk_str sql, nk_cached **out, nk_err *err)
         if (!e->sql)
             return nk_fail(err, NK_E_NOMEM, "out of memory");
         memcpy(e->sql, sql.p, sql.n);
-        int rc = sqlite3_prepare_v3(c->db, sql.p, (int)sql.n, SQLITE_PREPARE_PERSISTENT, &e->stmt, NULL);
+        int rc =
+            sqlite3_prepare_v3(c->db, sql.p, (int)sql.n, SQLITE_PREPARE_PERSISTENT, &e->stmt, NULL);
         if (rc != SQLITE_OK)
             return nk_sqlite_fail(c->db, rc, err, "preparing a scan");
     }
@@ -110,7 +111,8 @@ static void column_val(sqlite3_stmt *st, int i, nk_col_type type, nk_val *v)
     }
 }
 
-static nk_code bind_key(nk_tx *tx, sqlite3_stmt *st, const nk_kind *kind, const nk_val *key, nk_err *err)
+static nk_code bind_key(nk_tx *tx, sqlite3_stmt *st, const nk_kind *kind, const nk_val *key,
+                        nk_err *err)
 {
     for (unsigned i = 0; i < kind->nkey; i++) {
         if (!nk_val_fits(kind, i, &key[i]))
@@ -132,8 +134,8 @@ static nk_code upgrade(const nk_kind *kind, nk_row *row, nk_arena *a, nk_err *er
 
 /* ---- single records ---- */
 
-static nk_code copy_row(sqlite3_stmt *st, const nk_kind *kind, const nk_val *key, nk_arena *a, nk_row *out,
-                        nk_err *err)
+static nk_code copy_row(sqlite3_stmt *st, const nk_kind *kind, const nk_val *key, nk_arena *a,
+                        nk_row *out, nk_err *err)
 {
     nk_val *cols = NK_NEWN(a, nk_val, kind->ncols);
     nk_val body = nk_vnull();
@@ -191,15 +193,16 @@ nk_code nk_store_has(nk_tx *tx, const nk_kind *kind, const nk_val *key, bool *fo
     return code;
 }
 
-static nk_code write_row(nk_tx *tx, const nk_kind *kind, nk_stmt_id id, const nk_row *row, nk_err *err)
+static nk_code write_row(nk_tx *tx, const nk_kind *kind, nk_stmt_id id, const nk_row *row,
+                         nk_err *err)
 {
     sqlite3_stmt *st;
     NK_TRY(fixed(tx, kind, id, &st, err));
     int rc = SQLITE_OK;
     for (unsigned i = 0; i < kind->ncols; i++) {
         if (row->cols[i].kind == NK_V_NULL ? i < kind->nkey : !nk_val_fits(kind, i, &row->cols[i]))
-            return nk_fail(err, NK_E_INTERNAL, "%s.%s: a value is absent or of another type", kind->name,
-                           kind->cols[i].name);
+            return nk_fail(err, NK_E_INTERNAL, "%s.%s: a value is absent or of another type",
+                           kind->name, kind->cols[i].name);
         if (rc == SQLITE_OK)
             rc = bind_val(st, (int)i + 1, &row->cols[i]);
     }
@@ -210,7 +213,8 @@ static nk_code write_row(nk_tx *tx, const nk_kind *kind, nk_stmt_id id, const nk
                                  SQLITE_UTF8);
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
-    nk_code code = rc == SQLITE_DONE ? NK_OK : nk_sqlite_fail(tx->c->db, rc, err, "writing a record");
+    nk_code code =
+        rc == SQLITE_DONE ? NK_OK : nk_sqlite_fail(tx->c->db, rc, err, "writing a record");
     sqlite3_reset(st);
     sqlite3_clear_bindings(st);
     return code;
@@ -243,14 +247,15 @@ nk_code nk_store_delete(nk_tx *tx, const nk_kind *kind, const nk_val *key, nk_er
     return code;
 }
 
-nk_code nk_store_delete_range(nk_tx *tx, const nk_kind *kind, const nk_val *prefix, unsigned nprefix,
-                              size_t limit, size_t *deleted, nk_err *err)
+nk_code nk_store_delete_range(nk_tx *tx, const nk_kind *kind, const nk_val *prefix,
+                              unsigned nprefix, size_t limit, size_t *deleted, nk_err *err)
 {
     if (nprefix < 1 || nprefix > kind->nkey || !tx->write)
         return nk_fail(err, NK_E_INTERNAL, "a range of %s cannot be deleted so", kind->name);
     nk_buf b;
     nk_buf_init(&b, 4096);
-    nk_buf_printf(&b, "DELETE FROM %s WHERE rowid IN (SELECT rowid FROM %s INDEXED BY %s__key WHERE 1",
+    nk_buf_printf(&b,
+                  "DELETE FROM %s WHERE rowid IN (SELECT rowid FROM %s INDEXED BY %s__key WHERE 1",
                   kind->name, kind->name, kind->name);
     for (unsigned i = 0; i < nprefix; i++)
         nk_buf_printf(&b, " AND %s = ?", kind->cols[i].name);
@@ -310,7 +315,8 @@ typedef struct scan {
 static nk_code scan_begin(nk_tx *tx, const nk_query *q, nk_scan_mode mode, scan *s, nk_err *err)
 {
     if (nk_store_kind_index(tx->s, q->kind) < 0)
-        return nk_fail(err, NK_E_INTERNAL, "the store was opened without the kind %s", q->kind->name);
+        return nk_fail(err, NK_E_INTERNAL, "the store was opened without the kind %s",
+                       q->kind->name);
     s->st = NULL;
     s->arena = nk_arena_create(0);
     if (!s->arena)

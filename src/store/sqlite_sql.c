@@ -232,8 +232,8 @@ static void cond_text(const nk_kind *k, const nk_cond *c, nk_buf *o, nk_binds *b
 }
 
 /* Strictly after the place, from its i-th column on; NULL stands before every value. */
-static void after_text(const nk_query *q, const unsigned char *order, unsigned i, unsigned n, nk_buf *o,
-                       nk_binds *b)
+static void after_text(const nk_query *q, const unsigned char *order, unsigned i, unsigned n,
+                       nk_buf *o, nk_binds *b)
 {
     const char *col = q->kind->cols[order[i]].name;
     const nk_val *v = &q->after->v[i];
@@ -262,12 +262,15 @@ static void after_text(const nk_query *q, const unsigned char *order, unsigned i
     nk_buf_puts(o, v->kind == NK_V_NULL ? ")" : "))");
 }
 
-/* `after` as a row comparison that the index can seek to; the exact rule follows it when NULLs are about. */
-static void after_clause(const nk_query *q, const unsigned char *order, unsigned n, nk_buf *o, nk_binds *b)
+/* `after` as a row comparison that the index can seek to; the exact rule follows it when NULLs are
+ * about. */
+static void after_clause(const nk_query *q, const unsigned char *order, unsigned n, nk_buf *o,
+                         nk_binds *b)
 {
     unsigned from = q->nprefix, run = from;
     bool exact = true;
-    while (run < n && q->after->v[run].kind != NK_V_NULL && (!q->desc || order[run] < q->kind->nkey))
+    while (run < n && q->after->v[run].kind != NK_V_NULL &&
+           (!q->desc || order[run] < q->kind->nkey))
         run++;
     if (run < n)
         exact = false;

@@ -53,10 +53,11 @@ static bool name_ok(const char *s)
 nk_code nk_kind_check(const nk_kind *k, nk_err *err)
 {
     if (!name_ok(k->name) || k->version < 1)
-        return nk_fail(err, NK_E_INTERNAL, "a kind of record needs a plain name and a version from 1");
+        return nk_fail(err, NK_E_INTERNAL,
+                       "a kind of record needs a plain name and a version from 1");
     if (k->nkey < 1 || k->nkey > 8 || k->ncols < k->nkey || k->ncols > NK_COLS_MAX)
-        return nk_fail(err, NK_E_INTERNAL, "kind %s: 1-8 key columns among at most %d columns", k->name,
-                       NK_COLS_MAX);
+        return nk_fail(err, NK_E_INTERNAL, "kind %s: 1-8 key columns among at most %d columns",
+                       k->name, NK_COLS_MAX);
     for (unsigned i = 0; i < k->ncols; i++)
         if (!name_ok(k->cols[i].name) || !strcmp(k->cols[i].name, "body") ||
             !strcmp(k->cols[i].name, "v"))
@@ -89,19 +90,21 @@ static nk_code cond_check(const nk_kind *k, const nk_cond *c, unsigned depth, nk
     size_t want = c->op == NK_C_IS_NULL || c->op == NK_C_NOT_NULL ? 0
                   : c->op == NK_C_BETWEEN                         ? 2
                                                                   : 1;
-    if (c->col >= k->ncols || (c->op == NK_C_IN ? c->nvals < 1 || c->nvals > 500 : c->nvals != want))
+    if (c->col >= k->ncols ||
+        (c->op == NK_C_IN ? c->nvals < 1 || c->nvals > 500 : c->nvals != want))
         return nk_fail(err, NK_E_INTERNAL, "a condition on %s is malformed", k->name);
     for (size_t i = 0; i < c->nvals; i++)
         if (c->vals[i].kind != NK_V_NULL && !nk_val_fits(k, c->col, &c->vals[i]))
-            return nk_fail(err, NK_E_INTERNAL, "a condition compares %s.%s with another type", k->name,
-                           k->cols[c->col].name);
+            return nk_fail(err, NK_E_INTERNAL, "a condition compares %s.%s with another type",
+                           k->name, k->cols[c->col].name);
     return NK_OK;
 }
 
 nk_code nk_query_check(const nk_query *q, nk_err *err)
 {
     unsigned char order[NK_POS_MAX];
-    if (q->index && (q->index < q->kind->indexes || q->index >= q->kind->indexes + q->kind->nindexes))
+    if (q->index &&
+        (q->index < q->kind->indexes || q->index >= q->kind->indexes + q->kind->nindexes))
         return nk_fail(err, NK_E_INTERNAL, "the index is none of %s's", q->kind->name);
     unsigned n = nk_order_cols(q->kind, q->index, order);
     if (q->nprefix > n || (q->after && q->after->n && q->after->n != n))

@@ -1,16 +1,20 @@
-/* store: transactions over records with typed columns and indexes. The one room that knows a database.
+/* store: transactions over records with typed columns and indexes. The one room that knows a
+ * database.
  *
- * A kind of record is a static table: typed columns, of which the first nkey are the key, further columns that
- * indexes and conditions may use, and a body (a JSON document) that the store never looks into. Region is
- * the first key column of every kind, unless the key begins with the number of a parent that has one.
+ * A kind of record is a static table: typed columns, of which the first nkey are the key, further
+ * columns that indexes and conditions may use, and a body (a JSON document) that the store never
+ * looks into. Region is the first key column of every kind, unless the key begins with the number
+ * of a parent that has one.
  *
- * Writes are closures. They run one at a time on the store's writer thread, each in a savepoint of its own:
- * a closure that returns an error leaves nothing behind. Closures in flight share a COMMIT, and are answered only
- * after it is on disk. A closure may be run more than once before it is answered (a serialization failure
- * of another store is retried), so it must have no effects but those through its nk_tx, and must not
- * depend on what an earlier run of it left in its argument. It must be short and must not block.
+ * Writes are closures. They run one at a time on the store's writer thread, each in a savepoint of
+ * its own: a closure that returns an error leaves nothing behind. Closures in flight share a
+ * COMMIT, and are answered only after it is on disk. A closure may be run more than once before it
+ * is answered (a serialization failure of another store is retried), so it must have no effects but
+ * those through its nk_tx, and must not depend on what an earlier run of it left in its argument.
+ * It must be short and must not block.
  *
- * Reads run on the caller's thread over a snapshot that holds every write acknowledged before it began. */
+ * Reads run on the caller's thread over a snapshot that holds every write acknowledged before it
+ * began. */
 #ifndef NK_STORE_H
 #define NK_STORE_H
 
@@ -38,12 +42,12 @@ typedef struct nk_index {
     bool unique; /* NK_E_EXISTS on a second record with the same values */
 } nk_index;
 
-/* Static. To change one in a later release: append columns (old records hold NULL there), add or drop
- * indexes, raise version; never rename, reorder or retype. upgrade brings a body of an older version up
- * to date as it is read (NULL when bodies need nothing). */
+/* Static. To change one in a later release: append columns (old records hold NULL there), add or
+ * drop indexes, raise version; never rename, reorder or retype. upgrade brings a body of an older
+ * version up to date as it is read (NULL when bodies need nothing). */
 typedef struct nk_kind {
     const char *name; /* [a-z][a-z0-9_]* */
-    int version;      /* from 1; written with every record; a store that holds a higher one is refused */
+    int version; /* from 1; written with every record; a store that holds a higher one is refused */
     unsigned nkey;
     const nk_col *cols; /* ncols, at most NK_COLS_MAX */
     unsigned ncols;
@@ -99,32 +103,37 @@ typedef struct nk_store nk_store;
 typedef struct nk_tx nk_tx; /* valid inside the function it is given to, on that thread */
 
 typedef struct nk_store_config {
-    const char *path;                 /* of the database; its folder must exist */
-    const nk_kind *const *const *kinds; /* NULL-terminated list of the rooms' NULL-terminated lists; static */
-    size_t queue_max;                 /* closures waiting for the writer; 0 = 65,536 */
+    const char *path; /* of the database; its folder must exist */
+    const nk_kind *const *const
+        *kinds;       /* NULL-terminated list of the rooms' NULL-terminated lists; static */
+    size_t queue_max; /* closures waiting for the writer; 0 = 65,536 */
 } nk_store_config;
 
-/* Opens or creates, migrates, starts the writer. NK_E_INVALID with a clear message when the store was written
- * by a newer release, is not one of ours, or another process holds it. */
+/* Opens or creates, migrates, starts the writer. NK_E_INVALID with a clear message when the store
+ * was written by a newer release, is not one of ours, or another process holds it. */
 nk_code nk_store_open(const nk_store_config *config, nk_store **out, nk_err *err) NK_MUST;
-/* Waits for what is queued, answers it, checkpoints, closes. No call may be running. NULL is fine. */
+/* Waits for what is queued, answers it, checkpoints, closes. No call may be running. NULL is fine.
+ */
 void nk_store_close(nk_store *s);
 /* A consistent copy while all goes on; path must not exist. */
 nk_code nk_store_backup(nk_store *s, const char *path, nk_err *err) NK_MUST;
 
 /* What runs inside a transaction. Returning an error undoes what a write closure did. */
 typedef nk_code (*nk_store_fn)(nk_tx *tx, void *arg, nk_err *err);
-/* Called on the writer thread, once, after the COMMIT (or its failure): must be quick. err is borrowed. When the
- * COMMIT fails (disk full: NK_E_FULL), every closure it held gets that error. May submit, must not wait. */
+/* Called on the writer thread, once, after the COMMIT (or its failure): must be quick. err is
+ * borrowed. When the COMMIT fails (disk full: NK_E_FULL), every closure it held gets that error.
+ * May submit, must not wait. */
 typedef void (*nk_store_done)(void *arg, nk_code code, const nk_err *err);
 
 /* Runs fn on this thread with a read transaction. Nesting inside another read of the same store and
  * thread uses the outer snapshot. */
 nk_code nk_store_read(nk_store *s, nk_store_fn fn, void *arg, nk_err *err) NK_MUST;
-/* Runs fn on the writer thread and returns after the COMMIT. Never from inside a closure or a done. */
+/* Runs fn on the writer thread and returns after the COMMIT. Never from inside a closure or a done.
+ */
 nk_code nk_store_write(nk_store *s, nk_store_fn fn, void *arg, nk_err *err) NK_MUST;
 /* The same without waiting; arg and done_arg must live until done was called (done may be NULL).
- * NK_E_THROTTLED when the queue is full, and then done is not called. May be called inside closures and dones. */
+ * NK_E_THROTTLED when the queue is full, and then done is not called. May be called inside closures
+ * and dones. */
 nk_code nk_store_submit(nk_store *s, nk_store_fn fn, void *arg, nk_store_done done, void *done_arg,
                         nk_err *err) NK_MUST;
 /* The store a transaction belongs to. */
@@ -132,22 +141,25 @@ nk_store *nk_tx_store(nk_tx *tx);
 
 /* ---- records; key: kind->nkey values ---- */
 
-/* Copies the record into the arena. NK_E_NOT_FOUND ("<kind> not found", for the caller to say better). */
+/* Copies the record into the arena. NK_E_NOT_FOUND ("<kind> not found", for the caller to say
+ * better). */
 nk_code nk_store_get(nk_tx *tx, const nk_kind *kind, const nk_val *key, nk_arena *a, nk_row *out,
                      nk_err *err) NK_MUST;
 /* No error when absent: *found says. */
-nk_code nk_store_has(nk_tx *tx, const nk_kind *kind, const nk_val *key, bool *found, nk_err *err) NK_MUST;
+nk_code nk_store_has(nk_tx *tx, const nk_kind *kind, const nk_val *key, bool *found,
+                     nk_err *err) NK_MUST;
 /* Inserts or replaces. */
 nk_code nk_store_put(nk_tx *tx, const nk_kind *kind, const nk_row *row, nk_err *err) NK_MUST;
 /* NK_E_EXISTS when the key, or a unique index, is taken; the transaction goes on. */
 nk_code nk_store_insert(nk_tx *tx, const nk_kind *kind, const nk_row *row, nk_err *err) NK_MUST;
 /* NK_E_NOT_FOUND when absent. */
 nk_code nk_store_delete(nk_tx *tx, const nk_kind *kind, const nk_val *key, nk_err *err) NK_MUST;
-/* Deletes records whose key begins with the nprefix (≥ 1) values, at most limit of them (0 = all), in key order;
- * *deleted (may be NULL) says how many. */
-nk_code nk_store_delete_range(nk_tx *tx, const nk_kind *kind, const nk_val *prefix, unsigned nprefix,
-                              size_t limit, size_t *deleted, nk_err *err) NK_MUST;
-/* The next number of a named sequence: 1, 2, 3 … Durable with the closure; gaps after a rollback do not occur. */
+/* Deletes records whose key begins with the nprefix (≥ 1) values, at most limit of them (0 = all),
+ * in key order; *deleted (may be NULL) says how many. */
+nk_code nk_store_delete_range(nk_tx *tx, const nk_kind *kind, const nk_val *prefix,
+                              unsigned nprefix, size_t limit, size_t *deleted, nk_err *err) NK_MUST;
+/* The next number of a named sequence: 1, 2, 3 … Durable with the closure; gaps after a rollback do
+ * not occur. */
 nk_code nk_store_next(nk_tx *tx, const char *sequence, int64_t *out, nk_err *err) NK_MUST;
 
 /* ---- conditions: SQL's three-valued logic over columns ---- */
@@ -184,7 +196,8 @@ struct nk_cond {
 /* ---- scans ---- */
 
 #define NK_POS_MAX (NK_INDEX_COLS_MAX + 8)
-/* A place in an order: the values of the order's columns (the index's, then the key's that are not among them). */
+/* A place in an order: the values of the order's columns (the index's, then the key's that are not
+ * among them). */
 typedef struct nk_pos {
     nk_val v[NK_POS_MAX];
     unsigned n; /* 0 = the beginning */
@@ -192,24 +205,28 @@ typedef struct nk_pos {
 
 typedef struct nk_query {
     const nk_kind *kind;
-    const nk_index *index; /* the order, and the index that is walked; one of kind->indexes; NULL = key order */
-    const nk_val *prefix;  /* equal to the order's first columns */
+    const nk_index *
+        index; /* the order, and the index that is walked; one of kind->indexes; NULL = key order */
+    const nk_val *prefix; /* equal to the order's first columns */
     unsigned nprefix;
     const nk_cond *where; /* NULL = all */
-    const nk_pos *after;  /* strictly after this place (before it when desc); NULL = from the beginning */
+    const nk_pos
+        *after; /* strictly after this place (before it when desc); NULL = from the beginning */
     bool desc;
     bool no_body; /* columns only: cheaper */
     size_t limit; /* rows handed to the callback; 0 = all */
 } nk_query;
 
-/* The row is borrowed until the callback returns. It may read and (in a closure) write other records, but not
- * those of the kind being walked. false ends the scan without an error. */
+/* The row is borrowed until the callback returns. It may read and (in a closure) write other
+ * records, but not those of the kind being walked. false ends the scan without an error. */
 typedef bool (*nk_store_row_fn)(void *arg, const nk_row *row);
-nk_code nk_store_scan(nk_tx *tx, const nk_query *q, nk_store_row_fn fn, void *arg, nk_err *err) NK_MUST;
+nk_code nk_store_scan(nk_tx *tx, const nk_query *q, nk_store_row_fn fn, void *arg,
+                      nk_err *err) NK_MUST;
 nk_code nk_store_count(nk_tx *tx, const nk_query *q, int64_t *out, nk_err *err) NK_MUST;
 /* Where a row stands in the query's order, copied into the arena: for `after` of the next page. */
 nk_code nk_store_pos(const nk_query *q, const nk_row *row, nk_arena *a, nk_pos *out) NK_MUST;
-/* Places as bytes for page tokens; unpack is safe on anything and checks count and types (NK_E_INVALID). */
+/* Places as bytes for page tokens; unpack is safe on anything and checks count and types
+ * (NK_E_INVALID). */
 nk_code nk_store_pos_pack(const nk_pos *pos, nk_buf *out) NK_MUST;
 nk_code nk_store_pos_unpack(const nk_query *q, nk_str bytes, nk_arena *a, nk_pos *out) NK_MUST;
 

@@ -4,10 +4,11 @@
 
 #include "store/store.h"
 
-/* Positions in kind->cols of the query's order: the index's columns, then the key's that are not among
- * them. Returns how many. */
+/* Positions in kind->cols of the query's order: the index's columns, then the key's that are not
+ * among them. Returns how many. */
 unsigned nk_order_cols(const nk_kind *kind, const nk_index *index, unsigned char out[NK_POS_MAX]);
-/* The first column of the index that is not part of the key, or -1: the one an index wants not NULL. */
+/* The first column of the index that is not part of the key, or -1: the one an index wants not
+ * NULL. */
 int nk_index_sparse_col(const nk_kind *kind, const nk_index *index);
 bool nk_val_fits(const nk_kind *kind, unsigned col, const nk_val *v);
 /* NK_E_INTERNAL with the reason when the table of a kind breaks a rule of store.h. */

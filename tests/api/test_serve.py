@@ -171,7 +171,8 @@ def test_lake_listens_on_loopback_and_wants_our_keys(server):
 def test_some_other_s3(new_server, server):
     env = {"NIKAWA_S3_ACCESS_KEY_ID": server.access_key, "NIKAWA_S3_SECRET_ACCESS_KEY": server.secret_key}
     s = new_server(args=["--s3-endpoint", server.s3_url], env=env)
-    assert s.s3_url == server.s3_url and not children_of(s.pid)
+    assert s.s3_url == server.s3_url
+    assert not [pid for pid in children_of(s.pid) if "weed" in Path(f"/proc/{pid}/cmdline").read_text()]
     assert "[nikawa-s3]" in (s.data / "credentials").read_text()
 
 

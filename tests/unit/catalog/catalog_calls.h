@@ -1,4 +1,5 @@
-/* Operations called without HTTP: JSON in, JSON or an exception out, each in its own transaction. */
+/* Operations called without HTTP: JSON in, JSON or an exception out, each in its own transaction.
+ */
 #ifndef CATALOG_CALLS_H
 #define CATALOG_CALLS_H
 
@@ -14,16 +15,35 @@ typedef struct handler_row {
     nk_op_mode mode;
 } handler_row;
 
-#define ROW(op, mode) {#op, (nk_handler)(void (*)(void))glue_##op, NK_OP_##mode}
+#define ROW(op, mode)                                                                              \
+    {                                                                                              \
+#op, (nk_handler)(void (*)(void))glue_##op, NK_OP_##mode                                   \
+    }
 static const handler_row handlers[] = {
-    ROW(CreateDatabase, WRITE),       ROW(GetDatabase, READ),          ROW(GetDatabases, READ),
-    ROW(UpdateDatabase, WRITE),       ROW(DeleteDatabase, WRITE),      ROW(CreateTable, WRITE),
-    ROW(GetTable, READ),              ROW(GetTables, READ),            ROW(UpdateTable, WRITE),
-    ROW(DeleteTable, WRITE),          ROW(BatchDeleteTable, WRITE),    ROW(GetTableVersion, READ),
-    ROW(GetTableVersions, READ),      ROW(DeleteTableVersion, WRITE),  ROW(BatchDeleteTableVersion, WRITE),
-    ROW(CreatePartition, WRITE),      ROW(BatchCreatePartition, WRITE), ROW(GetPartition, READ),
-    ROW(BatchGetPartition, READ),     ROW(GetPartitions, READ),        ROW(UpdatePartition, WRITE),
-    ROW(BatchUpdatePartition, WRITE), ROW(DeletePartition, WRITE),     ROW(BatchDeletePartition, WRITE),
+    ROW(CreateDatabase, WRITE),
+    ROW(GetDatabase, READ),
+    ROW(GetDatabases, READ),
+    ROW(UpdateDatabase, WRITE),
+    ROW(DeleteDatabase, WRITE),
+    ROW(CreateTable, WRITE),
+    ROW(GetTable, READ),
+    ROW(GetTables, READ),
+    ROW(UpdateTable, WRITE),
+    ROW(DeleteTable, WRITE),
+    ROW(BatchDeleteTable, WRITE),
+    ROW(GetTableVersion, READ),
+    ROW(GetTableVersions, READ),
+    ROW(DeleteTableVersion, WRITE),
+    ROW(BatchDeleteTableVersion, WRITE),
+    ROW(CreatePartition, WRITE),
+    ROW(BatchCreatePartition, WRITE),
+    ROW(GetPartition, READ),
+    ROW(BatchGetPartition, READ),
+    ROW(GetPartitions, READ),
+    ROW(UpdatePartition, WRITE),
+    ROW(BatchUpdatePartition, WRITE),
+    ROW(DeletePartition, WRITE),
+    ROW(BatchDeletePartition, WRITE),
 };
 
 typedef struct catalog {
@@ -65,8 +85,11 @@ static reply call_op(catalog *c, const char *name, nk_str json)
             r.h = &handlers[i];
     if (!r.op || !r.h)
         abort();
-    r.call = (nk_call){.app = &c->app, .arena = r.arena, .region = nk_str_c(c->region),
-                       .account_id = NK_STR("000000000000"), .operation = nk_str_c(name)};
+    r.call = (nk_call){.app = &c->app,
+                       .arena = r.arena,
+                       .region = nk_str_c(c->region),
+                       .account_id = NK_STR("000000000000"),
+                       .operation = nk_str_c(name)};
     json = nk_str_dup(r.arena, json);
     r.out = nk_arena_alloc(r.arena, r.op->output->size);
     r.code = nk_model_decode(r.op->input, json, r.arena, &r.in, &r.err);

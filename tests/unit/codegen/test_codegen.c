@@ -44,10 +44,15 @@ static void a_script_reads_transforms_and_writes(void **state)
 {
     nk_str s;
     assert_int_equal(
-        generate("{" TARGET("m") ",\"m\":{\"ApplyMapping\":{\"Name\":\"Map it\",\"Inputs\":[\"s\"],\"Mapping\":["
-                 "{\"ToKey\":\"b\",\"FromPath\":[\"a\",\"x\"],\"FromType\":\"long\",\"ToType\":\"string\"},"
-                 "{\"FromPath\":[\"gone\"],\"FromType\":\"long\",\"Dropped\":true}]}}," SOURCE "}",
-                 &s),
+        generate(
+            "{" TARGET(
+                "m") ",\"m\":{\"ApplyMapping\":{\"Name\":\"Map "
+                     "it\",\"Inputs\":[\"s\"],\"Mapping\":["
+                     "{\"ToKey\":\"b\",\"FromPath\":[\"a\",\"x\"],\"FromType\":\"long\",\"ToType\":"
+                     "\"string\"},"
+                     "{\"FromPath\":[\"gone\"],\"FromType\":\"long\",\"Dropped\":true}]}}," SOURCE
+                     "}",
+            &s),
         NK_OK);
     assert_true(has(s, "In_s = glueContext.create_dynamic_frame.from_options("));
     assert_true(has(s, "(\"a.x\", \"long\", \"b\", \"string\")"));
@@ -56,18 +61,20 @@ static void a_script_reads_transforms_and_writes(void **state)
     assert_true(has(s, "job.commit()"));
     /* what is used stands after what defines it, whatever the order of the document */
     assert_true(nk_str_find(s, NK_STR("In_s =")) < nk_str_find(s, NK_STR("Mapit_m =")));
-    assert_true(nk_str_find(s, NK_STR("Mapit_m =")) < nk_str_find(s, NK_STR("frame=Mapit_m,\n    conn")));
+    assert_true(nk_str_find(s, NK_STR("Mapit_m =")) <
+                nk_str_find(s, NK_STR("frame=Mapit_m,\n    conn")));
 }
 
 static void hostile_names_stay_inside_their_literals(void **state)
 {
     nk_str s;
-    assert_int_equal(
-        generate("{\"s\":{\"S3JsonSource\":{\"Name\":\"x\\nimport os\",\"Paths\":[\"s3://b/\\\")\\nimport os#\"]}},"
-                 "\"t-1\":{\"S3DirectTarget\":{\"Name\":\"\\u0000\",\"Inputs\":[\"s\"],\"Path\":\"s3://b/\\\\\","
-                 "\"Format\":\"json\"}}}",
-                 &s),
-        NK_OK);
+    assert_int_equal(generate("{\"s\":{\"S3JsonSource\":{\"Name\":\"x\\nimport "
+                              "os\",\"Paths\":[\"s3://b/\\\")\\nimport os#\"]}},"
+                              "\"t-1\":{\"S3DirectTarget\":{\"Name\":\"\\u0000\",\"Inputs\":[\"s\"]"
+                              ",\"Path\":\"s3://b/\\\\\","
+                              "\"Format\":\"json\"}}}",
+                              &s),
+                     NK_OK);
     assert_true(nk_str_find(s, NK_STR("\nimport os\n")) < 0);
     assert_true(has(s, "s3://b/\\\")\\nimport os#"));
     assert_true(has(s, "\"s3://b/\\\\\""));
@@ -79,17 +86,21 @@ static void filters_write_constants_by_the_columns_type(void **state)
     const char *head =
         "{" SOURCE ",\"m\":{\"ApplyMapping\":{\"Name\":\"M\",\"Inputs\":[\"s\"],\"Mapping\":["
         "{\"ToKey\":\"n\",\"FromPath\":[\"n\"],\"FromType\":\"long\",\"ToType\":\"long\"},"
-        "{\"ToKey\":\"zip\",\"FromPath\":[\"zip\"],\"FromType\":\"string\",\"ToType\":\"string\"}]}},";
-    nk_str doc = nk_str_printf(
-        arena,
-        "%s\"f\":{\"Filter\":{\"Name\":\"F\",\"Inputs\":[\"m\"],\"LogicalOperator\":\"OR\",\"Filters\":["
-        "{\"Operation\":\"GTE\",\"Values\":[{\"Type\":\"COLUMNEXTRACTED\",\"Value\":[\"n\"]},{\"Type\":\"CONSTANT\","
-        "\"Value\":[\"007\"]}]},"
-        "{\"Operation\":\"EQ\",\"Negated\":true,\"Values\":[{\"Type\":\"COLUMNEXTRACTED\",\"Value\":[\"zip\"]},"
-        "{\"Type\":\"CONSTANT\",\"Value\":[\"007\"]}]},"
-        "{\"Operation\":\"REGEX\",\"Values\":[{\"Type\":\"COLUMNEXTRACTED\",\"Value\":[\"zip\"]},{\"Type\":\"CONSTANT\","
-        "\"Value\":[\"^0\"]}]}]}}," TARGET("f") "}",
-        head);
+        "{\"ToKey\":\"zip\",\"FromPath\":[\"zip\"],\"FromType\":\"string\",\"ToType\":\"string\"}]}"
+        "},";
+    nk_str doc = nk_str_printf(arena,
+                               "%s\"f\":{\"Filter\":{\"Name\":\"F\",\"Inputs\":[\"m\"],"
+                               "\"LogicalOperator\":\"OR\",\"Filters\":["
+                               "{\"Operation\":\"GTE\",\"Values\":[{\"Type\":\"COLUMNEXTRACTED\","
+                               "\"Value\":[\"n\"]},{\"Type\":\"CONSTANT\","
+                               "\"Value\":[\"007\"]}]},"
+                               "{\"Operation\":\"EQ\",\"Negated\":true,\"Values\":[{\"Type\":"
+                               "\"COLUMNEXTRACTED\",\"Value\":[\"zip\"]},"
+                               "{\"Type\":\"CONSTANT\",\"Value\":[\"007\"]}]},"
+                               "{\"Operation\":\"REGEX\",\"Values\":[{\"Type\":\"COLUMNEXTRACTED\","
+                               "\"Value\":[\"zip\"]},{\"Type\":\"CONSTANT\","
+                               "\"Value\":[\"^0\"]}]}]}}," TARGET("f") "}",
+                               head);
     assert_int_equal(nk_codegen_script(doc, NULL, arena, &s, &err), NK_OK);
     assert_true(has(s, "row[\"n\"] >= 7)"));
     assert_true(has(s, "not (row[\"zip\"] is not None and row[\"zip\"] == \"007\")"));
@@ -112,8 +123,12 @@ static void what_is_wrong_is_named(void **state)
         {"{\"a\":{\"DropDuplicates\":{\"Name\":\"x\",\"Inputs\":[\"b\"]}},"
          "\"b\":{\"DropDuplicates\":{\"Name\":\"x\",\"Inputs\":[\"a\"]}}," TARGET("a") "}",
          "cycle"},
-        {"{" SOURCE ",\"t\":{\"S3DirectTarget\":{\"Inputs\":[\"s\"],\"Path\":\"s3://b/\",\"Format\":\"orc\"}}}", "orc"},
-        {"{" SOURCE ",\"u\":{\"Union\":{\"Inputs\":[\"s\"],\"UnionType\":\"ALL\"}}," TARGET("u") "}", "inputs"},
+        {"{" SOURCE ",\"t\":{\"S3DirectTarget\":{\"Inputs\":[\"s\"],\"Path\":\"s3://b/"
+                    "\",\"Format\":\"orc\"}}}",
+         "orc"},
+        {"{" SOURCE
+         ",\"u\":{\"Union\":{\"Inputs\":[\"s\"],\"UnionType\":\"ALL\"}}," TARGET("u") "}",
+         "inputs"},
     };
     for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
         nk_str s = NK_STR_NULL;
@@ -143,7 +158,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_script_reads_transforms_and_writes, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_names_stay_inside_their_literals, setup, teardown),
-        cmocka_unit_test_setup_teardown(filters_write_constants_by_the_columns_type, setup, teardown),
+        cmocka_unit_test_setup_teardown(filters_write_constants_by_the_columns_type, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(what_is_wrong_is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(a_graph_of_many_nodes_stays_bounded, setup, teardown),
     };

@@ -24,7 +24,10 @@ static void globs(void **state)
         {"d/**", "dd/e", false},
         {"a?c", "abc", true},
         {"a?c", "a/c", false},
-        {"a?c", "a\xc3\xa9" "c", true},
+        {"a?c",
+         "a\xc3\xa9"
+         "c",
+         true},
         {"[ab]x", "bx", true},
         {"[a-c]x", "dx", false},
         {"[!a-c]x", "dx", true},
@@ -57,7 +60,8 @@ static void globs(void **state)
     /* a pattern that would take for ever ends */
     char path[200];
     memset(path, 'a', sizeof path);
-    assert_false(nk_glob_match(NK_STR("**a**a**a**a**a**a**a**a**a**b"), nk_str_n(path, sizeof path)));
+    assert_false(
+        nk_glob_match(NK_STR("**a**a**a**a**a**a**a**a**a**b"), nk_str_n(path, sizeof path)));
     unsigned seed = 3;
     for (int i = 0; i < 20000; i++) {
         static const char letters[] = "ab/*?[]{},!-\\";
@@ -81,9 +85,9 @@ static void names(void **state)
     static const struct {
         const char *prefix, *base, *name;
     } cases[] = {
-        {"", "Flights", "flights"},         {"p_", "my-data.csv", "p_my_data_csv"},
-        {"", "2024", "2024"},               {"", "\xc3\x89t\xc3\xa9", "_t_"},
-        {"Raw-", "x y", "raw-x_y"},         {"", "", "_"},
+        {"", "Flights", "flights"}, {"p_", "my-data.csv", "p_my_data_csv"},
+        {"", "2024", "2024"},       {"", "\xc3\x89t\xc3\xa9", "_t_"},
+        {"Raw-", "x y", "raw-x_y"}, {"", "", "_"},
         {"", "a=b", "a_b"},
     };
     for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
@@ -103,8 +107,13 @@ typedef struct seen {
 
 static nk_crawl_file file_of(const seen *s)
 {
-    nk_crawl_file f = {.path = nk_str_c(s->path), .size = 100, .sampled = s->format != NULL,
-                       .records = 10, .record_bytes = 100, .sample_bytes = 100, .exact = true};
+    nk_crawl_file f = {.path = nk_str_c(s->path),
+                       .size = 100,
+                       .sampled = s->format != NULL,
+                       .records = 10,
+                       .record_bytes = 100,
+                       .sample_bytes = 100,
+                       .exact = true};
     if (!s->format)
         return f;
     nk_str format = nk_str_c(s->format);
@@ -130,8 +139,8 @@ static const char *group(const char *root, const seen *files, int level, bool co
     size_t n = 0;
     for (; files[n].path; n++)
         v[n] = file_of(&files[n]);
-    nk_crawl_grouping g = {.bucket = NK_STR("bkt"), .root = nk_str_c(root), .table_level = level,
-                           .combine = combine};
+    nk_crawl_grouping g = {
+        .bucket = NK_STR("bkt"), .root = nk_str_c(root), .table_level = level, .combine = combine};
     nk_crawl_tables out = {0};
     nk_err err = NK_ERR_INIT;
     if (nk_crawl_group(&g, v, n, arena, &out, NULL, NULL, &err) != NK_OK)
@@ -158,7 +167,10 @@ static const char *group(const char *root, const seen *files, int level, bool co
         for (size_t p = 0; p < t->partitions.n; p++) {
             assert_int_equal(t->partitions.v[p].values.n, t->keys.n);
             for (size_t k = 0; k < t->keys.n; k++)
-                nk_buf_printf(&b, "%s%.*s", k ? "/" : p ? " " : "",
+                nk_buf_printf(&b, "%s%.*s",
+                              k   ? "/"
+                              : p ? " "
+                                  : "",
                               NK_STR_ARG(t->partitions.v[p].values.v[k]));
         }
         nk_buf_puts(&b, "}");
@@ -185,7 +197,8 @@ static void groups(void **state)
          {{"d/2023/a", "parquet", "x:int"}, {"d/2024/a", "parquet", "x:int"}},
          "d/(partition_0)=x:int{2023 2024}"},
         {"d/",
-         {{"d/2023/01/a", "csv", "col0:bigint,col1:string"}, {"d/2023/02/a", "csv", "col0:double,col1:string"}},
+         {{"d/2023/01/a", "csv", "col0:bigint,col1:string"},
+          {"d/2023/02/a", "csv", "col0:double,col1:string"}},
          "d/(partition_0,partition_1)=col0:double,col1:string{2023/01 2023/02}"},
         /* unlike folders: a table each */
         {"",
@@ -194,28 +207,41 @@ static void groups(void **state)
           {"fl/m=2/f.csv", "csvh", "a:bigint,b:string,c:double"}},
          "air/=code:string,name:string\nfl/(m)=a:bigint,b:string,c:double{1 2}"},
         /* same columns, other format or compression: not one table */
-        {"d/", {{"d/a/f", "csvh", "x:int"}, {"d/b/f", "csvh.gz", "x:int"}}, "d/a/=x:int\nd/b/=x:int"},
-        {"d/", {{"d/a/f", "json", "x:int"}, {"d/b/f", "parquet", "x:int"}}, "d/a/=x:int\nd/b/=x:int"},
+        {"d/",
+         {{"d/a/f", "csvh", "x:int"}, {"d/b/f", "csvh.gz", "x:int"}},
+         "d/a/=x:int\nd/b/=x:int"},
+        {"d/",
+         {{"d/a/f", "json", "x:int"}, {"d/b/f", "parquet", "x:int"}},
+         "d/a/=x:int\nd/b/=x:int"},
         /* unlike files in one folder: a table each, unless most are alike */
-        {"d/", {{"d/a.csv", "csvh", "x:int"}, {"d/b.json", "json", "q:int,r:int"}},
+        {"d/",
+         {{"d/a.csv", "csvh", "x:int"}, {"d/b.json", "json", "q:int,r:int"}},
          "d/a.csv=x:int\nd/b.json=q:int,r:int"},
         {"d/",
-         {{"d/1", "json", "x:int"}, {"d/2", "json", "x:int"}, {"d/3", "json", "x:int"},
+         {{"d/1", "json", "x:int"},
+          {"d/2", "json", "x:int"},
+          {"d/3", "json", "x:int"},
           {"d/4", "json", "other:int,more:int,less:int"}},
          "d/=x:int"},
         /* a kind column in one folder, text in the other: still one table, widened */
-        {"d/", {{"d/k=1/f", "csvh", "a:bigint,b:bigint"}, {"d/k=2/f", "csvh", "a:string,b:bigint"}},
+        {"d/",
+         {{"d/k=1/f", "csvh", "a:bigint,b:bigint"}, {"d/k=2/f", "csvh", "a:string,b:bigint"}},
          "d/(k)=a:string,b:bigint{1 2}"},
         /* files beside folders */
         {"d/", {{"d/a", "json", "x:int"}, {"d/sub/b", "json", "x:bigint"}}, "d/=x:bigint"},
-        {"d/", {{"d/a", "json", "x:int"}, {"d/sub/b", "json", "q:int,r:int,s:int"}},
+        {"d/",
+         {{"d/a", "json", "x:int"}, {"d/sub/b", "json", "q:int,r:int,s:int"}},
          "d/sub/=q:int,r:int,s:int\nd/a=x:int"},
-        {"d/", {{"d/a", "json", "x:int"}, {"d/k=1/b", "json", "x:int"}},
+        {"d/",
+         {{"d/a", "json", "x:int"}, {"d/k=1/b", "json", "x:int"}},
          "d/a=x:int\nd/(k)=x:int{1}"},
         /* other keys or depth: not partitions of one table */
-        {"d/", {{"d/a/k=1/f", "json", "x:int"}, {"d/b/j=1/f", "json", "x:int"}},
+        {"d/",
+         {{"d/a/k=1/f", "json", "x:int"}, {"d/b/j=1/f", "json", "x:int"}},
          "d/a/(k)=x:int{1}\nd/b/(j)=x:int{1}"},
-        {"d/", {{"d/k=a%2Fb%20c/f", "json", "x:int"}, {"d/k=__HIVE_DEFAULT_PARTITION__/f", "json", "x:int"}},
+        {"d/",
+         {{"d/k=a%2Fb%20c/f", "json", "x:int"},
+          {"d/k=__HIVE_DEFAULT_PARTITION__/f", "json", "x:int"}},
          "d/(k)=x:int{a/b c __HIVE_DEFAULT_PARTITION__}"},
         /* a single file as the include path, the bucket's root, nothing at all */
         {"d/f.csv", {{"d/f.csv", "csvh", "x:int"}}, "d/f.csv=x:int"},
@@ -241,16 +267,18 @@ static void grouping_options(void **state)
     assert_string_equal(group("s/", sales, 0, false),
                         "s/(partition_0,partition_1)=x:int,y:int{a/2023 a/2024 b/2023}");
     /* tables at level 3: bucket, s, a */
-    assert_string_equal(group("s/", sales, 3, false),
-                        "s/a/(partition_0)=x:int,y:int{2023 2024}\ns/b/(partition_0)=x:int,y:int{2023}");
-    static const seen unlike[] = {{"s/a/f", "json", "x:int"}, {"s/b/f", "json", "p:int,q:int"},
-                                  {NULL, NULL, NULL}};
+    assert_string_equal(
+        group("s/", sales, 3, false),
+        "s/a/(partition_0)=x:int,y:int{2023 2024}\ns/b/(partition_0)=x:int,y:int{2023}");
+    static const seen unlike[] = {
+        {"s/a/f", "json", "x:int"}, {"s/b/f", "json", "p:int,q:int"}, {NULL, NULL, NULL}};
     assert_string_equal(group("s/", unlike, 0, false), "s/a/=x:int\ns/b/=p:int,q:int");
     assert_string_equal(group("s/", unlike, 0, true), "s/(partition_0)=x:int,p:int,q:int{a b}");
     assert_string_equal(group("s/", unlike, 2, false), "s/(partition_0)=x:int,p:int,q:int{a b}");
 }
 
-/* Whatever the tree: every usable file is under exactly one table, and no partition stands twice. */
+/* Whatever the tree: every usable file is under exactly one table, and no partition stands twice.
+ */
 static void every_file_once(void **state)
 {
     static const char *const formats[] = {"json", "csvh", "parquet"};
@@ -283,7 +311,8 @@ static void every_file_once(void **state)
             for (size_t p = 0; p < out.v[i].partitions.n; p++) {
                 in_partitions += out.v[i].partitions.v[p].files;
                 for (size_t q = 0; q < p; q++)
-                    assert_false(nk_str_eq(out.v[i].partitions.v[p].path, out.v[i].partitions.v[q].path));
+                    assert_false(
+                        nk_str_eq(out.v[i].partitions.v[p].path, out.v[i].partitions.v[q].path));
             }
             if (out.v[i].keys.n)
                 assert_int_equal(in_partitions, out.v[i].files);
@@ -304,7 +333,8 @@ static void describes(void **state)
     assert_int_equal(out.n, 1);
     nk_buf b;
     nk_buf_init(&b, 1 << 20);
-    assert_int_equal(nk_crawl_table_json(&out.v[0], NK_STR("b"), arena, &b, NULL, NULL, NULL), NK_OK);
+    assert_int_equal(nk_crawl_table_json(&out.v[0], NK_STR("b"), arena, &b, NULL, NULL, NULL),
+                     NK_OK);
     nk_json *j;
     assert_int_equal(nk_json_parse(nk_buf_view(&b), arena, 0, &j, NULL), NK_OK);
     const nk_json *sd = nk_json_get(j, "StorageDescriptor"), *p = nk_json_get(j, "Parameters");
@@ -316,10 +346,12 @@ static void describes(void **state)
     assert_true(nk_str_is(nk_json_str(p, "skip.header.line.count"), "1"));
     assert_true(nk_str_is(nk_json_str(p, "recordCount"), "10"));
     nk_buf_clear(&b);
-    assert_int_equal(nk_crawl_partition_json(&out.v[0], &out.v[0].partitions.v[0], false, NK_STR("b"),
-                                             arena, &b, NULL), NK_OK);
+    assert_int_equal(nk_crawl_partition_json(&out.v[0], &out.v[0].partitions.v[0], false,
+                                             NK_STR("b"), arena, &b, NULL),
+                     NK_OK);
     assert_int_equal(nk_json_parse(nk_buf_view(&b), arena, 0, &j, NULL), NK_OK);
-    assert_true(nk_str_is(nk_json_str(nk_json_get(j, "StorageDescriptor"), "Location"), "s3://b/d/k=1/"));
+    assert_true(
+        nk_str_is(nk_json_str(nk_json_get(j, "StorageDescriptor"), "Location"), "s3://b/d/k=1/"));
     nk_buf_free(&b);
 }
 

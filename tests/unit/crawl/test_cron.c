@@ -7,7 +7,8 @@
 
 static int64_t at(int year, int month, int day, int hour, int minute)
 {
-    nk_civil t = {.year = year, .month = month, .day = day, .hour = hour, .minute = minute, .second = 59};
+    nk_civil t = {
+        .year = year, .month = month, .day = day, .hour = hour, .minute = minute, .second = 59};
     return nk_civil_to_us(&t);
 }
 
@@ -54,13 +55,26 @@ static void fires(void **state)
 static void refuses(void **state)
 {
     static const char *const cases[] = {
-        "",  "rate(5 minutes)",       "cron()",
-        "cron(* * * * *)",            "cron(* * * * * *)",     "cron(* * ? * ? *)",
-        "cron(60 * * * ? *)",         "cron(* 24 * * ? *)",    "cron(* * 32 * ? *)",
-        "cron(* * 0 * ? *)",          "cron(* * * 13 ? *)",    "cron(* * ? * 8 *)",
-        "cron(* * ? * MON#6 *)",      "cron(5-1 * * * ? *)",   "cron(*/0 * * * ? *)",
-        "cron(a * * * ? *)",          "cron(? * * * ? *)",     "cron(* * * * ? 1969)",
-        "cron(* * * * ? *",           "cron(1,,2 * * * ? *)",
+        "",
+        "rate(5 minutes)",
+        "cron()",
+        "cron(* * * * *)",
+        "cron(* * * * * *)",
+        "cron(* * ? * ? *)",
+        "cron(60 * * * ? *)",
+        "cron(* 24 * * ? *)",
+        "cron(* * 32 * ? *)",
+        "cron(* * 0 * ? *)",
+        "cron(* * * 13 ? *)",
+        "cron(* * ? * 8 *)",
+        "cron(* * ? * MON#6 *)",
+        "cron(5-1 * * * ? *)",
+        "cron(*/0 * * * ? *)",
+        "cron(a * * * ? *)",
+        "cron(? * * * ? *)",
+        "cron(* * * * ? 1969)",
+        "cron(* * * * ? *",
+        "cron(1,,2 * * * ? *)",
     };
     for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
         nk_cron c;
@@ -78,8 +92,10 @@ static void configurations(void **state)
     assert_int_equal(nk_crawl_config_parse(NK_STR_NULL, a, &c, NULL), NK_OK);
     assert_int_equal(
         nk_crawl_config_parse(
-            NK_STR("{\"Version\":1.0,\"CrawlerOutput\":{\"Tables\":{\"AddOrUpdateBehavior\":\"MergeNewColumns\","
-                   "\"TableThreshold\":5},\"Partitions\":{\"AddOrUpdateBehavior\":\"InheritFromTable\"}},"
+            NK_STR("{\"Version\":1.0,\"CrawlerOutput\":{\"Tables\":{\"AddOrUpdateBehavior\":"
+                   "\"MergeNewColumns\","
+                   "\"TableThreshold\":5},\"Partitions\":{\"AddOrUpdateBehavior\":"
+                   "\"InheritFromTable\"}},"
                    "\"Grouping\":{\"TableGroupingPolicy\":\"CombineCompatibleSchemas\","
                    "\"TableLevelConfiguration\":3},\"CreatePartitionIndex\":true}"),
             a, &c, NULL),
@@ -88,10 +104,16 @@ static void configurations(void **state)
     assert_int_equal(c.table_level, 3);
     assert_int_equal(c.table_threshold, 5);
     static const char *const wrong[] = {
-        "[]", "{", "{\"Versions\":1}", "{\"Version\":2}", "{\"CrawlerOutput\":1}",
+        "[]",
+        "{",
+        "{\"Versions\":1}",
+        "{\"Version\":2}",
+        "{\"CrawlerOutput\":1}",
         "{\"CrawlerOutput\":{\"Tables\":{\"AddOrUpdateBehavior\":\"Other\"}}}",
-        "{\"CrawlerOutput\":{\"Views\":{}}}", "{\"Grouping\":{\"TableLevelConfiguration\":0}}",
-        "{\"Grouping\":{\"TableLevelConfiguration\":\"x\"}}", "{\"CreatePartitionIndex\":\"yes\"}",
+        "{\"CrawlerOutput\":{\"Views\":{}}}",
+        "{\"Grouping\":{\"TableLevelConfiguration\":0}}",
+        "{\"Grouping\":{\"TableLevelConfiguration\":\"x\"}}",
+        "{\"CreatePartitionIndex\":\"yes\"}",
     };
     for (size_t i = 0; i < NK_COUNTOF(wrong); i++)
         assert_int_equal(nk_crawl_config_parse(nk_str_c(wrong[i]), a, &c, NULL), NK_E_INVALID);

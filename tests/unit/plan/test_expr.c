@@ -48,7 +48,8 @@ static void partition_expressions_parse(void **state)
 {
     static const example ex[] = {
         {"a = 1", "(`a` = 1)"},
-        {"year='2020' and month<>'01' or Day >= 3", "(((`year` = '2020') AND (`month` <> '01')) OR (`Day` >= 3))"},
+        {"year='2020' and month<>'01' or Day >= 3",
+         "(((`year` = '2020') AND (`month` <> '01')) OR (`Day` >= 3))"},
         {"not a = 1 and b = 2", "((NOT (`a` = 1)) AND (`b` = 2))"},
         {"NOT (a = 1 AND b = 2)", "(NOT ((`a` = 1) AND (`b` = 2)))"},
         {"(((a)) = ('x'))", "(`a` = 'x')"},
@@ -60,7 +61,8 @@ static void partition_expressions_parse(void **state)
         {"a LIKE 'x\\_%' ESCAPE '\\'", "(`a` LIKE 'x\\\\_%')"},
         {"a not like '%y'", "(`a` NOT LIKE '%y' ESCAPE '')"},
         {"date = date '2024-02-29'", "(`date` = DATE '2024-02-29')"},
-        {"ts < timestamp '1969-12-31 23:59:59.5'", "(`ts` < TIMESTAMP '1969-12-31 23:59:59.500000')"},
+        {"ts < timestamp '1969-12-31 23:59:59.5'",
+         "(`ts` < TIMESTAMP '1969-12-31 23:59:59.500000')"},
         {"\"Odd col\" = `tick``ed`", "(`Odd col` = `tick``ed`)"},
         {"d = 99999999999999999999.5", "(`d` = 99999999999999999999.5BD)"},
         {"d = -9223372036854775808", "(`d` = -9223372036854775808)"},
@@ -76,7 +78,8 @@ static void spark_expressions_parse(void **state)
 {
     static const example ex[] = {
         {"a.b.c + 1 * 2 - x % 3", "((`a`.`b`.`c` + (1 * 2)) - (`x` % 3))"},
-        {"upper(name) || \"x\" = 'Y' and size > 1e3", "(((upper(`name`) || 'x') = 'Y') AND (`size` > 1.0000000000000000e+03D))"},
+        {"upper(name) || \"x\" = 'Y' and size > 1e3",
+         "(((upper(`name`) || 'x') = 'Y') AND (`size` > 1.0000000000000000e+03D))"},
         {"cast(a as decimal(10,2)) <=> null", "(CAST(`a` AS decimal(10,2)) <=> NULL)"},
         {"try_cast(a as int) rlike '^x\\\\d'", "(TRY_CAST(`a` AS int) RLIKE '^x\\\\d')"},
         {"case when a then 1 else 2 end", "CASE WHEN `a` THEN 1 ELSE 2 END"},
@@ -133,7 +136,8 @@ static void malformed_expressions_are_refused_with_the_place(void **state)
 
 static void deep_expressions_are_refused(void **state)
 {
-    static const char *const units[] = {"(", "not ", "- ", "a+", "a||", "f(", "case when ", "cast(", "a or (", "a is null and ("};
+    static const char *const units[] = {"(",  "not ",       "- ",    "a+",     "a||",
+                                        "f(", "case when ", "cast(", "a or (", "a is null and ("};
     for (size_t u = 0; u < NK_COUNTOF(units); u++) {
         nk_buf b;
         nk_buf_init(&b, 1 << 20);
@@ -165,18 +169,21 @@ static unsigned rnd(unsigned n)
 static const nk_expr *random_leaf(void)
 {
     static const char *const names[] = {"a", "B c", "x`y", "\xe5\xb9\xb4", "date", "select"};
-    static const char *const strings[] = {"", "it's", "back\\slash", "100%", "\n\t", "\xf0\x9f\x98\x80", "a_b"};
+    static const char *const strings[] = {
+        "", "it's", "back\\slash", "100%", "\n\t", "\xf0\x9f\x98\x80", "a_b"};
     switch (rnd(8)) {
     case 0:
         return nk_expr_null(arena);
     case 1:
         return nk_expr_bool(arena, rnd(2));
     case 2:
-        return nk_expr_long(arena, (int64_t)((uint64_t)random() << 33 | (uint64_t)random()) >> rnd(64));
+        return nk_expr_long(arena,
+                            (int64_t)((uint64_t)random() << 33 | (uint64_t)random()) >> rnd(64));
     case 3:
         return nk_expr_double(arena, (double)rnd(1000000) / (rnd(999) + 1) * (rnd(2) ? 1 : -1));
     case 4:
-        return nk_expr_decimal(arena, nk_str_printf(arena, "%s%u.%02u", rnd(2) ? "-" : "", rnd(100000), rnd(100)));
+        return nk_expr_decimal(
+            arena, nk_str_printf(arena, "%s%u.%02u", rnd(2) ? "-" : "", rnd(100000), rnd(100)));
     case 5:
         return nk_expr_string(arena, nk_str_c(strings[rnd(NK_COUNTOF(strings))]));
     case 6:
@@ -227,14 +234,16 @@ static const nk_expr *random_tree(int depth)
         x->distinct = rnd(2);
         return x;
     case NK_X_CAST:
-        x = nk_expr_cast(arena, v[0], rnd(2) ? nk_type_scalar(NK_T_INT) : nk_type_decimal(arena, 12, 3));
+        x = nk_expr_cast(arena, v[0],
+                         rnd(2) ? nk_type_scalar(NK_T_INT) : nk_type_decimal(arena, 12, 3));
         x->negated = rnd(2);
         return x;
     default:
         n = 2;
     }
     x = nk_expr_nary(arena, kind, v, n);
-    if (kind == NK_X_IN || kind == NK_X_BETWEEN || kind == NK_X_LIKE || kind == NK_X_RLIKE || kind == NK_X_IS_NULL)
+    if (kind == NK_X_IN || kind == NK_X_BETWEEN || kind == NK_X_LIKE || kind == NK_X_RLIKE ||
+        kind == NK_X_IS_NULL)
         x->negated = rnd(2);
     if (kind == NK_X_LIKE)
         x->escape = "\0\\!'"[rnd(4)];
@@ -263,13 +272,27 @@ static void like_matches(void **state)
         char e;
         bool yes;
     } t[] = {
-        {"", "", 0, true},          {"", "%", 0, true},         {"a", "", 0, false},
-        {"abc", "a%", 0, true},     {"abc", "%c", 0, true},     {"abc", "%b%", 0, true},
-        {"abc", "a_c", 0, true},    {"abc", "a_", 0, false},    {"a%c", "a\\%c", '\\', true},
-        {"abc", "a\\%c", '\\', false}, {"a_c", "a!_c", '!', true}, {"abc", "a!_c", '!', false},
-        {"\xc3\xa9", "_", 0, true}, {"\xc3\xa9x", "_x", 0, true}, {"\xf0\x9f\x98\x80", "__", 0, false},
-        {"aXbXc", "a%X%c", 0, true}, {"mississippi", "m%iss%ip%i", 0, true}, {"mississippi", "m%iss%ipx%i", 0, false},
-        {"abc", "ABC", 0, false},   {"a\\c", "a\\c", 0, true},  {"%%", "%%%%", '%', true},
+        {"", "", 0, true},
+        {"", "%", 0, true},
+        {"a", "", 0, false},
+        {"abc", "a%", 0, true},
+        {"abc", "%c", 0, true},
+        {"abc", "%b%", 0, true},
+        {"abc", "a_c", 0, true},
+        {"abc", "a_", 0, false},
+        {"a%c", "a\\%c", '\\', true},
+        {"abc", "a\\%c", '\\', false},
+        {"a_c", "a!_c", '!', true},
+        {"abc", "a!_c", '!', false},
+        {"\xc3\xa9", "_", 0, true},
+        {"\xc3\xa9x", "_x", 0, true},
+        {"\xf0\x9f\x98\x80", "__", 0, false},
+        {"aXbXc", "a%X%c", 0, true},
+        {"mississippi", "m%iss%ip%i", 0, true},
+        {"mississippi", "m%iss%ipx%i", 0, false},
+        {"abc", "ABC", 0, false},
+        {"a\\c", "a\\c", 0, true},
+        {"%%", "%%%%", '%', true},
     };
     for (size_t i = 0; i < NK_COUNTOF(t); i++)
         if (nk_like_match(nk_str_c(t[i].s), nk_str_c(t[i].p), t[i].e) != t[i].yes)
@@ -295,7 +318,8 @@ static void dates_and_timestamps_read(void **state)
     assert_false(nk_date_parse(NK_STR("2020-01-01 "), &v));
     assert_false(nk_date_parse(NK_STR("__HIVE_DEFAULT_PARTITION__"), &v));
     assert_true(nk_timestamp_parse(NK_STR("1969-12-31 23:59:59.999999"), &v) && v == -1);
-    assert_true(nk_timestamp_parse_ns(NK_STR("1970-01-01 00:00:00.123456789"), &v, &ns) && v == 123456 && ns == 789);
+    assert_true(nk_timestamp_parse_ns(NK_STR("1970-01-01 00:00:00.123456789"), &v, &ns) &&
+                v == 123456 && ns == 789);
     assert_true(nk_timestamp_parse(NK_STR("1970-01-02"), &v) && v == 86400000000LL);
     assert_false(nk_timestamp_parse(NK_STR("1970-01-02 1:00:00"), &v));
     assert_false(nk_timestamp_parse(NK_STR("1970-01-02 01:00:00."), &v));
