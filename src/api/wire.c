@@ -60,11 +60,23 @@ static bool common(nk_code code)
     }
 }
 
+/* An operation gives the exceptions that its model declares; a refusal of its input that it has no exception of its
+ * own for is what AWS gives before an operation is reached. */
+static const char *declared(const nk_exchange *x, const char *name)
+{
+    if (!x->op || (x->code != NK_E_INVALID && x->code != NK_E_PARSE) || x->err.aws[0])
+        return name;
+    for (size_t i = 0; i < x->op->n_errors; i++)
+        if (nk_str_is(x->op->errors[i]->name, name))
+            return name;
+    return nk_code_aws(NK_E_VALIDATION);
+}
+
 void nk_wire_error(nk_exchange *x)
 {
     nk_buf *out = &x->req->out;
     unsigned status = (unsigned)nk_code_status(x->code);
-    const char *name = x->err.aws[0] ? x->err.aws : nk_code_aws(x->code);
+    const char *name = declared(x, x->err.aws[0] ? x->err.aws : nk_code_aws(x->code));
     nk_str op = x->op ? x->op->name : NK_STR("-");
     if (status >= 500 && x->code != NK_E_UNAVAILABLE) {
         nk_error("api", "%.*s failed inside: %s request=%s code=%s%s%s", NK_STR_ARG(op), x->err.msg,
