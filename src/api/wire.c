@@ -60,14 +60,14 @@ static bool common(nk_code code)
     }
 }
 
-/* An operation gives the exceptions that its model declares; a refusal of its input that it has no exception of its
- * own for is what AWS gives before an operation is reached. */
+/* An operation gives the exceptions that its model declares; a refusal of its input that it has no
+ * exception of its own for is what AWS gives before an operation is reached. */
 static const char *declared(const nk_exchange *x, const char *name)
 {
     if (!x->op || (x->code != NK_E_INVALID && x->code != NK_E_PARSE) || x->err.aws[0])
         return name;
     for (size_t i = 0; i < x->op->n_errors; i++)
-        if (nk_str_is(x->op->errors[i]->name, name))
+        if (!strcmp(x->op->errors[i]->name, name))
             return name;
     return nk_code_aws(NK_E_VALIDATION);
 }

@@ -124,7 +124,7 @@ static void what_is_wrong_is_named(void **state)
          "\"b\":{\"DropDuplicates\":{\"Name\":\"x\",\"Inputs\":[\"a\"]}}," TARGET("a") "}",
          "cycle"},
         {"{" SOURCE ",\"t\":{\"S3DirectTarget\":{\"Inputs\":[\"s\"],\"Path\":\"s3://b/"
-                    "\",\"Format\":\"orc\"}}}",
+         "\",\"Format\":\"orc\"}}}",
          "orc"},
         {"{" SOURCE
          ",\"u\":{\"Union\":{\"Inputs\":[\"s\"],\"UnionType\":\"ALL\"}}," TARGET("u") "}",
