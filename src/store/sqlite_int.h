@@ -13,7 +13,7 @@
 #define NK_READERS_MAX    64
 #define NK_STMT_CACHE     48
 #define NK_BATCH_MAX      1024
-#define NK_WAL_SOFT_PAGES 4096  /* 16 MiB: checkpoint when the readers allow it */
+#define NK_WAL_SOFT_PAGES 16384 /* 64 MiB: checkpoint when the readers allow it */
 #define NK_WAL_HARD_PAGES 32768 /* 128 MiB: wait for readers */
 
 /* The statements every kind has; their text is generated from its table once, when the store opens.
