@@ -201,7 +201,9 @@ nk_code glue_UpdatePartition(nk_call *call, const glue_UpdatePartitionRequest *i
     nk_catalog_ctx ctx;
     nk_part_ctx p;
     NK_TRY(begin(call, &ctx, &p, in->CatalogId, in->DatabaseName, in->TableName));
-    return nk_part_rename(&p, &in->PartitionValueList, in->PartitionInput, call->err);
+    nk_code rc = nk_part_rename(&p, &in->PartitionValueList, in->PartitionInput, call->err);
+    /* The model gives this operation no AlreadyExistsException. */
+    return rc == NK_E_EXISTS ? nk_fail(call->err, NK_E_INVALID, "Partition already exists.") : rc;
 }
 
 nk_code glue_BatchUpdatePartition(nk_call *call, const glue_BatchUpdatePartitionRequest *in,
