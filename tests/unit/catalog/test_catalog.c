@@ -168,7 +168,7 @@ static void partitions_live(void **state)
     refused(c, "UpdatePartition",
             "{\"DatabaseName\":\"db\",\"TableName\":\"t\",\"PartitionValueList\":[\"2020\",\"02\"],"
             "\"PartitionInput\":{\"Values\":[\"2021\",\"x\"]}}",
-            NK_E_EXISTS, "Partition already exists.");
+            NK_E_INVALID, "Partition already exists.");
     ok(c, "DeletePartition",
        "{\"DatabaseName\":\"db\",\"TableName\":\"t\",\"PartitionValues\":[\"2020\",\"02\"]}");
     r = got(c, "GetPartitions", "{\"DatabaseName\":\"db\",\"TableName\":\"t\"}");
