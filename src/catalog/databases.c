@@ -64,7 +64,8 @@ nk_code glue_CreateDatabase(nk_call *call, const glue_CreateDatabaseRequest *in,
     nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
     nk_code rc = nk_catalog_check_id(call, in->CatalogId);
     if (rc != NK_OK) /* the model gives this operation no EntityNotFoundException */
-        return nk_fail(call->err, NK_E_INVALID, "Catalog %.*s not found.", NK_STR_ARG(in->CatalogId));
+        return nk_fail(call->err, NK_E_INVALID, "Catalog %.*s not found.",
+                       NK_STR_ARG(in->CatalogId));
     if (in->Tags.n)
         return nk_fail(call->err, NK_E_UNSUPPORTED, "CreateDatabase: Tags are not supported yet.");
     return nk_database_create(call->tx, &ctx, in->DatabaseInput, call->err);
