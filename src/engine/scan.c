@@ -265,18 +265,23 @@ typedef struct csv_sample {
     nk_arena *arena;
 } csv_sample;
 
+static nk_code keep_names(csv_sample *c, const nk_csv_record *r, nk_err *err)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        nk_str *s = nk_strs_add(&c->names, c->arena);
+        if (!s || !(*s = nk_str_dup(c->arena, nk_str_trim(r->cells[i]))).p)
+            return oom(err);
+    }
+    return NK_OK;
+}
+
 static nk_code on_record(void *arg, const nk_csv_record *r, nk_err *err)
 {
     csv_sample *c = arg;
     if (r->n > c->width)
         c->width = r->n;
     if (c->seen++ < c->skip) {
-        for (size_t i = 0; c->header && !c->names.v && i < r->n; i++) {
-            nk_str *s = nk_strs_add(&c->names, c->arena);
-            if (s)
-                *s = nk_str_dup(c->arena, nk_str_trim(r->cells[i]));
-        }
-        return NK_OK;
+        return c->header && !c->names.n ? keep_names(c, r, err) : NK_OK;
     }
     return nk_infer_csv(c->infer, r->cells, r->n, err);
 }
