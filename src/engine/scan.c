@@ -342,17 +342,14 @@ static nk_code csv_infer(nk_session *s, nk_source *src, const nk_files *files, c
         return oom(err);
     for (size_t i = 0; i < files->n && i < SAMPLE_FILES; i++)
         NK_TRY(csv_sample_file(s, scan, files->v[i].uri, &c, err));
-    NK_TRY(nk_infer_type(c.infer, NK_MERGE_CRAWL, c.names.n ? c.names.n : 1, s->arena, &t, err));
+    NK_TRY(nk_infer_cells(c.infer, c.names.n ? c.names.n : 1, s->arena, &t, err));
     size_t n = c.names.n ? c.names.n : t->nfields;
     nk_field *f = NK_NEWN(s->arena, nk_field, n + 1);
     if (!f)
         return oom(err);
     for (size_t i = 0; i < n; i++) {
-        const nk_type *ct = i < t->nfields ? t->fields[i].type : nk_type_scalar(NK_T_STRING);
-        if (ct->kind == NK_T_NULL)
-            ct = nk_type_scalar(NK_T_STRING);
         f[i].name = column_name(s->arena, f, i, c.names.n ? c.names.v[i] : NK_STR(""), i);
-        f[i].type = ct;
+        f[i].type = t->fields[i].type;
     }
     *out = nk_type_struct(s->arena, f, n);
     return *out ? NK_OK : oom(err);

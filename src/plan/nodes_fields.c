@@ -281,7 +281,9 @@ static nk_code rename_columns(nk_compile *c, const nk_node *n, nk_columns *out, 
     NK_TRY(nk_input_schema(n, 0, &in, err));
     NK_TRY(nk_path_read(nk_json_get(n->options, "SourcePath"), c->arena, &r.from, err));
     NK_TRY(nk_path_read(nk_json_get(n->options, "TargetPath"), c->arena, &to, err));
-    (void)nk_path_type(c->arena, in, &r.from);
+    if (!nk_path_type(c->arena, in, &r.from))
+        return nk_node_fail(n, err, NK_E_INVALID, "there is no field %s",
+                            nk_path_text(c->arena, &r.from));
     if (to.n == r.from.n && to.n > 1 && agree(&to, &r.from) < to.n - 1)
         return nk_node_fail(n, err, NK_E_UNSUPPORTED,
                             "a field can be renamed where it is, not moved to another struct");
@@ -342,18 +344,6 @@ static nk_code read_action(nk_compile *c, const nk_node *n, nk_str text, struct 
     return rc;
 }
 
-/* project keeps the values of one type; what is of another becomes null unless nothing of that type
- * is there. */
-static nk_code project(nk_compile *c, const nk_field *f, nk_str x, const nk_type *to, nk_str *out,
-                       nk_err *err)
-{
-    for (size_t i = 0; i < f->type->nfields; i++)
-        if (f->type->fields[i].type->kind == to->kind)
-            return nk_x_cast(c, nk_x_field(c, x, f->type->fields[i].name), f->type->fields[i].type,
-                             to, out, err);
-    return nk_x_cast(c, x, f->type, to, out, err);
-}
-
 static nk_code resolve_apply(resolving *r, nk_compile *c, const struct spec *s, const nk_path *path,
                              const nk_field *f, nk_str x, nk_columns *out, nk_err *err)
 {
@@ -362,9 +352,7 @@ static nk_code resolve_apply(resolving *r, nk_compile *c, const struct spec *s, 
     switch (s->act) {
     case ACT_CAST:
     case ACT_PROJECT:
-        rc = s->act == ACT_PROJECT && f->type->kind == NK_T_CHOICE
-                 ? project(c, f, x, s->to, &v, err)
-                 : nk_x_cast(c, x, f->type, s->to, &v, err);
+        rc = nk_x_cast(c, x, f->type, s->to, &v, err);
         if (rc != NK_OK) {
             (void)nk_wrap(err, "field %s", nk_path_text(c->arena, path));
             (void)nk_node_wrap(r->node, err);

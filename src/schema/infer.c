@@ -16,7 +16,8 @@ typedef struct member {
 struct node {
     unsigned char order[NK_T_STRUCT + 1]; /* nk_type_kind */
     unsigned char nkinds;
-    uint32_t seen; /* bit per kind */
+    uint32_t seen;          /* bit per kind */
+    uint64_t texts, others; /* CSV: cells of each sort */
     member *members;
     size_t n, cap;
     uint32_t *index; /* open addressing into members + 1; built past a few members */
@@ -358,8 +359,14 @@ nk_code nk_infer_csv(nk_infer *in, const nk_str *cells, size_t n, nk_err *err)
             NK_TRY(member_of(in, &in->root, nk_str_n(name, (size_t)len), i, &m, err));
         }
         nk_type_kind k = nk_infer_cell(cells[i]);
-        if (k != NK_T_NULL)
-            saw(in->root.members[i].at, k);
+        if (k == NK_T_NULL)
+            continue;
+        node *at = in->root.members[i].at;
+        saw(at, k);
+        if (k == NK_T_STRING)
+            at->texts++;
+        else
+            at->others++;
     }
     saw(&in->root, NK_T_STRUCT);
     in->count++;
@@ -427,5 +434,40 @@ nk_code nk_infer_type(const nk_infer *in, nk_merge_rule rule, size_t min_columns
         fields[i].type = nk_type_scalar(NK_T_NULL);
     }
     *out = nk_type_struct(a, fields, min_columns);
+    return *out ? NK_OK : no_memory(err);
+}
+
+/* The one kind that holds all values but texts; STRING when there is none. */
+static nk_type_kind cells_kind(const node *n)
+{
+    uint32_t seen = n->seen & ~(1u << NK_T_STRING);
+    if (seen == (1u << NK_T_LONG | 1u << NK_T_DOUBLE))
+        return NK_T_DOUBLE;
+    if (seen == (1u << NK_T_DATE | 1u << NK_T_TIMESTAMP))
+        return NK_T_TIMESTAMP;
+    for (size_t i = 0; i < n->nkinds; i++)
+        if (seen == 1u << n->order[i])
+            return (nk_type_kind)n->order[i];
+    return NK_T_STRING;
+}
+
+nk_code nk_infer_cells(const nk_infer *in, size_t columns, nk_arena *a, const nk_type **out,
+                       nk_err *err)
+{
+    size_t n = in->root.n > columns ? in->root.n : columns;
+    nk_field *fields = NK_NEWN(a, nk_field, n + 1);
+    if (!fields)
+        return no_memory(err);
+    for (size_t i = 0; i < n; i++) {
+        const node *c = i < in->root.n ? in->root.members[i].at : NULL;
+        nk_type_kind k = c && c->others > c->texts ? cells_kind(c) : NK_T_STRING;
+        const nk_type *alts[] = {nk_type_scalar(k), nk_type_scalar(NK_T_STRING)};
+        fields[i].name = nk_str_printf(a, "col%zu", i);
+        fields[i].type =
+            k != NK_T_STRING && c->texts ? nk_type_choice(a, alts, 2) : nk_type_scalar(k);
+        if (!fields[i].name.p || !fields[i].type)
+            return no_memory(err);
+    }
+    *out = nk_type_struct(a, fields, n);
     return *out ? NK_OK : no_memory(err);
 }

@@ -28,6 +28,13 @@ uint64_t nk_infer_count(const nk_infer *in); /* documents or records seen */
 nk_code nk_infer_type(const nk_infer *in, nk_merge_rule rule, size_t min_columns, nk_arena *a,
                       const nk_type **out, nk_err *err) NK_MUST;
 
+/* What a job reads such CSV records as: a struct of at least `columns` fields. A column most of
+ * whose cells are texts is STRING, since a cell is text and nothing is lost; else it is the kind of
+ * its other cells (LONG beside DOUBLE is DOUBLE, DATE beside TIMESTAMP is TIMESTAMP), in a choice
+ * with STRING when it holds texts as well. An empty column is STRING. */
+nk_code nk_infer_cells(const nk_infer *in, size_t columns, nk_arena *a, const nk_type **out,
+                       nk_err *err) NK_MUST;
+
 /* What one CSV cell looks like, blanks at its ends aside: NULL (empty), BOOLEAN (true/false, any
  * case), LONG, DOUBLE (also NaN, Infinity), DATE (2024-02-29), TIMESTAMP (date and time, with T or
  * a blank), else STRING. An integer beyond 64 bits is STRING: nothing is lost. */
