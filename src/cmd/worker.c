@@ -1,6 +1,7 @@
 /* nikawa worker: one engine task in a process of its own, taken from descriptor 3. Started by the
  * pool. */
 #include "crawl/crawl_worker.h"
+#include "job/plan_worker.h"
 #include "pool/worker.h"
 
 #include "cmd/cmd.h"
@@ -9,6 +10,9 @@
  * row; what needs the engine stands under NK_HAVE_ENGINE. */
 static const nk_worker_op ops[] = {
     {"crawl", nk_crawl_worker},
+#ifdef NK_HAVE_ENGINE
+    {"plan", nk_plan_worker},
+#endif
     {NULL, NULL},
 };
 

@@ -128,6 +128,8 @@ static nk_code load_httpfs(nk_engine *e, nk_err *err)
         snprintf(dir, sizeof(dir), "%s", e->extension_dir);
     else if (deps && *deps)
         snprintf(dir, sizeof(dir), "%s/duckdb_extensions", deps);
+    else if (NK_DEPS_DIR[0])
+        snprintf(dir, sizeof(dir), "%s/duckdb_extensions", NK_DEPS_DIR);
     else
         snprintf(dir, sizeof(dir), "%s/.cache/nikawa/duckdb_extensions", home ? home : "");
     nk_buf sql;

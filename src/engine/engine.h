@@ -13,8 +13,8 @@ typedef struct nk_engine_options {
     uint64_t memory_limit_bytes; /* 0 = the engine's own choice */
     int threads;                 /* 0 = all cores */
     const char *temp_dir;        /* spills; NULL = none */
-    const char *extension_dir;   /* where httpfs lies; NULL = $NIKAWA_DEPS or ~/.cache/nikawa,
-                                    /duckdb_extensions */
+    const char *extension_dir;   /* where httpfs lies; NULL = $NIKAWA_DEPS, the build's deps_dir or
+                                    ~/.cache/nikawa, /duckdb_extensions */
     const char *s3_endpoint; /* http(s)://host:port; NULL = s3:// is refused with a clear error */
     const char *s3_region, *s3_access_key, *s3_secret_key;
 } nk_engine_options;

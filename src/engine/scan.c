@@ -40,6 +40,27 @@ static nk_source *source_of(nk_session *s, const nk_node *n)
     return s->sources[n->id];
 }
 
+bool nk_session_source_read(const nk_session *s, const nk_node *n, nk_session_source *out)
+{
+    const nk_source *src = n->id < s->nsources ? s->sources[n->id] : NULL;
+    if (n->kind->role != NK_NODE_SOURCE || !src || !src->built)
+        return false;
+    *out = (nk_session_source){.bytes = src->bytes,
+                               .columns = src->scan.type ? src->scan.type->nfields : 0,
+                               .partitioned = src->scan.npartition_columns > 0,
+                               .lenient = src->lenient};
+    for (size_t i = 0; i < src->scan.nparts; i++)
+        out->files += src->scan.parts[i].nfiles;
+    return true;
+}
+
+static void sum_bytes(nk_source *src, const nk_files *files)
+{
+    src->bytes = 0;
+    for (size_t i = 0; i < files->n; i++)
+        src->bytes += (int64_t)files->v[i].size;
+}
+
 /* ---- files into parts ---- */
 
 typedef struct part_builder {
@@ -730,6 +751,7 @@ static nk_code direct_source(nk_session *s, nk_source *src, const nk_node *n, nk
     bool csv = nk_str_is(nk_str_c(n->kind->name), "S3CsvSource");
     bool json = nk_str_is(nk_str_c(n->kind->name), "S3JsonSource");
     NK_TRY(direct_files(s, n, &files, err));
+    sum_bytes(src, &files);
     NK_TRY(parts_of_files(s, scan, &files, err));
     scan->lenient = src->lenient;
     if (!csv && !json) {
@@ -933,6 +955,7 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
         }
         NK_TRY(parts_done(&b, err));
     }
+    sum_bytes(src, &files);
     if (!files.n) { /* an empty table: its columns, no rows */
         scan->read = columns;
         scan->nparts = 0;

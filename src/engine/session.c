@@ -97,7 +97,8 @@ nk_code nk_session_engine(nk_session *s, nk_engine **out, nk_err *err)
 {
     if (!s->engine) {
         nk_engine_options o = {
-            .memory_limit_bytes = (uint64_t)nk_json_i64(s->settings, "memory_limit_bytes", 0),
+            .memory_limit_bytes =
+                (uint64_t)nk_json_i64(s->settings, "memory_limit_bytes", 0) / 4 * 3,
             .threads = (int)nk_json_i64(s->settings, "threads", 0),
             .temp_dir = setting_c(s, "temp_dir", NULL),
             .extension_dir = setting_c(s, "extension_dir", NULL),

@@ -9,8 +9,8 @@
 typedef struct nk_session nk_session;
 
 /* settings: a JSON object; all members are optional: endpoint, region, access_key, secret_key,
- * s3_endpoint, s3_access_key, s3_secret_key, temp_dir, memory_limit_bytes, threads, account_id,
- * extension_dir. */
+ * s3_endpoint, s3_access_key, s3_secret_key, temp_dir, memory_limit_bytes (of the whole process;
+ * the engine takes three quarters), threads, account_id, extension_dir. */
 nk_code nk_session_open(nk_str settings, nk_session **out, nk_err *err) NK_MUST;
 void nk_session_close(nk_session *s); /* NULL is fine */
 nk_plan *nk_session_plan(nk_session *s);
@@ -33,6 +33,16 @@ nk_code nk_session_run(nk_session *s, const nk_node *n, nk_buf *json, nk_err *er
 /* The statement the node's rows come from, as it would run now. */
 nk_code nk_session_sql(nk_session *s, const nk_node *n, nk_str dialect, nk_buf *out,
                        nk_err *err) NK_MUST;
+
+/* What a source node has read so far. */
+typedef struct nk_session_source {
+    size_t files, columns;
+    int64_t bytes; /* of the files, as stored */
+    bool partitioned;
+    bool lenient; /* some rows had another length: filled with nulls or cut */
+} nk_session_source;
+/* False when the node is no source or has not been read. */
+bool nk_session_source_read(const nk_session *s, const nk_node *n, nk_session_source *out);
 
 /* Row functions for PyFilter and PyMap: bools or texts (JSON objects, p NULL drops the row). The
  * number goes into the node's "callable". arg is borrowed. */

@@ -14,6 +14,7 @@ typedef struct nk_source {
     bool built, exact, lenient;
     unsigned version; /* of the view's name: functions cannot be redefined */
     nk_cells **cells; /* one a column of scan.type; NULL where nothing is converted */
+    int64_t bytes;    /* of the files, as stored */
     bool declared;    /* types come from the catalogue: they are not widened */
 } nk_source;
 

@@ -26,7 +26,6 @@ static nk_code generate_script(nk_call *call, glue_Job *job)
 {
     nk_str nodes, script;
     nk_s3_uri uri;
-    const nk_member *m = nk_model_member(&glue_Job_shape, NK_STR("CodeGenConfigurationNodes"));
     if (!call->app->lake)
         return nk_fail(call->err, NK_E_INVALID,
                        "a visual job's script is stored in the lake, and this server has none");
@@ -37,8 +36,7 @@ static nk_code generate_script(nk_call *call, glue_Job *job)
     }
     if (!job->Command->ScriptLocation.n)
         NK_TRY(default_location(call, job->Name, &job->Command->ScriptLocation));
-    NK_TRY(nk_model_encode_str(m->shape, &job->CodeGenConfigurationNodes, call->arena, &nodes,
-                               call->err));
+    NK_TRY(nk_job_nodes_json(job, call->arena, &nodes, call->err));
     NK_TRY(nk_codegen_script(nodes, NULL, call->arena, &script, call->err));
     NK_TRY(nk_s3_uri_parse(job->Command->ScriptLocation, &uri, call->err));
     nk_code rc = nk_s3_put(nk_lake_s3(call->app->lake), uri.bucket, uri.key, script,

@@ -78,6 +78,18 @@ nk_code nk_job_settle(glue_Job *job, nk_arena *a, nk_err *err) NK_MUST;
 nk_code nk_job_settle_capacity(nk_str command, nk_str version, nk_str *type, nk_opt_i64 *workers,
                                nk_opt_f64 *capacity, nk_opt_i64 *allocated, nk_err *err) NK_MUST;
 
+/* ---- which engine (route.c) ---- */
+
+typedef struct nk_job_way {
+    bool plan;     /* the nodes, by an engine worker; else the script */
+    char why[400]; /* in words; empty for a job without nodes */
+    nk_str nodes;  /* CodeGenConfigurationNodes as JSON; arena */
+} nk_job_way;
+nk_code nk_job_nodes_json(const glue_Job *job, nk_arena *a, nk_str *out, nk_err *err) NK_MUST;
+/* script: what lies at the run's ScriptLocation. */
+nk_code nk_job_route(const glue_Job *job, const glue_JobRun *run, nk_str script, nk_arena *a,
+                     nk_job_way *out, nk_err *err) NK_MUST;
+
 /* ---- the machine (jobs.c) ---- */
 
 /* One attempt on its way. Guarded by jobs->lock; freed when its end is recorded. */
@@ -92,6 +104,12 @@ typedef struct live {
     uint64_t limit;
     char worker_type[32];
     char *error; /* owned; what the worker said */
+    /* How it is run: its nodes as a plan by an engine worker, or its script. */
+    bool as_plan, as_script; /* as_script: the plan was tried and cannot be run here */
+    bool wrote;              /* some target of the plan is complete */
+    bool cannot;             /* the plan's worker said NK_E_UNSUPPORTED */
+    char why[400];           /* in words; empty for a job without nodes */
+    char *result;            /* owned; JSON: what the plan's worker gave at its end */
 } live;
 
 typedef enum { WORK_LAUNCH, WORK_CLEAN, WORK_PROMOTE, WORK_NOTE } work_kind;
@@ -153,7 +171,9 @@ void nk_jobs_submit(nk_jobs *j, step *s);
 nk_code nk_jobs_step(nk_tx *tx, void *arg, nk_err *err); /* state.c: the closure */
 /* DATA/logs/jobs/RUN/run.json, for `nikawa logs`: what the run is and, once it has ended, how. */
 void nk_jobs_note(nk_jobs *j, const char *job, const char *id, const char *state, const char *error,
-                  const char *next, int64_t started_us);
+                  const char *next, int64_t started_us, const live *l);
+/* Hands it to the starters once more. */
+void nk_jobs_launch_again(nk_jobs *j, live *l);
 nk_code nk_jobs_recover(nk_jobs *j, nk_err *err) NK_MUST; /* state.c */
 void nk_jobs_run_launch(nk_jobs *j, live *l);             /* launch.c, on a starter's thread */
 void nk_jobs_free_scripts(nk_jobs *j);                    /* launch.c */

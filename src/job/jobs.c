@@ -35,6 +35,7 @@ static void free_live(live *l)
     nk_free(l->id);
     nk_free(l->dir);
     nk_free(l->error);
+    nk_free(l->result);
     nk_free(l);
 }
 
@@ -104,7 +105,7 @@ static void step_done(void *arg, nk_code code, const nk_err *err)
     tell(j, s);
     if (s->kind == STEP_END && !s->ignored)
         nk_jobs_note(j, s->job, s->id, s->told_state, s->error, s->next_id,
-                     s->now_us - s->seconds * 1000000);
+                     s->now_us - s->seconds * 1000000, s->live);
     if (s->next_id[0] && nk_jobs_launch(j, nk_str_c(s->region), nk_str_c(s->job),
                                         nk_str_c(s->next_id), NULL) != NK_OK)
         nk_error("job", "run %s could not be launched", s->next_id);
@@ -184,6 +185,20 @@ nk_code nk_jobs_launch(nk_jobs *j, nk_str region, nk_str job, nk_str id, nk_err 
     return NK_OK;
 }
 
+void nk_jobs_launch_again(nk_jobs *j, live *l)
+{
+    work *w = nk_calloc(1, sizeof *w);
+    if (!w) {
+        nk_jobs_end(j, l, "FAILED", "no memory to start the run", false);
+        return;
+    }
+    *w = (work){.kind = WORK_LAUNCH, .live = l};
+    nk_jobs_lock(j);
+    l->launched = false;
+    nk_jobs_unlock(j);
+    add_work(j, w);
+}
+
 void nk_jobs_promote(nk_jobs *j, nk_str region, nk_str job)
 {
     work *w = nk_calloc(1, sizeof *w);
@@ -255,18 +270,26 @@ static void write_note(const char *path, const char *text)
 }
 
 void nk_jobs_note(nk_jobs *j, const char *job, const char *id, const char *state, const char *error,
-                  const char *next, int64_t started_us)
+                  const char *next, int64_t started_us, const live *l)
 {
     work *w = nk_calloc(1, sizeof *w);
     nk_buf b;
     nk_json_writer jw = {.buf = &b};
-    nk_buf_init(&b, 1 << 16);
+    nk_buf_init(&b, 8 << 20);
     nk_jw_object(&jw);
     nk_jw_kcstr(&jw, "job", job);
     nk_jw_ki64(&jw, "started_us", started_us);
     nk_jw_kcstr(&jw, "state", state);
     nk_jw_kcstr(&jw, "error", error ? error : "");
     nk_jw_kcstr(&jw, "next", next);
+    if (l && l->why[0]) {
+        nk_jw_kcstr(&jw, "engine", l->as_plan ? "plan" : "script");
+        nk_jw_kcstr(&jw, "why", l->why);
+    }
+    if (l && l->result) {
+        nk_jw_key(&jw, NK_STR("result"));
+        nk_jw_raw(&jw, nk_str_c(l->result));
+    }
     nk_jw_object_end(&jw);
     if (w && !b.failed) {
         *w = (work){.kind = WORK_NOTE, .text = copy(nk_buf_view(&b))};

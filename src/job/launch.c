@@ -242,6 +242,21 @@ static nk_code write_argv(nk_json_writer *w, plan *p, const nk_app *app, const c
     return NK_OK;
 }
 
+static nk_code write_plan_request(plan *p, const nk_app *app, const nk_job_way *way, nk_buf *out,
+                                  nk_err *err)
+{
+    nk_json_writer w = {.buf = out};
+    nk_jw_object(&w);
+    nk_jw_kcstr(&w, "op", "plan");
+    nk_jw_kcstr(&w, "run_id", p->l->id);
+    nk_jw_kcstr(&w, "job", p->l->job);
+    nk_jw_key(&w, NK_STR("nodes"));
+    nk_jw_raw(&w, way->nodes);
+    write_settings(&w, p, app->settings, p->l->dir);
+    nk_jw_object_end(&w);
+    return nk_buf_check(out, err);
+}
+
 static nk_code write_request(plan *p, const nk_app *app, const char *path, const char *temp,
                              nk_buf *out, nk_err *err)
 {
@@ -264,6 +279,19 @@ static nk_code write_request(plan *p, const nk_app *app, const char *path, const
 
 /* ---- what the worker says ---- */
 
+static void keep_text(live *l, char **to, nk_str text)
+{
+    char *copy = nk_malloc(text.n + 1);
+    if (!copy)
+        return;
+    memcpy(copy, text.p ? text.p : "", text.n);
+    copy[text.n] = 0;
+    nk_jobs_lock(l->jobs);
+    nk_free(*to);
+    *to = copy;
+    nk_jobs_unlock(l->jobs);
+}
+
 static void on_message(void *arg, nk_str json)
 {
     live *l = arg;
@@ -275,7 +303,9 @@ static void on_message(void *arg, nk_str json)
         return;
     }
     nk_str event = nk_json_str(m, "event");
-    if (nk_str_is(event, "started")) {
+    if (nk_str_is(event, "started") && l->running) {
+        /* its plan could not be run, now its script is: the clock goes on */
+    } else if (nk_str_is(event, "started")) {
         nk_jobs_lock(j);
         l->running = true;
         l->running_us = nk_mono_us(j->env);
@@ -285,16 +315,16 @@ static void on_message(void *arg, nk_str json)
         if (s)
             nk_jobs_submit(j, s);
     } else if (nk_str_is(event, "error")) {
+        nk_str hint = nk_json_str(m, "hint");
         nk_str text = nk_json_str(m, "message");
-        char *copy = nk_malloc(text.n + 1);
-        if (copy) {
-            memcpy(copy, text.p, text.n);
-            copy[text.n] = 0;
-            nk_jobs_lock(j);
-            nk_free(l->error);
-            l->error = copy;
-            nk_jobs_unlock(j);
-        }
+        if (hint.n && l->as_plan)
+            text = nk_str_printf(a, "%.*s (%.*s)", NK_STR_ARG(text), NK_STR_ARG(hint));
+        keep_text(l, &l->error, text);
+        l->cannot = nk_str_is(nk_json_str(m, "code"), "NK_E_UNSUPPORTED");
+    } else if (nk_str_is(event, "target")) {
+        l->wrote = true;
+    } else if (nk_str_is(event, "result")) {
+        keep_text(l, &l->result, json);
     }
     nk_arena_destroy(a);
 }
@@ -308,6 +338,14 @@ static void on_exit_(void *arg, const nk_pool_exit *e)
     nk_jobs_lock(j);
     bool timed_out = l->timed_out, stop = l->stop;
     nk_jobs_unlock(j);
+    if (l->as_plan && l->cannot && !l->wrote && !timed_out && !stop && e->code > 0) {
+        /* nothing has been written: the script says the same, and runs on Spark what must */
+        snprintf(l->why, sizeof l->why, "its nodes cannot run as a plan: %.300s",
+                 l->error ? l->error : "");
+        l->as_script = true;
+        nk_jobs_launch_again(j, l);
+        return;
+    }
     if (timed_out) {
         state = "TIMEOUT";
         snprintf(text, sizeof text, "Job run timed out after %lld minutes.",
@@ -327,7 +365,8 @@ static void on_exit_(void *arg, const nk_pool_exit *e)
         state = "STOPPED";
         error = NULL;
     } else if (!l->error && e->code > 0) {
-        snprintf(text, sizeof text, "The script ended with exit code %d.", e->code);
+        snprintf(text, sizeof text, "The %s ended with exit code %d.",
+                 l->as_plan ? "worker" : "script", e->code);
         error = text;
     }
     nk_jobs_end(j, l, state, error, false);
@@ -372,7 +411,7 @@ static nk_code prepare(nk_jobs *j, plan *p, files *f, nk_buf *script, nk_err *er
     f->err = open_log(logs, "error.log");
     if (f->out < 0 || f->err < 0)
         return nk_fail_errno(err, errno, "opening the run's logs in %s", logs);
-    nk_jobs_note(j, p->l->job, p->l->id, "", NULL, "", nk_now_us(j->env));
+    nk_jobs_note(j, p->l->job, p->l->id, "", NULL, "", nk_now_us(j->env), p->l);
     nk_buf_init(&notes, 1 << 16);
     nk_code rc = nk_job_check_options(p->job.job, p->run.run, &notes, err);
     if (rc == NK_OK && notes.n)
@@ -382,24 +421,56 @@ static nk_code prepare(nk_jobs *j, plan *p, files *f, nk_buf *script, nk_err *er
     return fetch_script(j, script_location(p), script, err);
 }
 
-static nk_code hand_over(nk_jobs *j, plan *p, const files *f, nk_str script, nk_err *err)
+/* The script as a file in the run's folder. */
+static nk_code put_script(plan *p, nk_str script, const char **path, nk_err *err)
 {
-    nk_buf request;
     nk_str name = script_name(script_location(p));
-    const char *path = nk_arena_printf(p->a, "%s/%.*s", p->l->dir, NK_STR_ARG(name));
-    int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
+    *path = nk_arena_printf(p->a, "%s/%.*s", p->l->dir, NK_STR_ARG(name));
+    int fd = *path ? open(*path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600) : -1;
     if (fd < 0)
         return nk_fail_errno(err, errno, "writing the script to %s", p->l->dir);
     nk_code rc = nk_fd_write_all(fd, script.p ? script.p : "", script.n, err);
     close(fd);
-    NK_TRY(rc);
-    nk_buf_init(&request, 4 << 20);
-    rc = write_request(p, j->app, path, p->l->dir, &request, err);
-    nk_pool_task t = {.kind = NK_POOL_SCRIPT,
+    return rc;
+}
+
+/* Settles by what the run is run, and says so in its log and beside it. */
+static nk_code choose_way(nk_jobs *j, plan *p, const files *f, nk_str script, nk_job_way *way,
+                          nk_err *err)
+{
+    live *l = p->l;
+    NK_TRY(nk_job_route(p->job.job, p->run.run, script, p->a, way, err));
+    if (l->as_script) /* why stands there */
+        way->plan = false;
+    else
+        snprintf(l->why, sizeof l->why, "%s", way->why);
+    l->as_plan = way->plan;
+    l->cannot = false;
+    if (!l->why[0])
+        return NK_OK;
+    dprintf(f->out, "nikawa: running %s: %s\n",
+            way->plan ? "the job's nodes on the embedded engine" : "the job's script", l->why);
+    nk_jobs_note(j, l->job, l->id, "", NULL, "", nk_now_us(j->env), l);
+    return NK_OK;
+}
+
+static nk_code hand_over(nk_jobs *j, plan *p, const files *f, nk_str script, nk_err *err)
+{
+    nk_buf request;
+    nk_job_way way;
+    const char *path = NULL;
+    NK_TRY(choose_way(j, p, f, script, &way, err));
+    if (!way.plan)
+        NK_TRY(put_script(p, script, &path, err));
+    nk_buf_init(&request, NK_POOL_FRAME_MAX);
+    nk_code rc = way.plan ? write_plan_request(p, j->app, &way, &request, err)
+                          : write_request(p, j->app, path, p->l->dir, &request, err);
+    nk_pool_task t = {.kind = way.plan ? NK_POOL_ENGINE : NK_POOL_SCRIPT,
                       .request = nk_buf_view(&request),
                       .stdout_fd = f->out,
                       .stderr_fd = f->err,
                       .memory_limit_bytes = p->l->limit,
+                      .cwd = way.plan ? p->l->dir : NULL,
                       .on_message = on_message,
                       .on_exit = on_exit_,
                       .arg = p->l};

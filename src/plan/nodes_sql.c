@@ -107,6 +107,15 @@ static nk_code translate(const nk_node *n, nk_str q, nk_buf *out, nk_err *err)
     return NK_OK;
 }
 
+nk_code nk_sql_check(const nk_node *n, nk_err *err)
+{
+    nk_buf b;
+    nk_buf_init(&b, NK_SQL_MAX);
+    nk_code rc = translate(n, nk_json_str(n->options, "SqlQuery"), &b, err);
+    nk_buf_free(&b);
+    return rc;
+}
+
 static size_t alias_input(const nk_node *n, const nk_json *a, size_t at)
 {
     const nk_json *inputs = nk_json_get(n->options, "Inputs");

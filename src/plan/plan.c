@@ -260,6 +260,14 @@ nk_code nk_plan_from_visual(nk_plan *p, const nk_json *doc, nk_plan_visual *out,
     return NK_OK;
 }
 
+nk_code nk_plan_check_native(const nk_plan_visual *graph, nk_err *err)
+{
+    for (size_t i = 0; i < graph->n; i++)
+        if (nk_str_is(nk_str_c(graph->nodes[i]->kind->name), "SparkSQL"))
+            NK_TRY(nk_sql_check(graph->nodes[i], err));
+    return NK_OK;
+}
+
 /* ---- schemas ---- */
 
 nk_code nk_node_schema(const nk_node *n, bool exact, const nk_type **out, nk_err *err)

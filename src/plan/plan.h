@@ -90,6 +90,10 @@ typedef struct nk_plan_visual {
 nk_code nk_plan_from_visual(nk_plan *p, const nk_json *doc, nk_plan_visual *out,
                             nk_err *err) NK_MUST;
 
+/* NK_E_UNSUPPORTED, naming the node, when something in the graph is known to mean something else on
+ * the embedded engine than in Glue: such a job is run as a script, on Spark. */
+nk_code nk_plan_check_native(const nk_plan_visual *graph, nk_err *err) NK_MUST;
+
 /* The type of a node's rows (a struct; cached). exact = true looks at all data once, so that every
  * choice shows. */
 nk_code nk_node_schema(const nk_node *n, bool exact, const nk_type **out, nk_err *err) NK_MUST;

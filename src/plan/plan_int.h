@@ -118,4 +118,7 @@ bool nk_type_is_text(const nk_type *t);
 #include "plan/nodes.def"
 #undef NK_NODE_KIND
 
+/* Whether a SparkSQL node's text means the same on the embedded engine; NK_E_UNSUPPORTED. */
+nk_code nk_sql_check(const nk_node *n, nk_err *err);
+
 #endif
