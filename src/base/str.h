@@ -69,5 +69,8 @@ size_t nk_utf8_get(const char *p, size_t n, uint32_t *cp);
 size_t nk_utf8_put(char out[4], uint32_t cp);
 /* Number of code points (invalid bytes count one each). */
 size_t nk_utf8_len(nk_str s);
+/* Edits (insert, delete, replace a byte, swap two neighbours) from a to b; 40 when either is longer
+ * than that. */
+size_t nk_str_distance(nk_str a, nk_str b);
 
 #endif

@@ -44,33 +44,6 @@ int nk_cmd_usage(const char *name, const char *fmt, ...)
     return rc == NK_OK ? 0 : 2;
 }
 
-/* Edits (insert, delete, replace, swap of neighbours) from a to b, for short words. */
-static size_t distance(const char *a, const char *b)
-{
-    enum { MAX = 40 };
-    size_t d[MAX + 1][MAX + 1], n = strlen(a), m = strlen(b);
-    if (n > MAX || m > MAX)
-        return MAX;
-    for (size_t i = 0; i <= n; i++)
-        d[i][0] = i;
-    for (size_t j = 0; j <= m; j++)
-        d[0][j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-            if (d[i - 1][j] + 1 < best)
-                best = d[i - 1][j] + 1;
-            if (d[i][j - 1] + 1 < best)
-                best = d[i][j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                d[i - 2][j - 2] + 1 < best)
-                best = d[i - 2][j - 2] + 1;
-            d[i][j] = best;
-        }
-    }
-    return d[n][m];
-}
-
 const char *nk_cmd_suggest(const char *word, const char *const *names, size_t n)
 {
     const char *best = NULL;
@@ -78,7 +51,7 @@ const char *nk_cmd_suggest(const char *word, const char *const *names, size_t n)
     if (near > 4)
         near = 4;
     for (size_t i = 0; i < n; i++) {
-        size_t d = distance(word, names[i]);
+        size_t d = nk_str_distance(nk_str_c(word), nk_str_c(names[i]));
         if (d < near) {
             near = d;
             best = names[i];

@@ -515,11 +515,104 @@ static nk_code make_view(nk_session *s, const table_ref *t, nk_str db, nk_err *e
     return rc;
 }
 
+/* ---- names that are near ---- */
+
+typedef struct near_names {
+    nk_str word;
+    size_t n;
+    struct {
+        nk_str name;
+        size_t far;
+    } v[6]; /* nearest first */
+} near_names;
+
+static void near_add(near_names *l, nk_str name)
+{
+    size_t far = nk_str_distance(l->word, name), i = l->n;
+    if (nk_str_find(name, l->word) >= 0 && far > 2)
+        far = 2; /* "order" of "order_lines" */
+    if (l->n == NK_COUNTOF(l->v) && far >= l->v[l->n - 1].far)
+        return;
+    if (l->n < NK_COUNTOF(l->v))
+        l->n++;
+    else
+        i--;
+    for (; i > 0 && l->v[i - 1].far > far; i--)
+        l->v[i] = l->v[i - 1];
+    l->v[i].name = name;
+    l->v[i].far = far;
+}
+
+/* Names of the catalogue's tables (or databases: database.p NULL) into the list; the first 5,000.
+ */
+static nk_code near_collect(nk_session *s, nk_str database, near_names *l, nk_err *err)
+{
+    nk_str token = NK_STR_NULL;
+    const char *list = database.p ? "TableList" : "DatabaseList";
+    for (int page = 0; page < 50; page++) {
+        nk_buf b;
+        const nk_json *reply;
+        nk_buf_init(&b, 1 << 16);
+        nk_json_writer w = {.buf = &b};
+        nk_jw_object(&w);
+        if (database.p)
+            nk_jw_kstr(&w, "DatabaseName", database);
+        nk_jw_ki64(&w, "MaxResults", 100);
+        if (token.n)
+            nk_jw_kstr(&w, "NextToken", token);
+        nk_jw_object_end(&w);
+        nk_code rc = nk_session_glue(s, database.p ? "GetTables" : "GetDatabases", nk_buf_view(&b),
+                                     &reply, s->arena, err);
+        nk_buf_free(&b);
+        NK_TRY(rc);
+        const nk_json *names = nk_json_get(reply, list);
+        for (const nk_json *j = names ? names->first : NULL; j; j = j->next)
+            near_add(l, nk_json_str(j, "Name"));
+        token = nk_json_str(reply, "NextToken");
+        if (!token.n)
+            break;
+    }
+    return NK_OK;
+}
+
+/* Hints at what could have been meant by a table that is not there. */
+static void hint_near(nk_session *s, nk_str database, nk_str table, nk_err *err)
+{
+    near_names l = {.word = table};
+    char text[600];
+    bool of_tables = database.n && near_collect(s, database, &l, NULL) == NK_OK;
+    if (!of_tables) {
+        l = (near_names){.word = database.n ? database : table};
+        if (near_collect(s, NK_STR_NULL, &l, NULL) != NK_OK)
+            return;
+    }
+    if (!l.n) {
+        (void)nk_hint(err,
+                      of_tables ? "the database %.*s has no tables yet%.*s"
+                                : "the catalogue has no databases yet%.*s%.*s",
+                      NK_STR_ARG(of_tables ? database : NK_STR("")), NK_STR_ARG(NK_STR("")));
+        return;
+    }
+    if (l.v[0].far <= table.n / 3 + 1 && (of_tables || database.n)) {
+        (void)nk_hint(err, "did you mean %.*s%s%.*s?",
+                      NK_STR_ARG(of_tables ? database : l.v[0].name), of_tables ? "." : "",
+                      NK_STR_ARG(of_tables ? l.v[0].name : NK_STR("")));
+        return;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < l.n && n < sizeof text - 140; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s", i ? ", " : "",
+                              (int)(l.v[i].name.n > 120 ? 120 : l.v[i].name.n), l.v[i].name.p);
+    (void)nk_hint(err, "%s %s", of_tables ? "there are, among others:" : "there are the databases",
+                  text);
+}
+
 nk_code nk_session_query(nk_session *s, nk_str sql, nk_str default_database, nk_result **out,
                          nk_err *err)
 {
     table_refs refs = {0};
     nk_engine *e;
+    nk_str missing = NK_STR_NULL;
     NK_TRY(nk_session_engine(s, &e, err));
     NK_TRY(find_tables(s, sql, default_database, &refs, err));
     for (size_t i = 0; i < refs.n; i++) {
@@ -531,13 +624,25 @@ nk_code nk_session_query(nk_session *s, nk_str sql, nk_str default_database, nk_
         if (seen)
             continue;
         nk_code rc = make_view(s, &refs.v[i], default_database, &own);
-        if (rc == NK_E_NOT_FOUND && !refs.v[i].database.n)
-            continue; /* a name the query makes itself */
+        if (rc == NK_E_NOT_FOUND && !refs.v[i].database.n) {
+            if (!missing.p) /* a name the query makes itself, or one that is not there */
+                missing = refs.v[i].table;
+            continue;
+        }
+        if (rc == NK_E_NOT_FOUND && own.aws[0])
+            hint_near(s, refs.v[i].database, refs.v[i].table, &own);
         if (rc != NK_OK) {
             if (err)
                 *err = own;
             return rc;
         }
     }
-    return nk_engine_query(e, sql, out, err);
+    nk_code rc = nk_engine_query(e, sql, out, err);
+    if (rc == NK_E_INVALID && err && strstr(err->msg, "Table with name")) {
+        if (missing.p)
+            hint_near(s, default_database, missing, err);
+        else if (!default_database.n)
+            (void)nk_hint(err, "say database.table, or give a default database");
+    }
+    return rc;
 }

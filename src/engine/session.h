@@ -17,6 +17,11 @@ nk_plan *nk_session_plan(nk_session *s);
 /* The engine is opened at first use. */
 nk_code nk_session_engine(nk_session *s, nk_engine **out, nk_err *err) NK_MUST;
 void nk_session_interrupt(nk_session *s);
+/* From now on the signal stops what the session does (NK_E_CANCELLED); a second one ends the
+ * process. One session a process at a time; nk_session_stop_end before its close. */
+nk_code nk_session_stop_on(nk_session *s, int signum, nk_err *err) NK_MUST;
+bool nk_session_stopped(void);
+void nk_session_stop_end(void);
 
 /* Every value is looked at once, so that each choice shows. */
 nk_code nk_session_schema(nk_session *s, const nk_node *n, const nk_type **out,

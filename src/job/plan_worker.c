@@ -1,17 +1,12 @@
 /* The worker's side of a visual job: its nodes as a plan, its targets one after the other. */
-#include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "engine/session.h"
 #include "job/plan_worker.h"
 #include "pool/pool.h"
 
 #define LISTED_MAX 1000 /* files and partitions named in the result */
-#define AGAIN_MS   50
 
 typedef struct plan_run {
     nk_worker *w;
@@ -21,46 +16,6 @@ typedef struct plan_run {
     nk_buf results; /* members of the result's "targets" */
     size_t targets, done;
 } plan_run;
-
-/* ---- stopping: SIGTERM interrupts the engine until the run has noticed ---- */
-
-static sem_t stop_signal;
-static atomic_bool stopping, over;
-
-static void on_sigterm(int sig)
-{
-    atomic_store(&stopping, true);
-    sem_post(&stop_signal);
-}
-
-static void *watch_main(void *arg)
-{
-    nk_session *s = arg;
-    while (sem_wait(&stop_signal) != 0)
-        ;
-    while (!atomic_load(&over)) {
-        const struct timespec pause = {.tv_nsec = AGAIN_MS * 1000000L};
-        nk_session_interrupt(s);
-        nanosleep(&pause, NULL);
-    }
-    return NULL;
-}
-
-static nk_code watch_start(nk_session *s, pthread_t *t, nk_err *err)
-{
-    struct sigaction sa = {.sa_handler = on_sigterm, .sa_flags = SA_RESTART};
-    sem_init(&stop_signal, 0, 0);
-    sigaction(SIGTERM, &sa, NULL);
-    int e = pthread_create(t, NULL, watch_main, s);
-    return e ? nk_fail_errno(err, e, "starting the thread that hears stops") : NK_OK;
-}
-
-static void watch_end(pthread_t t)
-{
-    atomic_store(&over, true);
-    sem_post(&stop_signal);
-    pthread_join(t, NULL);
-}
 
 /* ---- what is told ---- */
 
@@ -169,7 +124,7 @@ static nk_code tell_target(plan_run *r, size_t i, const nk_json *j, nk_err *err)
 
 static bool stopped(const plan_run *r)
 {
-    return atomic_load(&stopping) || nk_worker_cancelled(r->w);
+    return nk_session_stopped() || nk_worker_cancelled(r->w);
 }
 
 static nk_code run_target(plan_run *r, size_t i, nk_err *err)
@@ -227,7 +182,6 @@ nk_code nk_plan_worker(nk_worker *w, const nk_json *request, nk_arena *arena, nk
 {
     plan_run r = {.w = w, .a = arena};
     nk_buf settings;
-    pthread_t watch;
     nk_buf_init(&settings, 1 << 20);
     nk_buf_init(&r.results, NK_POOL_FRAME_MAX / 2);
     nk_json_writer jw = {.buf = &settings};
@@ -236,10 +190,10 @@ nk_code nk_plan_worker(nk_worker *w, const nk_json *request, nk_arena *arena, nk
     nk_code rc = nk_session_open(nk_buf_view(&settings), &r.s, err);
     nk_buf_free(&settings);
     NK_TRY(rc);
-    rc = watch_start(r.s, &watch, err);
+    rc = nk_session_stop_on(r.s, SIGTERM, err);
     if (rc == NK_OK) {
         rc = run_graph(&r, nk_json_get(request, "nodes"), err);
-        watch_end(watch);
+        nk_session_stop_end();
     }
     if (rc == NK_OK)
         rc = send_result(&r, err);
