@@ -673,6 +673,39 @@ static nk_code parquet_source(nk_session *s, nk_source *src, const nk_files *fil
     return whole_type(s, scan, all, err);
 }
 
+/* ---- bounds: AdditionalOptions' BoundedFiles and BoundedSize ---- */
+
+typedef struct bound {
+    int64_t files, bytes; /* what is left; negative: unbounded */
+} bound;
+
+static bound bound_of(const nk_node *n)
+{
+    const nk_json *more = nk_json_get(n->options, "AdditionalOptions");
+    return (bound){nk_json_i64(more, "BoundedFiles", -1), nk_json_i64(more, "BoundedSize", -1)};
+}
+
+/* Takes the file while something of both bounds is left. */
+static bool bound_take(bound *b, const nk_file *f)
+{
+    if (b->files == 0 || b->bytes == 0)
+        return false;
+    if (b->files > 0)
+        b->files--;
+    if (b->bytes > 0)
+        b->bytes = (int64_t)f->size < b->bytes ? b->bytes - (int64_t)f->size : 0;
+    return true;
+}
+
+static void bound_cut(bound *b, nk_files *files, size_t from)
+{
+    size_t n = from;
+    for (size_t i = from; i < files->n; i++)
+        if (bound_take(b, &files->v[i]))
+            files->v[n++] = files->v[i];
+    files->n = n;
+}
+
 /* ---- direct S3 sources ---- */
 
 static bool excluded(const nk_json *patterns, const nk_file *f)
@@ -699,8 +732,11 @@ static nk_code direct_files(nk_session *s, const nk_node *n, nk_files *out, nk_e
             return oom(err);
         *f = all.v[i];
     }
-    if (out->n)
+    if (out->n) {
+        bound b = bound_of(n);
+        bound_cut(&b, out, 0);
         return NK_OK;
+    }
     nk_fail(err, NK_E_NOT_FOUND, "there are no files under %.*s%s",
             NK_STR_ARG(paths->first ? paths->first->text : NK_STR("")),
             all.n ? " that are not excluded" : "");
@@ -817,6 +853,7 @@ static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n,
     nk_scan *scan = &src->scan;
     part_builder b = {.s = s, .scan = scan};
     nk_str token = NK_STR_NULL, predicate = nk_json_str(n->options, "PartitionPredicate");
+    bound limit = bound_of(n);
     scan->partition_columns = keys->fields;
     scan->npartition_columns = keys->nfields;
     do {
@@ -853,6 +890,7 @@ static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n,
             rc = location.n ? nk_session_list(s, location, true, files, err) : NK_OK;
             if (rc != NK_OK && rc != NK_E_NOT_FOUND)
                 return rc;
+            bound_cut(&limit, files, from);
             struct part *q = files->n > from ? part_for(&b, v, NULL) : NULL;
             for (size_t i = from; q && i < files->n; i++) {
                 nk_str *f = nk_strs_add(&q->files, s->arena);
@@ -945,6 +983,8 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
         nk_code rc = nk_session_list(s, location, true, &files, err);
         if (rc != NK_OK && rc != NK_E_NOT_FOUND)
             return rc;
+        bound limit = bound_of(n);
+        bound_cut(&limit, &files, 0);
         part_builder b = {.s = s, .scan = scan};
         for (size_t i = 0; i < files.n; i++) {
             struct part *p = part_for(&b, NULL, NULL);

@@ -27,7 +27,8 @@ typedef struct target {
     nk_str run; /* run-<milliseconds>, unique to this run */
     char separator, quote;
     bool header;
-    int64_t files_wanted;
+    int64_t files_wanted; /* 0 = as it comes */
+    bool odd_names;       /* the engine named a folder as Hive would not */
     /* result */
     int64_t rows;
     writtens files;
@@ -211,6 +212,26 @@ static nk_str percent_decoded(nk_arena *a, nk_str s)
     return nk_str_n(p, n);
 }
 
+/* A partition's value as Hive and Spark write it into a folder's name. */
+static void hive_escape(nk_buf *b, nk_str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        bool plain = c >= 32 && c != 127 && !strchr("\"#%'*/:=?\\{[]^", c);
+        (void)nk_buf_printf(b, plain ? "%c" : "%%%02X", c);
+    }
+}
+
+static bool hive_name(nk_str raw, nk_str value)
+{
+    nk_buf b;
+    nk_buf_init(&b, raw.n * 3 + value.n * 3 + 16);
+    hive_escape(&b, value);
+    bool same = nk_str_eq(nk_buf_view(&b), raw);
+    nk_buf_free(&b);
+    return same;
+}
+
 static nk_code note_file(target *t, nk_str uri, nk_err *err)
 {
     written *w = writtens_add(&t->files, t->s->arena);
@@ -220,8 +241,9 @@ static nk_code note_file(target *t, nk_str uri, nk_err *err)
     w->uri = nk_str_dup(t->s->arena, uri);
     for (size_t i = 0; i < t->nkeys && nk_str_split(&rel, '/', &part); i++) {
         ptrdiff_t eq = nk_str_chr(part, '=');
-        nk_str v = percent_decoded(t->s->arena, nk_str_sub(part, (size_t)(eq + 1), part.n));
-        w->values[i] = v;
+        nk_str raw = nk_str_sub(part, (size_t)(eq + 1), part.n);
+        w->values[i] = percent_decoded(t->s->arena, raw);
+        t->odd_names = t->odd_names || !hive_name(raw, w->values[i]);
     }
     return NK_OK;
 }
@@ -248,6 +270,14 @@ static nk_code run_copy(target *t, nk_str sql, nk_err *err)
 
 /* Columns in the target's form: what a format cannot hold is put as that format's writers put it.
  */
+static bool is_key(const target *t, nk_str name)
+{
+    for (size_t i = 0; i < t->nkeys; i++)
+        if (nk_str_eq(t->keys[i], name))
+            return true;
+    return false;
+}
+
 static nk_code target_columns(target *t, nk_buf *b, nk_err *err)
 {
     bool json = nk_str_is(t->format, "json"), csv = nk_str_is(t->format, "csv");
@@ -275,19 +305,22 @@ static nk_code target_columns(target *t, nk_buf *b, nk_err *err)
                     NK_STR_ARG(f->name), nk_type_glue_name(f->type));
             return nk_hint(err, "write JSON or Parquet, or flatten it with ApplyMapping");
         }
+        bool text = f->type->kind == NK_T_STRING || f->type->kind == NK_T_CHAR ||
+                    f->type->kind == NK_T_VARCHAR;
+        if (text && is_key(t, f->name)) { /* an empty text names no folder: it is Hive's null */
+            (void)nk_buf_puts(b, "NULLIF(");
+            put_ident(b, f->name);
+            (void)nk_buf_puts(b, ", '') AS ");
+        }
         put_ident(b, f->name);
     }
     return NK_OK;
 }
 
-/* The engine's JSON writer makes no folders: rows are kept, then written partition by partition. */
-static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
+static nk_code keep_rows(target *t, nk_str table, nk_str sql, nk_err *err)
 {
     nk_engine *e;
     nk_buf b;
-    nk_str *v;
-    size_t rows, columns;
-    nk_str table = nk_str_printf(t->s->arena, "out_%zu", t->n->id);
     NK_TRY(nk_session_engine(t->s, &e, err));
     nk_buf_init(&b, sql.n + (4 << 20));
     (void)nk_buf_printf(&b, "CREATE OR REPLACE TABLE %.*s AS SELECT ", NK_STR_ARG(table));
@@ -296,15 +329,63 @@ static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
     (void)nk_buf_str(&b, sql);
     (void)nk_buf_puts(&b, "\n)");
     if (rc == NK_OK)
+        rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
         rc = nk_engine_exec(e, nk_buf_view(&b), err);
-    nk_buf_clear(&b);
+    nk_buf_free(&b);
+    return rc;
+}
+
+static void drop_rows(target *t, nk_str table)
+{
+    nk_engine *e;
+    nk_str sql = nk_str_printf(t->s->arena, "DROP TABLE IF EXISTS %.*s", NK_STR_ARG(table));
+    if (nk_session_engine(t->s, &e, NULL) == NK_OK)
+        (void)!nk_engine_exec(e, sql, NULL);
+}
+
+/* As many files as were asked for, if there are rows for them. */
+static nk_code copy_by_count(target *t, nk_str sql, nk_err *err)
+{
+    nk_buf b;
+    nk_str table = nk_str_printf(t->s->arena, "out_%zu", t->n->id);
+    nk_code rc = keep_rows(t, table, sql, err);
+    nk_buf_init(&b, 1 << 20);
+    for (int64_t i = 0; rc == NK_OK && i < t->files_wanted; i++) {
+        nk_buf_clear(&b);
+        (void)nk_buf_printf(&b, "COPY (SELECT * FROM %.*s WHERE rowid %% %lld = %lld) TO ",
+                            NK_STR_ARG(table), (long long)t->files_wanted, (long long)i);
+        put_text(&b, nk_str_printf(t->s->arena, "%.*s%.*s-part-r-%05lld%s", NK_STR_ARG(t->path),
+                                   NK_STR_ARG(t->run), (long long)i, extension(t)));
+        (void)nk_buf_puts(&b, " (");
+        copy_options(t, &b);
+        (void)nk_buf_putc(&b, ')');
+        int64_t before = t->rows;
+        rc = run_copy(t, nk_buf_view(&b), err);
+        if (rc == NK_OK && i && t->rows == before) /* no rows are left */
+            break;
+    }
+    nk_buf_free(&b);
+    drop_rows(t, table);
+    return rc;
+}
+
+/* The engine's JSON writer makes no folders, and its folders' names are not always Hive's: rows are
+ * kept, then written partition by partition. */
+static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
+{
+    nk_engine *e;
+    nk_buf b;
+    nk_str *v;
+    size_t rows, columns;
+    nk_str table = nk_str_printf(t->s->arena, "out_%zu", t->n->id);
+    NK_TRY(nk_session_engine(t->s, &e, err));
+    nk_buf_init(&b, 4 << 20);
+    nk_code rc = keep_rows(t, table, sql, err);
     (void)nk_buf_puts(&b, "SELECT DISTINCT ");
     for (size_t i = 0; i < t->nkeys; i++) {
         (void)nk_buf_puts(&b, i ? ", " : "");
         put_ident(&b, t->keys[i]);
-        (void)nk_buf_puts(&b, ", url_encode(CAST(");
-        put_ident(&b, t->keys[i]);
-        (void)nk_buf_puts(&b, " AS VARCHAR))");
     }
     (void)nk_buf_printf(&b, " FROM %.*s ORDER BY ALL", NK_STR_ARG(table));
     if (rc == NK_OK)
@@ -321,7 +402,7 @@ static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
         }
         (void)nk_buf_printf(&b, ") FROM %.*s WHERE ", NK_STR_ARG(table));
         for (size_t i = 0; i < t->nkeys; i++) {
-            nk_str value = v[r * columns + 2 * i], name = v[r * columns + 2 * i + 1];
+            nk_str value = v[r * columns + i];
             (void)nk_buf_puts(&b, i ? " AND CAST(" : "CAST(");
             put_ident(&b, t->keys[i]);
             (void)nk_buf_puts(&b, " AS VARCHAR) IS NOT DISTINCT FROM ");
@@ -329,8 +410,9 @@ static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
                 put_text(&b, value);
             else
                 (void)nk_buf_puts(&b, "NULL");
-            (void)nk_buf_printf(&dir, "%.*s=%.*s/", NK_STR_ARG(t->keys[i]),
-                                NK_STR_ARG(value.p ? name : NK_STR("__HIVE_DEFAULT_PARTITION__")));
+            (void)nk_buf_printf(&dir, "%.*s=", NK_STR_ARG(t->keys[i]));
+            hive_escape(&dir, value.p ? value : NK_STR("__HIVE_DEFAULT_PARTITION__"));
+            (void)nk_buf_putc(&dir, '/');
         }
         if (!nk_str_starts(t->path, NK_STR("s3://")))
             rc = nk_file_mkdirs(nk_buf_dup(&dir, t->s->arena).p, 0755, err);
@@ -344,10 +426,8 @@ static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
         if (rc == NK_OK)
             rc = run_copy(t, nk_buf_view(&b), err);
     }
-    nk_buf_clear(&b);
-    (void)nk_buf_printf(&b, "DROP TABLE IF EXISTS %.*s", NK_STR_ARG(table));
-    (void)!nk_engine_exec(e, nk_buf_view(&b), NULL);
     nk_buf_free(&b);
+    drop_rows(t, table);
     return rc;
 }
 
@@ -396,14 +476,42 @@ static nk_code write_attempt(void *arg, nk_session *s, nk_str sql, nk_err *err)
         clean_up(t);
     t->rows = 0;
     t->files.n = 0;
+    t->odd_names = false;
     /* what was learnt between attempts may have changed types */
     NK_TRY(nk_node_schema(t->n->inputs[0], false, &t->type, err));
     if (t->nkeys && nk_str_is(t->format, "json"))
         return copy_by_partition(t, sql, err);
-    return copy_once(t, sql, err);
+    if (!t->nkeys && t->files_wanted > 1)
+        return copy_by_count(t, sql, err);
+    NK_TRY(copy_once(t, sql, err));
+    if (!t->odd_names)
+        return NK_OK;
+    clean_up(t);
+    t->rows = 0;
+    t->files.n = 0;
+    return copy_by_partition(t, sql, err);
 }
 
 /* ---- the catalogue ---- */
+
+/* Parquet holds a choice as a struct; the other formats hold the value itself. */
+static const nk_type *stored_type(const target *t, const nk_type *x)
+{
+    nk_arena *a = t->s->arena;
+    if (!nk_str_is(t->format, "parquet"))
+        return x;
+    if (x->kind == NK_T_ARRAY)
+        return nk_type_array(a, stored_type(t, x->elem));
+    if (x->kind == NK_T_MAP)
+        return nk_type_map(a, x->key, stored_type(t, x->elem));
+    if (x->kind != NK_T_STRUCT && x->kind != NK_T_CHOICE)
+        return x;
+    nk_field *f = NK_NEWN(a, nk_field, x->nfields + 1);
+    for (size_t i = 0; f && i < x->nfields; i++)
+        f[i] = (nk_field){.name = x->fields[i].name, .type = stored_type(t, x->fields[i].type)};
+    const nk_type *s = f ? nk_type_struct(a, f, x->nfields) : NULL;
+    return s ? s : x;
+}
 
 static void storage_descriptor(target *t, nk_json_writer *w, nk_str location, const nk_json *old,
                                bool with_columns)
@@ -448,7 +556,7 @@ static void storage_descriptor(target *t, nk_json_writer *w, nk_str location, co
                 continue;
             nk_buf type;
             nk_buf_init(&type, 1 << 20);
-            if (nk_type_print(f->type, true, &type) != NK_OK)
+            if (nk_type_print(stored_type(t, f->type), true, &type) != NK_OK)
                 w->buf->failed = true;
             nk_jw_object(w);
             nk_jw_kstr(w, "Name", f->name);
@@ -740,6 +848,10 @@ static nk_code run_target(nk_session *s, const nk_node *n, nk_buf *json, nk_err 
     t.header = nk_json_bool(n->options, "WriteHeader", true);
     t.separator = option_char(nk_json_str(n->options, "Separator"), ',');
     t.quote = option_char(nk_json_str(n->options, "QuoteChar"), '"');
+    nk_str wanted = nk_json_str(n->options, "NumberTargetPartitions");
+    if (wanted.n && (!nk_str_i64(wanted, &t.files_wanted) || t.files_wanted < 0))
+        return nk_fail(err, NK_E_INVALID, "NumberTargetPartitions \"%.*s\" is not a number",
+                       NK_STR_ARG(wanted));
     NK_TRY(nk_node_schema(n->inputs[0], false, &t.type, err));
     NK_TRY(by_table ? target_of_table(&t, err) : target_of_path(&t, err));
     NK_TRY(check_compression(&t, err));
@@ -755,7 +867,7 @@ static nk_code run_target(nk_session *s, const nk_node *n, nk_buf *json, nk_err 
         return nk_fail(err, NK_E_INVALID, "SchemaChangePolicy must name Database and Table");
     if (update)
         NK_TRY(update_table(&t, database, table, nk_json_str(policy, "UpdateBehavior"), err));
-    if (t.nkeys && (update || by_table))
+    if (t.nkeys && update)
         NK_TRY(create_partitions(&t, database, table, err));
     report(&t, json, bytes_written(&t));
     return nk_buf_check(json, err);

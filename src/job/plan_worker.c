@@ -60,6 +60,20 @@ static void tell_source(plan_run *r, size_t i)
         src.lenient ? "; rows of other lengths were filled with nulls or cut" : "");
 }
 
+/* Members of sources that steer how Glue's cluster reads, and change no row. */
+static void tell_without_effect(plan_run *r, size_t i)
+{
+    static const char *const members[] = {"GroupFiles", "GroupSize", "MaxBand", "MaxFilesInBand",
+                                          "OptimizePerformance"};
+    const nk_node *n = r->graph.nodes[i];
+    for (size_t k = 0; k < NK_COUNTOF(members); k++) {
+        const nk_json *m = nk_json_get(n->options, members[k]);
+        if (m && !nk_json_is_null(m) && m->kind != NK_JSON_FALSE)
+            say("%s \"%.*s\" (%.*s): %s has no effect here", n->kind->name, NK_STR_ARG(n->name),
+                NK_STR_ARG(r->graph.ids[i]), members[k]);
+    }
+}
+
 static void copy_list(nk_json_writer *w, const char *name, const nk_json *list)
 {
     size_t n = 0;
@@ -155,6 +169,8 @@ static nk_code run_graph(plan_run *r, const nk_json *nodes, nk_err *err)
     if (!r->targets)
         return nk_fail(err, NK_E_INVALID, "the job has no target: nothing would be written");
     NK_TRY(nk_worker_send(r->w, NK_STR("{\"event\":\"started\"}"), err));
+    for (size_t i = 0; i < r->graph.n; i++)
+        tell_without_effect(r, i);
     nk_code rc = NK_OK;
     for (size_t i = 0; i < r->graph.n && rc == NK_OK; i++)
         if (r->graph.nodes[i]->kind->role == NK_NODE_TARGET)

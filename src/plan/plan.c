@@ -184,6 +184,33 @@ nk_code nk_plan_node(nk_plan *p, nk_str kind, nk_str name, nk_str options_json,
 
 /* ---- visual jobs ---- */
 
+/* A visual job takes one frame of a SplitFields by a SelectFromCollection: the same as a
+ * SplitFields that gives that output. */
+static nk_code visual_select(nk_plan *p, const nk_json *body, nk_str name, const nk_node *split,
+                             const nk_node **out, nk_err *err)
+{
+    int64_t index = nk_json_i64(body, "Index", -1);
+    nk_buf b;
+    if (!nk_str_is(nk_str_c(split->kind->name), "SplitFields"))
+        return nk_fail(err, NK_E_INVALID, "%s gives one frame, there is nothing to select from",
+                       split->kind->name);
+    if (index < 0 || index > 1)
+        return nk_fail(err, NK_E_INVALID, "Index must be 0 or 1: SplitFields gives two frames");
+    nk_buf_init(&b, 16 << 20);
+    nk_json_writer w = {.buf = &b};
+    nk_jw_object(&w);
+    nk_jw_key(&w, NK_STR("Paths"));
+    nk_jw_tree(&w, nk_json_get(split->options, "Paths"));
+    nk_jw_ki64(&w, "output", index);
+    nk_jw_object_end(&w);
+    nk_code rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
+        rc = nk_plan_node(p, NK_STR("SplitFields"), name, nk_buf_view(&b), split->inputs,
+                          split->ninputs, out, err);
+    nk_buf_free(&b);
+    return rc;
+}
+
 typedef struct visual_walk {
     nk_plan *p;
     const nk_json *doc;
@@ -231,7 +258,9 @@ static nk_code visual_visit(visual_walk *w, nk_str id, const nk_node **out, nk_e
     nk_jw_tree(&jw, body);
     nk_code rc = nk_buf_check(&b, err);
     nk_str name = nk_json_str(body, "Name");
-    if (rc == NK_OK)
+    if (rc == NK_OK && nk_str_is(body->key, "SelectFromCollection") && n == 1)
+        rc = visual_select(w->p, body, name.n ? name : id, in[0], out, err);
+    else if (rc == NK_OK)
         rc = nk_plan_node(w->p, body->key, name.n ? name : id, nk_buf_view(&b), in, n, out, err);
     nk_buf_free(&b);
     if (rc != NK_OK) {

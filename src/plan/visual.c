@@ -161,6 +161,36 @@ static nk_str make_var(nk_arena *a, nk_str name, nk_str id, size_t index, bool n
     return (nk_str){p, n};
 }
 
+/* What a node may ask for and nobody here does: refused by name, never passed over. */
+static const struct {
+    const char *member, *inside, *value; /* inside: of the object member; NULL = itself */
+} refused[] = {
+    {"CompressionType", NULL, "bzip2"},
+    {"CompressionType", NULL, "lzo"},
+    {"Compression", NULL, "lzo"},
+    {"QuoteChar", NULL, "quillemet"},
+    {"AutoDataQuality", "IsEnabled", "true"},
+};
+
+static nk_code check_members(const nk_visual_node *n, nk_err *err)
+{
+    for (size_t i = 0; i < NK_COUNTOF(refused); i++) {
+        const nk_json *m = nk_json_get(n->body, refused[i].member);
+        if (m && refused[i].inside)
+            m = nk_json_get(m, refused[i].inside);
+        nk_str text = !m                         ? NK_STR_NULL
+                      : m->kind == NK_JSON_TRUE  ? NK_STR("true")
+                      : m->kind == NK_JSON_FALSE ? NK_STR("false")
+                                                 : m->text;
+        if (nk_str_is(text, refused[i].value))
+            return nk_fail(err, NK_E_INVALID, "Node %.*s (%s): %s%s%s %s is not supported yet.",
+                           NK_STR_ARG(n->id), n->kind->name, refused[i].member,
+                           refused[i].inside ? "." : "", refused[i].inside ? refused[i].inside : "",
+                           refused[i].value);
+    }
+    return NK_OK;
+}
+
 static nk_code read_node(nk_visual_node *n, const nk_json *entry, nk_arena *a, nk_err *err)
 {
     n->id = entry->key;
@@ -189,7 +219,7 @@ static nk_code read_node(nk_visual_node *n, const nk_json *entry, nk_arena *a, n
         if (nk_json_is_null(nk_json_get(only, n->kind->required[i])))
             return nk_fail(err, NK_E_INVALID, "Node %.*s (%s) lacks %s.", NK_STR_ARG(n->id),
                            n->kind->name, n->kind->required[i]);
-    return NK_OK;
+    return check_members(n, err);
 }
 
 static nk_visual_node *find(nk_visual_node *all, size_t n, nk_str id)
@@ -225,6 +255,15 @@ static nk_code link_inputs(nk_visual_node *n, nk_visual_node *all, size_t count,
                            NK_STR_ARG(n->id), NK_STR_ARG(in->text));
         if (from->kind->role == NK_VISUAL_TARGET)
             return nk_fail(err, NK_E_INVALID, "Node %.*s reads from %.*s, which is a target.",
+                           NK_STR_ARG(n->id), NK_STR_ARG(from->id));
+        bool several =
+            nk_str_is(nk_str_c(from->kind->name), "SplitFields") && !n->inputs[i].output.p;
+        bool selects = nk_str_is(nk_str_c(n->kind->name), "SelectFromCollection");
+        if (several != selects)
+            return nk_fail(err, NK_E_INVALID,
+                           several ? "Node %.*s reads from %.*s, which gives several frames: put a "
+                                     "SelectFromCollection between."
+                                   : "Node %.*s selects from %.*s, which gives one frame.",
                            NK_STR_ARG(n->id), NK_STR_ARG(from->id));
         n->inputs[i].node = from;
     }
