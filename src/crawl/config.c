@@ -129,12 +129,6 @@ nk_code nk_crawl_check(const glue_Crawler *c, nk_arena *a, nk_err *err)
         return nk_fail(err, NK_E_INVALID, "Crawler must have at least one target");
     for (size_t i = 0; i < t->S3Targets.n; i++)
         NK_TRY(check_s3(&t->S3Targets.v[i], err));
-    if (c->Classifiers.n) {
-        nk_code rc = nk_fail(err, NK_E_INVALID, "Classifier %.*s does not exist",
-                             NK_STR_ARG(c->Classifiers.v[0]));
-        nk_hint(err, "Custom classifiers are not available yet; the built-in ones need no naming");
-        return rc;
-    }
     const glue_SchemaChangePolicy *p = c->SchemaChangePolicy;
     if (c->RecrawlPolicy &&
         nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY") && p &&

@@ -2,7 +2,7 @@
 #ifndef NK_CRAWL_INT_H
 #define NK_CRAWL_INT_H
 
-#include "schema/infer.h"
+#include "crawl/formats.h"
 
 /* ---- glob.c ---- */
 
@@ -19,24 +19,15 @@ typedef struct nk_crawl_file {
     nk_str path; /* relative to the bucket, no leading slash */
     uint64_t size;
     int64_t modified_us;
-    bool sampled;
-    nk_format format; /* UNKNOWN: not recognised, or not readable: then problem says why */
-    bool gzip;
-    nk_csv_dialect dialect;
-    nk_json_layout layout;
-    const nk_type *type; /* a struct; CSV columns already bear their names */
-    uint64_t records;    /* in the sample; all of them when exact */
-    uint64_t record_bytes;
-    uint64_t sample_bytes; /* of the file, as stored, that the sample took */
-    bool exact;
-    nk_str problem;
+    bool sampled;   /* it is to be looked at */
+    nk_finding *is; /* NULL: was not */
 } nk_crawl_file;
 
 typedef struct nk_crawl_partition {
     nk_strs values; /* one a partition key */
     nk_str path;    /* folder, with trailing slash */
     const nk_type *type;
-    const nk_crawl_file *sample; /* whose dialect and layout stand for all */
+    const nk_finding *sample; /* whose dialect and layout stand for all */
     uint64_t files, bytes, records;
     double record_size; /* average bytes of a record */
 } nk_crawl_partition;
@@ -45,10 +36,8 @@ NK_LIST(nk_crawl_partitions, nk_crawl_partition);
 typedef struct nk_crawl_table {
     nk_str path; /* a folder with trailing slash, or a file's key */
     nk_str base; /* what its name is made of: last part of the path, or the bucket */
-    nk_format format;
-    bool gzip;
     const nk_type *type;
-    const nk_crawl_file *sample;
+    const nk_finding *sample;
     bool quoted, multiline, mixed_header;
     nk_strs keys;                   /* partition keys; empty = not partitioned */
     nk_crawl_partitions partitions; /* when keys is not empty */
@@ -67,15 +56,15 @@ typedef struct nk_crawl_grouping {
 /* Called for each remark worth a line in the crawl's log. */
 typedef void (*nk_crawl_remark)(void *arg, const char *text);
 
-/* files: in path order, readable ones with format CSV, JSON or PARQUET; others are passed over.
- * Tables are added in path order. All in the arena. */
+/* files: in path order; those without a format are passed over. Tables are added in path order. All
+ * in the arena. */
 nk_code nk_crawl_group(const nk_crawl_grouping *g, nk_crawl_file *files, size_t n, nk_arena *a,
                        nk_crawl_tables *out, nk_crawl_remark remark, void *arg,
                        nk_err *err) NK_MUST;
 
 /* 0 to 1: how much two schemas have in common. Columns are compared by name; those of CSV without
  * header by place and type. */
-double nk_crawl_likeness(const nk_crawl_file *a, const nk_type *ta, const nk_crawl_file *b,
+double nk_crawl_likeness(const nk_finding *a, const nk_type *ta, const nk_finding *b,
                          const nk_type *tb);
 
 /* A table's name as AWS makes it: lower case, anything but letters, digits and _ becomes _. */
@@ -84,9 +73,6 @@ nk_str nk_crawl_table_name(nk_arena *a, nk_str prefix, nk_str base);
 nk_str nk_crawl_clash_name(nk_arena *a, nk_str name, nk_str location);
 
 /* ---- describe.c ---- */
-
-/* CSV columns named after the header, else col0, col1 …: lower case, no doubles. */
-const nk_type *nk_crawl_name_columns(nk_arena *a, const nk_csv_dialect *d, const nk_type *t);
 
 /* Glue's TableInput without its Name, as JSON text appended to out: storage descriptor, SerDe,
  * partition keys and parameters as AWS's crawler writes them. */

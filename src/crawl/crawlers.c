@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "crawl/crawlers_int.h"
+#include "crawl/classifiers.h"
 #include "model/glue_handlers.h"
 #include "model/page.h"
 
@@ -29,7 +29,8 @@ static const nk_col made_cols[] = {
 };
 const nk_kind nk_kind_made = {"crawled_table", 1, 4, made_cols, MADE_COLS, NULL, 0, NULL};
 
-const nk_kind *const nk_crawl_kinds[] = {&nk_kind_crawler, &nk_kind_crawl, &nk_kind_made, NULL};
+const nk_kind *const nk_crawl_kinds[] = {&nk_kind_crawler, &nk_kind_crawl, &nk_kind_made,
+                                         &nk_kind_classifier, NULL};
 
 /* ---- records ---- */
 
@@ -130,6 +131,21 @@ static nk_code defaults(nk_call *call, glue_Crawler *c)
     return NK_OK;
 }
 
+/* Whether the custom classifiers it names are there. */
+static nk_code check_classifiers(nk_call *call, const glue_Crawler *c)
+{
+    for (size_t i = 0; i < c->Classifiers.n; i++) {
+        nk_str text;
+        nk_code rc = nk_classifier_text(call->tx, call->region, c->Classifiers.v[i], call->arena,
+                                        &text, call->err);
+        if (rc == NK_E_NOT_FOUND)
+            return nk_fail(call->err, NK_E_INVALID, "Classifier %.*s does not exist",
+                           NK_STR_ARG(c->Classifiers.v[i]));
+        NK_TRY(rc);
+    }
+    return NK_OK;
+}
+
 static nk_code set_schedule(nk_call *call, glue_Crawler *c, nk_str expression)
 {
     if (!nk_str_trim(expression).n) {
@@ -171,6 +187,7 @@ nk_code glue_CreateCrawler(nk_call *call, const glue_CreateCrawlerRequest *in,
     NK_TRY(set_schedule(call, &c, in->Schedule));
     NK_TRY(defaults(call, &c));
     NK_TRY(nk_crawl_check(&c, call->arena, call->err));
+    NK_TRY(check_classifiers(call, &c));
     nk_crawler_row row = {.c = &c};
     if (in->Tags.n) {
         nk_buf b;
@@ -252,6 +269,7 @@ nk_code glue_UpdateCrawler(nk_call *call, const glue_UpdateCrawlerRequest *in,
                        "The targets of a crawler cannot be changed while RecrawlBehavior is "
                        "CRAWL_NEW_FOLDERS_ONLY");
     NK_TRY(nk_crawl_check(c, call->arena, call->err));
+    NK_TRY(check_classifiers(call, c));
     c->Version = nk_some_i64(nk_i64_or(c->Version, 1) + 1);
     c->LastUpdated = nk_some_time(nk_now_us(call->app->env));
     return nk_crawler_save(call->tx, call->region, &row, false, call->arena, call->err);

@@ -78,6 +78,7 @@ struct nk_crawl_run {
     int64_t seq, started_us;
     glue_Crawler *def;
     nk_crawl_config config;
+    nk_strs classifiers; /* their documents, in the crawler's order */
     bool new_only;
     uint64_t pool_run;
     int log_fd;

@@ -3,57 +3,6 @@
 
 #include "crawl/crawl_int.h"
 
-typedef struct format_row {
-    nk_format format;
-    const char *input, *output, *serde;
-} format_row;
-
-static const format_row formats[] = {
-    {NK_FMT_CSV, "org.apache.hadoop.mapred.TextInputFormat",
-     "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-     "org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe"},
-    {NK_FMT_JSON, "org.apache.hadoop.mapred.TextInputFormat",
-     "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
-     "org.openx.data.jsonserde.JsonSerDe"},
-    {NK_FMT_PARQUET, "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-     "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-     "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
-};
-static const char csv_serde[] = "org.apache.hadoop.hive.serde2.OpenCSVSerde";
-
-static bool taken(const nk_field *fields, size_t n, nk_str name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (nk_str_eq(fields[i].name, name))
-            return true;
-    }
-    return false;
-}
-
-static nk_str free_name(nk_arena *a, const nk_field *fields, size_t n, nk_str name)
-{
-    nk_str out = name;
-    for (size_t k = 1; taken(fields, n, out); k++)
-        out = nk_str_printf(a, "%.*s_%zu", NK_STR_ARG(name), k);
-    return out;
-}
-
-const nk_type *nk_crawl_name_columns(nk_arena *a, const nk_csv_dialect *d, const nk_type *t)
-{
-    nk_field *fields = NK_NEWN(a, nk_field, t->nfields ? t->nfields : 1);
-    if (!fields)
-        return NULL;
-    for (size_t i = 0; i < t->nfields; i++) {
-        nk_str name = t->fields[i].name;
-        if (d->header && i < d->names.n && d->names.v[i].n)
-            name = nk_str_lower(a, d->names.v[i]);
-        fields[i] = (nk_field){.name = free_name(a, fields, i, name), .type = t->fields[i].type};
-        if (!fields[i].name.p)
-            return NULL;
-    }
-    return nk_type_struct(a, fields, t->nfields);
-}
-
 /* The catalogue's columns: lower-case names (keys that differ in case only become one), none that
  * bears a partition key's name: text files are read by position, so there it gets another name;
  * elsewhere the folder's value wins. */
@@ -100,37 +49,16 @@ static void put_number(nk_json_writer *w, const char *key, uint64_t v)
     nk_jw_kcstr(w, key, text);
 }
 
-typedef struct facts {
-    const nk_crawl_table *t;
-    const nk_crawl_file *sample;
-    uint64_t files, bytes, records;
-    double record_size;
-} facts;
-
-static void put_parameters(nk_json_writer *w, const facts *f)
+static void put_parameters(nk_json_writer *w, const nk_facts *f)
 {
-    const nk_crawl_table *t = f->t;
-    char text[2] = {f->sample->dialect.delimiter, 0};
     nk_jw_object(w);
     nk_jw_kcstr(w, "CrawlerSchemaDeserializerVersion", "1.0");
     nk_jw_kcstr(w, "CrawlerSchemaSerializerVersion", "1.0");
-    if (t->format == NK_FMT_CSV)
-        nk_jw_kcstr(w, "areColumnsQuoted", t->quoted ? "true" : "false");
-    double size = t->format == NK_FMT_PARQUET && f->records ? (double)f->bytes / (double)f->records
-                                                            : f->record_size;
-    put_number(w, "averageRecordSize", (uint64_t)(size + 0.5));
-    nk_jw_kcstr(w, "classification", nk_format_name(t->format));
-    if (t->format == NK_FMT_CSV) {
-        nk_jw_kcstr(w, "columnsOrdered", "true");
-        nk_jw_kcstr(w, "delimiter", text);
-        if (f->sample->dialect.header)
-            nk_jw_kcstr(w, "skip.header.line.count", "1");
-    }
-    if (t->format == NK_FMT_JSON && f->sample->layout == NK_JSON_ROWS)
-        nk_jw_kcstr(w, "jsonPath", "$[*]");
-    if (t->format == NK_FMT_JSON && t->multiline)
-        nk_jw_kcstr(w, "multiline", "true");
-    nk_jw_kcstr(w, "compressionType", t->gzip ? "gzip" : "none");
+    put_number(w, "averageRecordSize", (uint64_t)(f->record_size + 0.5));
+    nk_jw_kstr(w, "classification", f->sample->classification);
+    if (f->sample->format->properties)
+        f->sample->format->properties(w, f);
+    nk_jw_kcstr(w, "compressionType", f->sample->codec ? f->sample->codec->name : "none");
     put_number(w, "objectCount", f->files);
     put_number(w, "recordCount", f->records);
     put_number(w, "sizeKey", f->bytes);
@@ -138,38 +66,17 @@ static void put_parameters(nk_json_writer *w, const facts *f)
     nk_jw_object_end(w);
 }
 
-static void put_serde(nk_json_writer *w, const format_row *row, const facts *f)
+static void put_serde(nk_json_writer *w, const nk_facts *f)
 {
-    const nk_csv_dialect *d = &f->sample->dialect;
-    char delim[2] = {d->delimiter, 0}, quote[2] = {d->quote, 0};
-    bool open_csv = f->t->format == NK_FMT_CSV && f->t->quoted;
+    const nk_format *format = f->sample->format;
+    const char *serde = format->serde_of ? format->serde_of(f) : format->serde;
     nk_jw_object(w);
-    nk_jw_kcstr(w, "SerializationLibrary", open_csv ? csv_serde : row->serde);
+    if (serde)
+        nk_jw_kcstr(w, "SerializationLibrary", serde);
     nk_jw_key(w, NK_STR("Parameters"));
     nk_jw_object(w);
-    if (open_csv) {
-        nk_jw_kcstr(w, "separatorChar", delim);
-        nk_jw_kcstr(w, "quoteChar", quote);
-        nk_jw_kcstr(w, "escapeChar", d->escape ? "\\" : quote);
-    } else if (f->t->format == NK_FMT_CSV) {
-        nk_jw_kcstr(w, "field.delim", delim);
-    } else if (f->t->format == NK_FMT_JSON) {
-        nk_buf paths;
-        nk_buf_init(&paths, 1 << 20);
-        for (size_t i = 0; i < f->t->type->nfields; i++) {
-            if (i)
-                nk_buf_putc(&paths, ',');
-            nk_buf_str(&paths, f->t->type->fields[i].name);
-        }
-        nk_jw_kstr(w, "paths", nk_buf_view(&paths));
-        nk_buf_free(&paths);
-        if (f->sample->layout == NK_JSON_ROWS)
-            nk_jw_kcstr(w, "jsonPath", "$[*]");
-        if (f->t->multiline)
-            nk_jw_kcstr(w, "multiline", "true");
-    } else {
-        nk_jw_kcstr(w, "serialization.format", "1");
-    }
+    if (format->serde_parameters)
+        format->serde_parameters(w, f);
     nk_jw_object_end(w);
     nk_jw_object_end(w);
 }
@@ -199,12 +106,10 @@ static nk_code put_columns(nk_json_writer *w, const nk_type *t, nk_err *err)
     return NK_OK;
 }
 
-static nk_code put_storage(nk_json_writer *w, const facts *f, const nk_type *columns, nk_str bucket,
-                           nk_str path, nk_arena *a, nk_err *err)
+static nk_code put_storage(nk_json_writer *w, const nk_facts *f, const nk_type *columns,
+                           nk_str bucket, nk_str path, nk_arena *a, nk_err *err)
 {
-    const format_row *row = formats;
-    while (row->format != f->t->format)
-        row++;
+    const nk_format *row = f->sample->format;
     nk_jw_object(w);
     nk_jw_key(w, NK_STR("Columns"));
     NK_TRY(put_columns(w, columns, err));
@@ -212,10 +117,10 @@ static nk_code put_storage(nk_json_writer *w, const facts *f, const nk_type *col
                nk_str_printf(a, "s3://%.*s/%.*s", NK_STR_ARG(bucket), NK_STR_ARG(path)));
     nk_jw_kcstr(w, "InputFormat", row->input);
     nk_jw_kcstr(w, "OutputFormat", row->output);
-    nk_jw_kbool(w, "Compressed", f->t->gzip);
+    nk_jw_kbool(w, "Compressed", f->sample->codec != NULL);
     nk_jw_ki64(w, "NumberOfBuckets", -1);
     nk_jw_key(w, NK_STR("SerdeInfo"));
-    put_serde(w, row, f);
+    put_serde(w, f);
     nk_jw_key(w, NK_STR("BucketColumns"));
     nk_jw_array(w);
     nk_jw_array_end(w);
@@ -232,14 +137,17 @@ static nk_code put_storage(nk_json_writer *w, const facts *f, const nk_type *col
 nk_code nk_crawl_table_json(const nk_crawl_table *t, nk_str bucket, nk_arena *a, nk_buf *out,
                             nk_crawl_remark remark, void *arg, nk_err *err)
 {
-    facts f = {t, t->sample, t->files, t->bytes, t->records, t->record_size};
+    nk_facts f = {t->sample, t->type,  t->quoted,  t->multiline,
+                  t->files,  t->bytes, t->records, t->record_size};
     const nk_type *columns;
     nk_str clash = NK_STR_NULL;
-    NK_TRY(columns_of(t->type, t->format == NK_FMT_CSV, &t->keys, a, &columns, &clash, err));
+    NK_TRY(columns_of(t->type, t->sample->format == &nk_format_csv, &t->keys, a, &columns, &clash,
+                      err));
     if (clash.p && remark) {
-        nk_str text = nk_str_printf(a, "column %.*s is also a partition key: %s", NK_STR_ARG(clash),
-                                    t->format == NK_FMT_CSV ? "it is renamed in the table"
-                                                            : "the folder's value is used");
+        nk_str text =
+            nk_str_printf(a, "column %.*s is also a partition key: %s", NK_STR_ARG(clash),
+                          t->sample->format == &nk_format_csv ? "it is renamed in the table"
+                                                              : "the folder's value is used");
         remark(arg, text.p);
     }
     if (t->mixed_header && remark)
@@ -269,11 +177,14 @@ nk_code nk_crawl_table_json(const nk_crawl_table *t, nk_str bucket, nk_arena *a,
 nk_code nk_crawl_partition_json(const nk_crawl_table *t, const nk_crawl_partition *p, bool inherit,
                                 nk_str bucket, nk_arena *a, nk_buf *out, nk_err *err)
 {
-    facts f = {t, p->sample, p->files, p->bytes, p->records, p->record_size};
+    nk_facts f = {p->sample,  inherit ? t->type : p->type,
+                  t->quoted,  t->multiline,
+                  p->files,   p->bytes,
+                  p->records, p->record_size};
     const nk_type *columns;
     nk_str clash = NK_STR_NULL;
-    NK_TRY(columns_of(inherit ? t->type : p->type, t->format == NK_FMT_CSV, &t->keys, a, &columns,
-                      &clash, err));
+    NK_TRY(columns_of(inherit ? t->type : p->type, t->sample->format == &nk_format_csv, &t->keys, a,
+                      &columns, &clash, err));
     nk_json_writer w = {.buf = out};
     nk_jw_object(&w);
     nk_jw_key(&w, NK_STR("Values"));

@@ -58,7 +58,7 @@ static bool numeric(const nk_type *t)
     return t->kind >= NK_T_BYTE && t->kind <= NK_T_DECIMAL;
 }
 
-double nk_crawl_likeness(const nk_crawl_file *fa, const nk_type *a, const nk_crawl_file *fb,
+double nk_crawl_likeness(const nk_finding *fa, const nk_type *a, const nk_finding *fb,
                          const nk_type *b)
 {
     size_t most = a->nfields > b->nfields ? a->nfields : b->nfields, same = 0;
@@ -66,7 +66,8 @@ double nk_crawl_likeness(const nk_crawl_file *fa, const nk_type *a, const nk_cra
         return 1;
     if (a == b)
         return 1;
-    if (fa->format == NK_FMT_CSV && !fa->dialect.header && !fb->dialect.header) {
+    bool csv = fa->format == &nk_format_csv;
+    if (csv && !fa->dialect.header && !fb->dialect.header) {
         size_t least = a->nfields + b->nfields - most;
         for (size_t i = 0; i < least; i++) {
             const nk_type *x = a->fields[i].type, *y = b->fields[i].type;
@@ -92,16 +93,16 @@ double nk_crawl_likeness(const nk_crawl_file *fa, const nk_type *a, const nk_cra
     size_t least = a->nfields + b->nfields - most;
     double of_least = least ? (double)same / (double)least : 0,
            of_most = (double)same / (double)most;
-    if (fa->format == NK_FMT_CSV || of_most < 0.4)
+    if (csv || of_most < 0.4)
         return of_most;
     return of_least;
 }
 
-static bool same_kind(const nk_crawl_file *a, const nk_crawl_file *b)
+static bool same_kind(const nk_finding *a, const nk_finding *b)
 {
-    return a->format == b->format && a->gzip == b->gzip &&
-           (a->format != NK_FMT_CSV || a->dialect.delimiter == b->dialect.delimiter) &&
-           (a->format != NK_FMT_JSON || (a->layout == NK_JSON_ROWS) == (b->layout == NK_JSON_ROWS));
+    return a->format == b->format && a->codec == b->codec &&
+           nk_str_eq(a->classification, b->classification) &&
+           (!a->format->same || a->format->same(a, b));
 }
 
 static bool alike(grouper *g, bool relaxed, const nk_crawl_table *a, const nk_crawl_table *b)
@@ -116,10 +117,10 @@ static bool alike(grouper *g, bool relaxed, const nk_crawl_table *a, const nk_cr
 
 /* A file of text cells only has no header of its own to show; when its first record is the header
  * of its neighbours, it has. */
-static void adopt_header(grouper *g, nk_crawl_file *f, const nk_crawl_file *with)
+static void adopt_header(grouper *g, nk_finding *f, const nk_finding *with)
 {
-    if (f->format != NK_FMT_CSV || f->dialect.header || !with->dialect.header ||
-        with->format != NK_FMT_CSV || f->dialect.delimiter != with->dialect.delimiter ||
+    if (f->format != &nk_format_csv || f->dialect.header || !with->dialect.header ||
+        with->format != f->format || f->dialect.delimiter != with->dialect.delimiter ||
         f->dialect.first.n != with->dialect.names.n || f->type->nfields != with->type->nfields)
         return;
     for (size_t i = 0; i < f->dialect.first.n; i++) {
@@ -137,21 +138,20 @@ static void adopt_header(grouper *g, nk_crawl_file *f, const nk_crawl_file *with
     f->records -= f->records > 0;
 }
 
-static nk_crawl_table of_file(const nk_crawl_file *f)
+static nk_crawl_table of_file(const nk_crawl_file *file)
 {
-    nk_crawl_table t = {.format = f->format,
-                        .gzip = f->gzip,
-                        .type = f->type,
+    const nk_finding *f = file->is;
+    nk_crawl_table t = {.type = f->type,
                         .sample = f,
-                        .path = f->path,
+                        .path = file->path,
                         .quoted = f->dialect.quoted,
                         .multiline = f->layout == NK_JSON_CONCAT,
                         .files = 1,
-                        .bytes = f->size};
+                        .bytes = file->size};
     if (f->exact || !f->sample_bytes) {
         t.records = f->records;
     } else {
-        double scale = (double)f->size / (double)f->sample_bytes;
+        double scale = (double)file->size / (double)f->sample_bytes;
         t.records = (uint64_t)((double)f->records * (scale < 1 ? 1 : scale));
     }
     t.record_size = f->records ? (double)f->record_bytes / (double)f->records : 0;
@@ -166,7 +166,7 @@ static nk_code absorb(grouper *g, nk_crawl_table *into, const nk_crawl_table *t)
         into->record_size =
             (into->record_size * (double)into->records + t->record_size * (double)t->records) /
             records;
-    if (t->sample->format == NK_FMT_CSV &&
+    if (t->sample->format == &nk_format_csv &&
         into->sample->dialect.header != t->sample->dialect.header)
         into->mixed_header = true;
     /* the more telling sample stands for all */
@@ -220,8 +220,7 @@ static void say(grouper *g, const char *fmt, nk_str path)
 
 static bool usable(const nk_crawl_file *f)
 {
-    return f->sampled && f->type &&
-           (f->format == NK_FMT_CSV || f->format == NK_FMT_JSON || f->format == NK_FMT_PARQUET);
+    return f->is && f->is->format && f->is->type;
 }
 
 /* The file most others are like; *share of the usable ones that are. A few candidates tell. */
@@ -241,7 +240,7 @@ static nk_crawl_file *typical(grouper *g, const folder *f, double *share)
             nk_crawl_file *o = f->files.v[k];
             if (!usable(o))
                 continue;
-            adopt_header(g, o, c);
+            adopt_header(g, o->is, c->is);
             nk_crawl_table a = of_file(c), b = of_file(o);
             like += alike(g, false, &a, &b);
         }

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "crawl/crawlers_int.h"
+#include "crawl/classifiers.h"
 #include "lake/lake.h"
 #include "model/glue_handlers.h"
 
@@ -103,6 +103,13 @@ static nk_code begin_crawl(nk_tx *tx, void *arg, nk_err *err)
     NK_TRY(nk_crawl_config_parse(row.c->Configuration, run->arena, &run->config, err));
     run->def = row.c;
     run->new_only = nk_str_is(row.c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY");
+    run->classifiers = (nk_strs){0}; /* the closure may run again */
+    for (size_t i = 0; i < row.c->Classifiers.n; i++) {
+        nk_str *text = nk_strs_add(&run->classifiers, run->arena);
+        if (!text)
+            return nk_fail(err, NK_E_NOMEM, "Out of memory");
+        NK_TRY(nk_classifier_text(tx, run->region, row.c->Classifiers.v[i], run->arena, text, err));
+    }
     NK_TRY(nk_store_next(tx, "crawl", &run->seq, err));
     row.c->State = NK_STR("RUNNING");
     row.c->CrawlElapsedTime = nk_some_i64(-run->started_us);
@@ -313,6 +320,11 @@ static nk_code launch(nk_crawl_run *run, nk_err *err)
     nk_jw_kbool(&w, "combine", run->config.combine);
     nk_jw_kbool(&w, "inherit", run->config.inherit);
     nk_jw_ki64(&w, "table_level", run->config.table_level);
+    nk_jw_key(&w, NK_STR("classifiers"));
+    nk_jw_array(&w);
+    for (size_t i = 0; i < run->classifiers.n; i++)
+        nk_jw_str(&w, run->classifiers.v[i]);
+    nk_jw_array_end(&w);
     put_targets(&w, &run->def->Targets->S3Targets);
     nk_jw_object_end(&w);
     nk_pool_task task = {.kind = NK_POOL_ENGINE,

@@ -43,9 +43,4 @@ nk_code nk_csv_feed(nk_csv_reader *r, nk_str bytes, nk_err *err) NK_MUST;
 nk_code nk_csv_finish(nk_csv_reader *r, nk_err *err) NK_MUST;
 void nk_csv_close(nk_csv_reader *r);
 
-/* Finds delimiter, quoting and header in the beginning of a file (whole: all of it; else the last,
- * cut record is left out). false when it is not CSV: fewer than two columns or two data records, or
- * too few records of the same width; *why then says so. names are in the arena. */
-bool nk_csv_sniff(nk_str sample, bool whole, nk_arena *a, nk_csv_dialect *out, nk_str *why);
-
 #endif

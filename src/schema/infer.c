@@ -7,13 +7,13 @@
 
 /* What was seen at one place: the kinds in order of appearance, and below them fields and elements.
  */
-typedef struct node node;
+typedef struct nk_seen node;
 typedef struct member {
     nk_str name;
     node *at;
 } member;
 
-struct node {
+struct nk_seen {
     unsigned char order[NK_T_STRUCT + 1]; /* nk_type_kind */
     unsigned char nkinds;
     uint32_t seen;          /* bit per kind */
@@ -188,12 +188,9 @@ static nk_code json_array(nk_infer *in, nk_json_reader *r, node *n, nk_err *err)
         NK_TRY(nk_json_next(r));
         if (r->token == NK_JSON_ARRAY_END)
             return NK_OK;
-        if (!n->elem) {
-            n->elem = new_node(in, err);
-            if (!n->elem)
-                return in->nodes >= in->max_nodes ? NK_E_LIMIT : NK_E_NOMEM;
-        }
-        NK_TRY(json_value(in, r, n->elem, err));
+        node *elem;
+        NK_TRY(nk_seen_elem(in, n, &elem, err));
+        NK_TRY(json_value(in, r, elem, err));
     }
 }
 
@@ -217,6 +214,50 @@ static nk_code json_value(nk_infer *in, nk_json_reader *r, node *n, nk_err *err)
     default:
         return NK_OK; /* null says nothing */
     }
+}
+
+/* ---- any format ---- */
+
+nk_seen *nk_infer_root(nk_infer *in)
+{
+    return &in->root;
+}
+
+void nk_infer_record(nk_infer *in)
+{
+    in->count++;
+}
+
+void nk_seen_kind(nk_seen *at, nk_type_kind kind)
+{
+    if (kind != NK_T_NULL)
+        saw(at, kind);
+}
+
+bool nk_seen_is(const nk_seen *at, nk_type_kind kind)
+{
+    return at->seen >> kind & 1;
+}
+
+nk_code nk_seen_field(nk_infer *in, nk_seen *at, nk_str name, size_t hint, nk_seen **out,
+                      nk_err *err)
+{
+    return member_of(in, at, name, hint, out, err);
+}
+
+nk_code nk_seen_elem(nk_infer *in, nk_seen *at, nk_seen **out, nk_err *err)
+{
+    if (!at->elem && !(at->elem = new_node(in, err)))
+        return in->nodes >= in->max_nodes ? NK_E_LIMIT : NK_E_NOMEM;
+    *out = at->elem;
+    return NK_OK;
+}
+
+nk_code nk_infer_value(nk_infer *in, nk_json_reader *r, nk_err *err)
+{
+    NK_TRY(json_value(in, r, &in->root, err));
+    in->count++;
+    return NK_OK;
 }
 
 nk_code nk_infer_json(nk_infer *in, nk_str document, nk_err *err)

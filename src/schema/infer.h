@@ -22,6 +22,21 @@ nk_code nk_infer_json(nk_infer *in, nk_str document, nk_err *err) NK_MUST;
 nk_code nk_infer_csv(nk_infer *in, const nk_str *cells, size_t n, nk_err *err) NK_MUST;
 uint64_t nk_infer_count(const nk_infer *in); /* documents or records seen */
 
+/* Values of any other format: where they stand is walked by name and element, what they are is
+ * told. A place is valid as long as the infer. */
+typedef struct nk_seen nk_seen;
+nk_seen *nk_infer_root(nk_infer *in);
+void nk_infer_record(nk_infer *in); /* counts one */
+/* A struct's or array's place is told STRUCT or ARRAY too; NULL says nothing. */
+void nk_seen_kind(nk_seen *at, nk_type_kind kind);
+bool nk_seen_is(const nk_seen *at, nk_type_kind kind);
+/* hint: which field of its struct it is, as a rule. */
+nk_code nk_seen_field(nk_infer *in, nk_seen *at, nk_str name, size_t hint, nk_seen **out,
+                      nk_err *err) NK_MUST;
+nk_code nk_seen_elem(nk_infer *in, nk_seen *at, nk_seen **out, nk_err *err) NK_MUST;
+/* The JSON value whose first token r has read, as one record. */
+nk_code nk_infer_value(nk_infer *in, nk_json_reader *r, nk_err *err) NK_MUST;
+
 /* The type of all that was seen (into a). CRAWL: widened, mixed becomes string; CHOICE: int and
  * long and text … kept side by side, in the order seen. CSV gives a struct whose fields are named
  * "col0", "col1" …, at least min_columns of them. A column of nulls only is NK_T_NULL. */
@@ -39,35 +54,5 @@ nk_code nk_infer_cells(const nk_infer *in, size_t columns, nk_arena *a, const nk
  * case), LONG, DOUBLE (also NaN, Infinity), DATE (2024-02-29), TIMESTAMP (date and time, with T or
  * a blank), else STRING. An integer beyond 64 bits is STRING: nothing is lost. */
 nk_type_kind nk_infer_cell(nk_str cell);
-
-/* ---- Recognising a sample ---- */
-typedef enum {
-    NK_FMT_UNKNOWN,
-    NK_FMT_CSV,
-    NK_FMT_JSON,
-    NK_FMT_PARQUET,
-    NK_FMT_AVRO,
-    NK_FMT_ORC,
-    NK_FMT_XML,
-} nk_format;
-const char *
-nk_format_name(nk_format f); /* Glue's classification: "csv", "json", …, "UNKNOWN" (static) */
-
-typedef struct nk_recognised {
-    nk_format format;
-    double certainty;       /* 0 to 1 */
-    nk_csv_dialect dialect; /* CSV */
-    nk_json_layout layout;  /* JSON */
-    const nk_type *type;    /* CSV, JSON: a struct; by the crawler's rule. NULL for the rest */
-    uint64_t records;       /* data records in the sample */
-    uint64_t record_bytes;  /* bytes they take */
-    nk_str why;             /* for a human: what spoke for or against */
-} nk_recognised;
-/* By content only. sample: the decompressed beginning of a file; whole: it is all of it. Not being
- * recognised is not an error (format UNKNOWN, why says more). CSV needs two columns and two data
- * records; its header is taken as one only when every cell of it is text and some data cell is not.
- * Result in the arena. */
-nk_code nk_recognise(nk_str sample, bool whole, nk_arena *a, nk_recognised *out,
-                     nk_err *err) NK_MUST;
 
 #endif

@@ -1,5 +1,7 @@
 /* Recognising a file's format and dialect from its beginning. */
-#include "schema/infer.h"
+#include "schema/sniff.h"
+
+#include <stdio.h>
 
 #define SNIFF_RECORDS   1000 /* looked at when choosing a dialect */
 #define HEADER_CELL_MAX 150
@@ -53,7 +55,7 @@ static bool run(nk_str sample, bool whole, const nk_csv_dialect *d, nk_csv_fn fn
 
 /* How well a dialect fits: share of the records that have the commonest width, 0 when that is one
  * column. */
-static double fit(nk_str sample, bool whole, nk_csv_dialect *d)
+static double fit(nk_str sample, bool whole, nk_csv_dialect *d, bool single)
 {
     survey s = {0};
     if (!run(sample, whole, d, survey_record, &s) || !s.records)
@@ -65,7 +67,7 @@ static double fit(nk_str sample, bool whole, nk_csv_dialect *d)
     }
     d->columns = best;
     d->quoted = s.quoted > 0;
-    return best < 2 ? 0 : (double)s.widths[best] / (double)s.records;
+    return best < (single ? 1 : 2) ? 0 : (double)s.widths[best] / (double)s.records;
 }
 
 typedef struct first_rows {
@@ -119,6 +121,16 @@ static nk_code look(void *arg, const nk_csv_record *rec, nk_err *err)
     return f->records >= SNIFF_RECORDS ? NK_E_END : NK_OK;
 }
 
+/* Whether the first record is these names. */
+static bool heads(const first_rows *f, const nk_strs *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        if (i >= f->head.n || !nk_str_ieq(nk_str_trim(f->head.v[i]), nk_str_trim(names->v[i])))
+            return false;
+    }
+    return true;
+}
+
 /* Valid UTF-8, no control characters: what may stand in a catalogue. */
 static nk_str clean_name(nk_arena *a, nk_str s)
 {
@@ -139,17 +151,20 @@ static nk_str clean_name(nk_arena *a, nk_str s)
     return nk_str_n(out, n);
 }
 
-bool nk_csv_sniff(nk_str sample, bool whole, nk_arena *a, nk_csv_dialect *out, nk_str *why)
+/* The dialect that fits best: share of the records that have its commonest width. */
+static double best_dialect(nk_str sample, bool whole, const nk_csv_want *want, nk_csv_dialect *out)
 {
     static const char delimiters[] = {',', '|', '\t', ';', 0x01};
     double best = 0;
-    bool backslash = nk_str_find(sample, NK_STR("\\\"")) >= 0;
-    for (size_t i = 0; i < sizeof delimiters; i++) {
+    bool backslash = nk_str_find(sample, NK_STR("\\\"")) >= 0, given = want && want->delimiter;
+    for (size_t i = 0; i < (given ? 1 : sizeof delimiters); i++) {
         for (int escape = 0; escape <= (backslash ? 1 : 0); escape++) {
             nk_csv_dialect d = NK_CSV_DEFAULT;
-            d.delimiter = delimiters[i];
+            d.delimiter = given ? want->delimiter : delimiters[i];
+            if (want && want->quote)
+                d.quote = want->quote;
             d.escape = escape ? '\\' : 0;
-            double share = fit(sample, whole, &d);
+            double share = fit(sample, whole, &d, want && want->single_column);
             /* ties go to more columns: "a,b;c,d" is a file of four commas' cells or two of
              * semicolons' */
             if (share > best + 0.01 ||
@@ -159,6 +174,13 @@ bool nk_csv_sniff(nk_str sample, bool whole, nk_arena *a, nk_csv_dialect *out, n
             }
         }
     }
+    return best;
+}
+
+bool nk_csv_sniff(nk_str sample, bool whole, const nk_csv_want *want, nk_arena *a,
+                  nk_csv_dialect *out, nk_str *why)
+{
+    double best = best_dialect(sample, whole, want, out);
     if (best < 0.7) {
         *why = best > 0 ? NK_STR("too few lines have the same number of cells to be CSV")
                         : NK_STR("no delimiter gives two columns or more");
@@ -166,13 +188,19 @@ bool nk_csv_sniff(nk_str sample, bool whole, nk_arena *a, nk_csv_dialect *out, n
     }
     first_rows f = {.a = a, .columns = out->columns};
     (void)run(sample, whole, out, look, &f);
-    out->header = f.head_text && f.values > 0;
-    if (f.records + (out->header ? 0 : 1) < 2) {
+    out->header = want && want->header == NK_HEADER_PRESENT  ? true
+                  : want && want->header == NK_HEADER_ABSENT ? false
+                                                             : f.head_text && f.values > 0;
+    if (want && want->header == NK_HEADER_UNKNOWN && want->names.n && !out->header)
+        out->header = heads(&f, &want->names);
+    if (f.records + (out->header ? 0 : 1) < (want ? 1 : 2)) {
         *why = NK_STR("fewer than two data records: not taken for CSV");
         return false;
     }
     if (out->columns >= 63 && f.widest > out->columns)
         out->columns = f.head.n > out->columns ? f.head.n : f.widest;
+    if (want && want->names.n > out->columns)
+        out->columns = want->names.n;
     for (size_t i = 0; i < f.head.n; i++) {
         nk_str *name = nk_strs_add(&out->first, a);
         if (name)
@@ -185,13 +213,7 @@ bool nk_csv_sniff(nk_str sample, bool whole, nk_arena *a, nk_csv_dialect *out, n
     return true;
 }
 
-/* ---- formats ---- */
-
-const char *nk_format_name(nk_format f)
-{
-    static const char *const names[] = {"UNKNOWN", "csv", "json", "parquet", "avro", "orc", "xml"};
-    return names[f];
-}
+/* ---- JSON ---- */
 
 typedef struct json_sample {
     nk_infer *in;
@@ -209,8 +231,13 @@ static nk_code json_doc(void *arg, nk_str doc, uint64_t number, uint64_t line, n
     return nk_infer_json(s->in, doc, err);
 }
 
-static nk_code try_json(nk_str sample, bool whole, nk_arena *a, nk_recognised *out, nk_err *err)
+nk_code nk_sniff_json(nk_str sample, bool whole, nk_arena *a, nk_sniffed *out, nk_err *err)
 {
+    *out = (nk_sniffed){0};
+    nk_str text = nk_str_trim(
+        nk_str_starts(sample, NK_STR("\xef\xbb\xbf")) ? nk_str_sub(sample, 3, sample.n) : sample);
+    if (!text.n || (text.p[0] != '{' && text.p[0] != '['))
+        return NK_OK;
     json_sample s = {.in = nk_infer_create(a, 0)};
     nk_json_stream *st = s.in ? nk_json_stream_open(0, json_doc, &s) : NULL;
     if (!st)
@@ -228,7 +255,6 @@ static nk_code try_json(nk_str sample, bool whole, nk_arena *a, nk_recognised *o
                                : NK_STR("no complete JSON object in the sample");
         return NK_OK;
     }
-    out->format = NK_FMT_JSON;
     out->certainty = cut ? 0.9 : 1.0;
     out->records = s.objects;
     out->record_bytes = s.bytes;
@@ -237,11 +263,31 @@ static nk_code try_json(nk_str sample, bool whole, nk_arena *a, nk_recognised *o
     return nk_infer_type(s.in, NK_MERGE_CRAWL, 0, a, &out->type, err);
 }
 
+/* ---- CSV ---- */
+
 typedef struct csv_sample {
     nk_infer *in;
     const nk_csv_dialect *d;
+    const nk_csv_want *want;
     uint64_t records, bytes;
 } csv_sample;
+
+/* Untrimmed values that have blanks around them are text: each becomes one for sure. */
+static nk_code untrimmed(csv_sample *s, const nk_csv_record *rec, size_t n, nk_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        nk_seen *at;
+        nk_str cell = rec->cells[i];
+        if (nk_str_trim(cell).n == cell.n || !cell.n)
+            continue;
+        char name[24];
+        int len = snprintf(name, sizeof name, "col%zu", i);
+        NK_TRY(
+            nk_seen_field(s->in, nk_infer_root(s->in), nk_str_n(name, (size_t)len), i, &at, err));
+        nk_seen_kind(at, NK_T_STRING);
+    }
+    return NK_OK;
+}
 
 static nk_code csv_record(void *arg, const nk_csv_record *rec, nk_err *err)
 {
@@ -250,67 +296,26 @@ static nk_code csv_record(void *arg, const nk_csv_record *rec, nk_err *err)
         return NK_OK;
     s->records++;
     s->bytes += rec->length + 1;
-    return nk_infer_csv(s->in, rec->cells, rec->n < s->d->columns ? rec->n : s->d->columns, err);
+    size_t n = rec->n < s->d->columns ? rec->n : s->d->columns;
+    NK_TRY(nk_infer_csv(s->in, rec->cells, n, err));
+    return s->want && s->want->no_trim ? untrimmed(s, rec, n, err) : NK_OK;
 }
 
-static nk_code try_csv(nk_str sample, bool whole, nk_arena *a, nk_recognised *out, nk_err *err)
+nk_code nk_sniff_csv(nk_str sample, bool whole, const nk_csv_want *want, nk_arena *a,
+                     nk_sniffed *out, nk_err *err)
 {
-    if (!nk_csv_sniff(sample, whole, a, &out->dialect, &out->why))
+    *out = (nk_sniffed){0};
+    if (!nk_csv_sniff(sample, whole, want, a, &out->dialect, &out->why))
         return NK_OK;
-    csv_sample s = {.in = nk_infer_create(a, 0), .d = &out->dialect};
+    csv_sample s = {.in = nk_infer_create(a, 0), .d = &out->dialect, .want = want};
     if (!s.in)
         return nk_fail(err, NK_E_NOMEM, "Out of memory");
     if (!run(sample, whole, &out->dialect, csv_record, &s)) {
         out->why = NK_STR("its CSV records cannot be read");
         return NK_OK;
     }
-    out->format = NK_FMT_CSV;
     out->certainty = 0.9;
     out->records = s.records;
     out->record_bytes = s.bytes;
     return nk_infer_type(s.in, NK_MERGE_CRAWL, out->dialect.columns, a, &out->type, err);
-}
-
-nk_code nk_recognise(nk_str sample, bool whole, nk_arena *a, nk_recognised *out, nk_err *err)
-{
-    static const struct {
-        nk_str magic;
-        nk_format format;
-    } magics[] = {
-        {{"PAR1", 4}, NK_FMT_PARQUET},
-        {{"Obj\x01", 4}, NK_FMT_AVRO},
-        {{"ORC", 3}, NK_FMT_ORC},
-        {{"<?xml", 5}, NK_FMT_XML},
-    };
-    *out = (nk_recognised){.format = NK_FMT_UNKNOWN};
-    for (size_t i = 0; i < NK_COUNTOF(magics); i++) {
-        if (nk_str_starts(sample, magics[i].magic)) {
-            out->format = magics[i].format;
-            out->certainty = 1.0;
-            out->why = NK_STR("its first bytes");
-            return NK_OK;
-        }
-    }
-    if (nk_str_starts(sample, NK_STR("\xff\xfe")) || nk_str_starts(sample, NK_STR("\xfe\xff"))) {
-        out->why = NK_STR("the text is UTF-16; UTF-8 is wanted");
-        return NK_OK;
-    }
-    nk_str body =
-        nk_str_starts(sample, NK_STR("\xef\xbb\xbf")) ? nk_str_sub(sample, 3, sample.n) : sample;
-    nk_str text = nk_str_trim(body);
-    if (!text.n) {
-        out->why = NK_STR("nothing but white space");
-        return NK_OK;
-    }
-    nk_str no_json = NK_STR_NULL;
-    if (text.p[0] == '{' || text.p[0] == '[') {
-        NK_TRY(try_json(sample, whole, a, out, err));
-        if (out->format != NK_FMT_UNKNOWN)
-            return NK_OK;
-        no_json = out->why;
-    }
-    NK_TRY(try_csv(sample, whole, a, out, err));
-    if (out->format == NK_FMT_UNKNOWN && no_json.p)
-        out->why = no_json;
-    return NK_OK;
 }

@@ -107,27 +107,25 @@ typedef struct seen {
 
 static nk_crawl_file file_of(const seen *s)
 {
-    nk_crawl_file f = {.path = nk_str_c(s->path),
-                       .size = 100,
-                       .sampled = s->format != NULL,
-                       .records = 10,
-                       .record_bytes = 100,
-                       .sample_bytes = 100,
-                       .exact = true};
+    nk_crawl_file f = {.path = nk_str_c(s->path), .size = 100, .sampled = s->format != NULL};
     if (!s->format)
         return f;
     nk_str format = nk_str_c(s->format);
-    f.gzip = nk_str_ends(format, NK_STR(".gz"));
-    f.format = nk_str_starts(format, NK_STR("csv"))    ? NK_FMT_CSV
-               : nk_str_starts(format, NK_STR("json")) ? NK_FMT_JSON
-               : nk_str_starts(format, NK_STR("parq")) ? NK_FMT_PARQUET
-                                                       : NK_FMT_UNKNOWN;
-    f.dialect = (nk_csv_dialect)NK_CSV_DEFAULT;
-    f.dialect.header = nk_str_starts(format, NK_STR("csvh"));
-    if (f.format != NK_FMT_UNKNOWN) {
+    nk_finding *is = f.is = NK_NEW(arena, nk_finding);
+    *is = (nk_finding){.records = 10, .record_bytes = 100, .sample_bytes = 100, .exact = true};
+    if (nk_str_ends(format, NK_STR(".gz")))
+        is->codec = &nk_codecs[0];
+    is->format = nk_str_starts(format, NK_STR("csv"))    ? &nk_format_csv
+                 : nk_str_starts(format, NK_STR("json")) ? &nk_format_json
+                 : nk_str_starts(format, NK_STR("parq")) ? &nk_format_parquet
+                                                         : NULL;
+    is->dialect = (nk_csv_dialect)NK_CSV_DEFAULT;
+    is->dialect.header = nk_str_starts(format, NK_STR("csvh"));
+    if (is->format) {
         const char *type = nk_arena_printf(arena, "struct<%s>", s->type);
-        assert_int_equal(nk_type_parse(nk_str_c(type), arena, &f.type, NULL), NK_OK);
-        f.dialect.columns = f.type->nfields;
+        is->classification = nk_str_c(is->format->classification);
+        assert_int_equal(nk_type_parse(nk_str_c(type), arena, &is->type, NULL), NK_OK);
+        is->dialect.columns = is->type->nfields;
     }
     return f;
 }

@@ -4,7 +4,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "schema/csv.h"
+#include "schema/sniff.h"
 #include "schema/gunzip.h"
 #include "schema/json_stream.h"
 
@@ -146,7 +146,7 @@ static void sniffs(void **state)
     for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
         nk_csv_dialect d = {0};
         nk_str why = NK_STR_NULL;
-        bool is = nk_csv_sniff(cases[i].in, true, arena, &d, &why);
+        bool is = nk_csv_sniff(cases[i].in, true, NULL, arena, &d, &why);
         if (is != cases[i].is)
             fail_msg("case %zu: %.*s", i, NK_STR_ARG(why));
         assert_non_null(why.p);
@@ -162,7 +162,7 @@ static void sniffs(void **state)
     /* a cut last record says nothing about the width */
     nk_csv_dialect d = {0};
     nk_str why;
-    assert_true(nk_csv_sniff(NK_STR("a,b,c\n1,2,3\n4,5,6\n7,\"8"), false, arena, &d, &why));
+    assert_true(nk_csv_sniff(NK_STR("a,b,c\n1,2,3\n4,5,6\n7,\"8"), false, NULL, arena, &d, &why));
     assert_int_equal(d.columns, 3);
 }
 

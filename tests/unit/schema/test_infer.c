@@ -137,65 +137,6 @@ static void odd_and_many(void **state)
     assert_int_equal(t->nfields, 300);
 }
 
-#define S(lit)                                                                                     \
-    {                                                                                              \
-        lit, sizeof(lit) - 1                                                                       \
-    }
-static void recognises(void **state)
-{
-    static const struct {
-        nk_str in;
-        bool whole;
-        const char *format, *type;
-        int records;
-    } cases[] = {
-        {S("{\"a\":1}\n{\"a\":2}\n"), true, "json", "struct<a:int>", 2},
-        {S("{\"a\":1}\n{\"a\":2}\n{\"a\":"), false, "json", "struct<a:int>", 2},
-        {S("[{\"a\":1},{\"b\":\"x\"}]"), true, "json", "struct<a:int,b:string>", 2},
-        {S("[1,2,3]"), true, "UNKNOWN", NULL, 0},
-        {S("id,v,t\n1,2.5,x\n2,3,y\n"), true, "csv", "struct<col0:bigint,col1:double,col2:string>",
-         2},
-        {S("a,b\nx,y\n"), true, "csv", "struct<col0:string,col1:string>", 2},
-        {S("a,b,c\n1,,\n2,,x\n"), true, "csv", "struct<col0:bigint,col1:null,col2:string>", 2},
-        {S("a,b,c\n1,2\n3,4,5\n6,7,8\n9,10,11,12\n13,14,15\n16,17,18\n19,20,21\n22,23,24\n"), true,
-         "csv", "struct<col0:bigint,col1:bigint,col2:bigint>", 8},
-        {S("PAR1\0\0\0"), true, "parquet", NULL, 0},
-        {S("<?xml version='1.0'?>"), true, "xml", NULL, 0},
-        {S("\xff\xfe\0a\0"), true, "UNKNOWN", NULL, 0},
-        {S(" \n \n"), true, "UNKNOWN", NULL, 0},
-        {S("just words\n"), true, "UNKNOWN", NULL, 0},
-        {S("{not json, 1\n{neither, 2\n{nor, 3\n"), true, "csv", "struct<col0:string,col1:bigint>",
-         3},
-    };
-    for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
-        nk_recognised r;
-        assert_int_equal(nk_recognise(cases[i].in, cases[i].whole, arena, &r, NULL), NK_OK);
-        if (strcmp(nk_format_name(r.format), cases[i].format) != 0)
-            fail_msg("case %zu is %s: %.*s", i, nk_format_name(r.format), NK_STR_ARG(r.why));
-        assert_int_equal(r.records, cases[i].records);
-        assert_non_null(r.why.p);
-        if (cases[i].type)
-            assert_string_equal(print(r.type), cases[i].type);
-    }
-}
-
-/* Anything at all may be fed; nothing may crash. */
-static void survives_noise(void **state)
-{
-    static const char alphabet[] = "{}[]\",:|;\t\n\r\\ax1.-e\0\xc3\xff tfn";
-    unsigned seed = 7;
-    for (int i = 0; i < 5000; i++) {
-        char text[200];
-        size_t n = rand_r(&seed) % sizeof text;
-        for (size_t k = 0; k < n; k++)
-            text[k] = alphabet[rand_r(&seed) % (sizeof alphabet - 1)];
-        nk_arena *a = nk_arena_create(0);
-        nk_recognised r;
-        assert_int_equal(nk_recognise(nk_str_n(text, n), i & 1, a, &r, NULL), NK_OK);
-        nk_arena_destroy(a);
-    }
-}
-
 static int open_arena(void **state)
 {
     arena = nk_arena_create(0);
@@ -211,9 +152,9 @@ static int close_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cells),          cmocka_unit_test(documents),
-        cmocka_unit_test(odd_and_many),   cmocka_unit_test(recognises),
-        cmocka_unit_test(survives_noise),
+        cmocka_unit_test(cells),
+        cmocka_unit_test(documents),
+        cmocka_unit_test(odd_and_many),
     };
     return cmocka_run_group_tests_name("schema_infer", tests, open_arena, close_arena);
 }

@@ -1,0 +1,200 @@
+#include "crawl/sample.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define SAMPLE_BYTES ((uint64_t)1 << 20) /* of a file */
+#define UNPACKED_MAX ((size_t)8 << 20)   /* of a sample */
+#define READ_MAX     ((size_t)256 << 20) /* of a file's end */
+#define SAMPLERS_MAX 16
+
+typedef struct sampler {
+    const nk_sampling *job;
+    nk_arena *keep;         /* findings; lives until the crawl's end */
+    const nk_finding *last; /* much repeats from file to file */
+    atomic_size_t *next;
+    atomic_bool *give_up;
+    nk_err err;
+    nk_code rc;
+    /* of the file at hand */
+    const nk_crawl_file *file;
+    nk_buf head, end, plain;
+    bool has_head;
+} sampler;
+
+/* ---- reading ---- */
+
+static nk_code get(sampler *s, uint64_t from, uint64_t n, nk_buf *into, nk_err *err)
+{
+    nk_buf_clear(into);
+    NK_TRY(nk_s3_get_range(s->job->s3, s->job->bucket, s->file->path, from, n, into, err));
+    return nk_buf_check(into, err);
+}
+
+static nk_code read_range(void *arg, uint64_t from, uint64_t n, nk_str *out, nk_err *err)
+{
+    sampler *s = arg;
+    if (s->has_head && from + n <= s->head.n) {
+        *out = nk_str_sub(nk_buf_view(&s->head), (size_t)from, (size_t)(from + n));
+        return NK_OK;
+    }
+    NK_TRY(get(s, from, n, &s->end, err));
+    *out = nk_buf_view(&s->end);
+    return NK_OK;
+}
+
+static nk_code load_head(nk_sample *sample, nk_err *err)
+{
+    sampler *s = sample->arg;
+    uint64_t size = s->file->size, want = size < SAMPLE_BYTES ? size : SAMPLE_BYTES;
+    NK_TRY(get(s, 0, want, &s->head, err));
+    s->has_head = true;
+    sample->head = nk_buf_view(&s->head);
+    sample->whole = want == size;
+    sample->codec = nk_codec_of(sample->head, sample->name);
+    if (!sample->codec)
+        return NK_OK;
+    nk_buf_clear(&s->plain);
+    NK_TRY(sample->codec->head(sample->head, &sample->whole, &s->plain, err));
+    sample->head = nk_buf_view(&s->plain);
+    return NK_OK;
+}
+
+/* ---- keeping ---- */
+
+static nk_str keep_str(sampler *s, nk_str v, nk_str last)
+{
+    return !v.p || nk_str_eq(v, last) ? (v.p ? last : v) : nk_str_dup(s->keep, v);
+}
+
+static nk_strs keep_strs(sampler *s, const nk_strs *from, const nk_strs *like)
+{
+    nk_strs out = {0};
+    bool same = like && like->n == from->n;
+    for (size_t i = 0; same && i < from->n; i++)
+        same = nk_str_eq(from->v[i], like->v[i]);
+    if (same)
+        return *like;
+    for (size_t i = 0; i < from->n; i++) {
+        nk_str *v = nk_strs_add(&out, s->keep);
+        if (v)
+            *v = nk_str_dup(s->keep, from->v[i]);
+    }
+    return out;
+}
+
+/* A copy that lives on; NULL when memory is gone. */
+static nk_finding *keep(sampler *s, const nk_finding *f)
+{
+    const nk_finding *last = s->last;
+    nk_finding *k = NK_NEW(s->keep, nk_finding);
+    if (!k)
+        return NULL;
+    *k = *f;
+    if (f->type)
+        k->type = last && last->type && nk_type_eq(last->type, f->type)
+                      ? last->type
+                      : nk_type_copy(s->keep, f->type);
+    k->classification = keep_str(s, f->classification, last ? last->classification : NK_STR_NULL);
+    k->path = keep_str(s, f->path, last ? last->path : NK_STR_NULL);
+    k->patterns = keep_str(s, f->patterns, last ? last->patterns : NK_STR_NULL);
+    k->why = keep_str(s, f->why, last ? last->why : NK_STR_NULL);
+    k->dialect.first = keep_strs(s, &f->dialect.first, last ? &last->dialect.first : NULL);
+    k->dialect.names = f->dialect.header ? k->dialect.first : (nk_strs){0};
+    s->last = k;
+    return f->type && !k->type ? NULL : k;
+}
+
+/* ---- the files ---- */
+
+static nk_str last_part(nk_str path)
+{
+    return nk_str_sub(path, (size_t)(nk_str_rchr(path, '/') + 1), path.n);
+}
+
+static nk_code sample_file(sampler *s, nk_crawl_file *f)
+{
+    nk_err err = NK_ERR_INIT;
+    nk_arena *scratch = nk_arena_create((size_t)1 << 30);
+    nk_finding found = {0};
+    nk_sample sample = {.name = last_part(f->path), .size = f->size, .read = read_range, .arg = s};
+    s->file = f;
+    s->has_head = false;
+    nk_code rc = scratch ? nk_classify(s->job->customs, &sample, load_head, scratch, &found, &err)
+                         : NK_E_NOMEM;
+    found.sample_bytes = s->has_head ? s->head.n : 0;
+    /* what is wrong with the data concerns this file, what is wrong with the store the whole crawl
+     */
+    if (rc == NK_E_PARSE || rc == NK_E_SERIALIZATION || rc == NK_E_LIMIT || rc == NK_E_NOT_FOUND) {
+        found = (nk_finding){.why = nk_str_c(err.msg)};
+        rc = NK_OK;
+    }
+    if (rc == NK_OK && !(f->is = keep(s, &found)))
+        rc = nk_fail(&err, NK_E_NOMEM, "Out of memory");
+    nk_arena_destroy(scratch);
+    if (rc == NK_OK)
+        return NK_OK;
+    return nk_fail(&s->err, rc, "s3://%.*s/%.*s: %s", NK_STR_ARG(s->job->bucket),
+                   NK_STR_ARG(f->path), err.msg);
+}
+
+static void *sample_thread(void *arg)
+{
+    sampler *s = arg;
+    nk_buf_init(&s->head, (size_t)SAMPLE_BYTES + 16);
+    nk_buf_init(&s->end, READ_MAX + 16);
+    nk_buf_init(&s->plain, UNPACKED_MAX);
+    while (s->rc == NK_OK && !atomic_load(s->give_up)) {
+        size_t i = atomic_fetch_add(s->next, 1);
+        if (i >= s->job->n)
+            break;
+        if (s->job->stopped(s->job->arg))
+            s->rc = nk_fail(&s->err, NK_E_CANCELLED, "The crawl was stopped");
+        else if (s->job->files[i].sampled)
+            s->rc = sample_file(s, &s->job->files[i]);
+    }
+    if (s->rc != NK_OK)
+        atomic_store(s->give_up, true);
+    nk_buf_free(&s->head);
+    nk_buf_free(&s->end);
+    nk_buf_free(&s->plain);
+    return NULL;
+}
+
+static void drop_arena(void *arena)
+{
+    nk_arena_destroy(arena);
+}
+
+nk_code nk_crawl_sample(const nk_sampling *job, nk_arena *a, nk_err *err)
+{
+    sampler *s = NK_NEWN(a, sampler, SAMPLERS_MAX);
+    pthread_t threads[SAMPLERS_MAX];
+    atomic_size_t next = 0;
+    atomic_bool give_up = false;
+    size_t n = 0, want = job->n < SAMPLERS_MAX ? job->n : SAMPLERS_MAX;
+    nk_code rc = s ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory sampling files");
+    for (; n < want && rc == NK_OK; n++) {
+        s[n] =
+            (sampler){.job = job, .next = &next, .give_up = &give_up, .keep = nk_arena_create(0)};
+        if (!s[n].keep || nk_arena_defer(a, drop_arena, s[n].keep) != NK_OK) {
+            rc = nk_fail(err, NK_E_NOMEM, "Out of memory sampling files");
+            break;
+        }
+        if (pthread_create(&threads[n], NULL, sample_thread, &s[n]) != 0) {
+            if (n)
+                break;
+            rc = nk_fail(err, NK_E_INTERNAL, "No thread for sampling files");
+            break;
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        pthread_join(threads[i], NULL);
+        if (rc == NK_OK && s[i].rc != NK_OK) {
+            rc = s[i].rc;
+            if (err)
+                *err = s[i].err;
+        }
+    }
+    return rc;
+}

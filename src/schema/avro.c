@@ -1,0 +1,300 @@
+#include "schema/avro.h"
+
+#define DEPTH_MAX   64
+#define NAMED_MAX   10000
+#define EXPAND_MAX  100000 /* types in all: a name may be used many times */
+#define ENTRIES_MAX 1000
+
+typedef struct reader {
+    nk_arena *a;
+    nk_err *err;
+    nk_map named; /* full and short names → const nk_json *; their namespace stands in `spaces` */
+    size_t types;
+} reader;
+
+static nk_code bad(reader *r, const char *what)
+{
+    return nk_fail(r->err, NK_E_PARSE, "Avro schema: %s", what);
+}
+
+static nk_code no_memory(reader *r)
+{
+    return nk_fail(r->err, NK_E_NOMEM, "Out of memory reading an Avro schema");
+}
+
+static const struct {
+    const char *name;
+    nk_type_kind kind;
+} primitives[] = {
+    {"null", NK_T_NULL},    {"boolean", NK_T_BOOLEAN}, {"int", NK_T_INT},
+    {"long", NK_T_LONG},    {"float", NK_T_FLOAT},     {"double", NK_T_DOUBLE},
+    {"bytes", NK_T_BINARY}, {"string", NK_T_STRING},
+};
+
+static const struct {
+    const char *name;
+    nk_type_kind kind;
+} logicals[] = {
+    {"date", NK_T_DATE},
+    {"timestamp-millis", NK_T_TIMESTAMP},
+    {"timestamp-micros", NK_T_TIMESTAMP},
+    {"timestamp-nanos", NK_T_TIMESTAMP},
+    {"local-timestamp-millis", NK_T_TIMESTAMP},
+    {"local-timestamp-micros", NK_T_TIMESTAMP},
+    {"local-timestamp-nanos", NK_T_TIMESTAMP},
+    {"uuid", NK_T_STRING},
+};
+
+/* What the names above this place mean: the chain of records being read. */
+typedef struct scope {
+    const struct scope *up;
+    const nk_json *record;
+    nk_str space;
+} scope;
+
+static nk_code schema_type(reader *r, const nk_json *j, const scope *in, int depth,
+                           const nk_type **out);
+
+static nk_str full_name(reader *r, nk_str name, nk_str space)
+{
+    if (!space.n || nk_str_chr(name, '.') >= 0)
+        return name;
+    return nk_str_printf(r->a, "%.*s.%.*s", NK_STR_ARG(space), NK_STR_ARG(name));
+}
+
+static nk_code remember(reader *r, const nk_json *j, nk_str space, nk_str *inner)
+{
+    nk_str name = nk_json_str(j, "name"), own = nk_json_str(j, "namespace");
+    ptrdiff_t dot = nk_str_rchr(name, '.');
+    *inner = dot >= 0 ? nk_str_sub(name, 0, (size_t)dot) : own.p ? own : space;
+    if (!name.n)
+        return bad(r, "a record, enum or fixed without a name");
+    if (r->named.n >= NAMED_MAX)
+        return bad(r, "too many named types");
+    nk_str full = full_name(r, name, *inner);
+    if (!full.p || nk_map_put(&r->named, full, (void *)(uintptr_t)j, NULL) != NK_OK)
+        return no_memory(r);
+    return NK_OK;
+}
+
+static nk_code named_type(reader *r, nk_str name, const scope *in, int depth, const nk_type **out)
+{
+    nk_str full = full_name(r, name, in ? in->space : NK_STR(""));
+    const nk_json *j = nk_map_get(&r->named, full);
+    if (!j)
+        j = nk_map_get(&r->named, name);
+    if (!j)
+        return nk_fail(r->err, NK_E_PARSE, "Avro schema: unknown type \"%.*s\"", NK_STR_ARG(name));
+    for (const scope *s = in; s; s = s->up) {
+        if (s->record == j) { /* a record in itself: a table's columns cannot say that */
+            *out = nk_type_scalar(NK_T_STRING);
+            return NK_OK;
+        }
+    }
+    return schema_type(r, j, in, depth + 1, out);
+}
+
+static nk_code primitive(reader *r, nk_str name, const scope *in, int depth, const nk_type **out)
+{
+    for (size_t i = 0; i < NK_COUNTOF(primitives); i++) {
+        if (nk_str_is(name, primitives[i].name)) {
+            *out = nk_type_scalar(primitives[i].kind);
+            return NK_OK;
+        }
+    }
+    return named_type(r, name, in, depth, out);
+}
+
+static nk_code record_type(reader *r, const nk_json *j, const scope *in, int depth,
+                           const nk_type **out)
+{
+    const nk_json *fields = nk_json_get(j, "fields");
+    scope mine = {in, j, NK_STR_NULL};
+    NK_TRY(remember(r, j, in ? in->space : NK_STR(""), &mine.space));
+    if (!fields || fields->kind != NK_JSON_ARRAY)
+        return bad(r, "a record without fields");
+    nk_field *f = NK_NEWN(r->a, nk_field, fields->count + 1);
+    size_t n = 0;
+    if (!f)
+        return no_memory(r);
+    for (const nk_json *e = fields->first; e; e = e->next) {
+        nk_str name = nk_json_str(e, "name");
+        const nk_json *type = nk_json_get(e, "type");
+        if (!name.n || !type)
+            return bad(r, "a field without name or type");
+        f[n].name = nk_str_dup(r->a, name);
+        f[n].comment = NK_STR_NULL;
+        nk_str doc = nk_json_str(e, "doc");
+        if (doc.n)
+            f[n].comment = nk_str_dup(r->a, doc);
+        NK_TRY(schema_type(r, type, &mine, depth + 1, &f[n].type));
+        n++;
+    }
+    *out = nk_type_struct(r->a, f, n);
+    return *out ? NK_OK : no_memory(r);
+}
+
+static nk_code union_type(reader *r, const nk_json *j, const scope *in, int depth,
+                          const nk_type **out)
+{
+    *out = nk_type_scalar(NK_T_NULL);
+    for (const nk_json *e = j->first; e; e = e->next) {
+        const nk_type *t;
+        NK_TRY(schema_type(r, e, in, depth + 1, &t));
+        if (t->kind != NK_T_NULL)
+            NK_TRY(nk_type_merge(*out, t, NK_MERGE_CRAWL, r->a, out, r->err));
+    }
+    return NK_OK;
+}
+
+static nk_code decimal_type(reader *r, const nk_json *j, const nk_type **out)
+{
+    int64_t p = nk_json_i64(j, "precision", 0), s = nk_json_i64(j, "scale", 0);
+    if (p < 1 || p > 38 || s < 0 || s > p)
+        return bad(r, "a decimal's precision must be from 1 to 38 and its scale not above it");
+    *out = nk_type_decimal(r->a, (int)p, (int)s);
+    return *out ? NK_OK : no_memory(r);
+}
+
+static nk_code object_type(reader *r, const nk_json *j, const scope *in, int depth,
+                           const nk_type **out)
+{
+    const nk_json *type = nk_json_get(j, "type");
+    nk_str logical = nk_json_str(j, "logicalType"), space;
+    const nk_type *inner = NULL;
+    if (!type)
+        return bad(r, "an object without a type");
+    if (type->kind != NK_JSON_STRING)
+        return schema_type(r, type, in, depth + 1, out);
+    if (nk_str_is(type->text, "record") || nk_str_is(type->text, "error"))
+        return record_type(r, j, in, depth, out);
+    if (nk_str_is(type->text, "enum") || nk_str_is(type->text, "fixed")) {
+        NK_TRY(remember(r, j, in ? in->space : NK_STR(""), &space));
+        if (nk_str_is(type->text, "fixed") && nk_str_is(logical, "decimal"))
+            return decimal_type(r, j, out);
+        *out = nk_type_scalar(nk_str_is(type->text, "enum") ? NK_T_STRING : NK_T_BINARY);
+        return NK_OK;
+    }
+    bool array = nk_str_is(type->text, "array");
+    if (array || nk_str_is(type->text, "map")) {
+        const nk_json *of = nk_json_get(j, array ? "items" : "values");
+        if (!of)
+            return bad(r, array ? "an array without items" : "a map without values");
+        NK_TRY(schema_type(r, of, in, depth + 1, &inner));
+        *out = array ? nk_type_array(r->a, inner)
+                     : nk_type_map(r->a, nk_type_scalar(NK_T_STRING), inner);
+        return *out ? NK_OK : no_memory(r);
+    }
+    if (nk_str_is(logical, "decimal") && nk_str_is(type->text, "bytes"))
+        return decimal_type(r, j, out);
+    for (size_t i = 0; logical.n && i < NK_COUNTOF(logicals); i++) {
+        if (nk_str_is(logical, logicals[i].name)) {
+            *out = nk_type_scalar(logicals[i].kind);
+            return NK_OK;
+        }
+    }
+    return primitive(r, type->text, in, depth, out);
+}
+
+static nk_code schema_type(reader *r, const nk_json *j, const scope *in, int depth,
+                           const nk_type **out)
+{
+    if (depth > DEPTH_MAX || ++r->types > EXPAND_MAX)
+        return bad(r, depth > DEPTH_MAX ? "nested too deep" : "too many types");
+    switch (j->kind) {
+    case NK_JSON_STRING:
+        return primitive(r, j->text, in, depth, out);
+    case NK_JSON_OBJECT:
+        return object_type(r, j, in, depth, out);
+    case NK_JSON_ARRAY:
+        return union_type(r, j, in, depth, out);
+    default:
+        return bad(r, "a type is a name, an object or a list");
+    }
+}
+
+nk_code nk_avro_schema_type(nk_str schema, nk_arena *a, const nk_type **out, nk_err *err)
+{
+    reader r = {.a = a, .err = err};
+    nk_json *j;
+    nk_err why = NK_ERR_INIT;
+    if (nk_json_parse(schema, a, 0, &j, &why) != NK_OK)
+        return nk_fail(err, why.code == NK_E_NOMEM ? NK_E_NOMEM : NK_E_PARSE, "Avro schema: %s",
+                       why.msg);
+    nk_map_init(&r.named);
+    nk_code rc = schema_type(&r, j, NULL, 0, out);
+    nk_map_free(&r.named);
+    return rc;
+}
+
+/* ---- the container's header: mark, a map of texts, a sync mark ---- */
+
+static nk_code varint(nk_str *in, int64_t *out, nk_err *err)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        if (!in->n)
+            return nk_fail(err, NK_E_LIMIT,
+                           "The Avro header is longer than what was read of the file");
+        unsigned char c = (unsigned char)*in->p;
+        *in = nk_str_sub(*in, 1, in->n);
+        v |= (uint64_t)(c & 0x7f) << shift;
+        if (!(c & 0x80)) {
+            *out = (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+            return NK_OK;
+        }
+    }
+    return nk_fail(err, NK_E_PARSE, "The Avro header is corrupt");
+}
+
+static nk_code text(nk_str *in, nk_str *out, nk_err *err)
+{
+    int64_t n;
+    NK_TRY(varint(in, &n, err));
+    if (n < 0)
+        return nk_fail(err, NK_E_PARSE, "The Avro header is corrupt");
+    if ((uint64_t)n > in->n)
+        return nk_fail(err, NK_E_LIMIT, "The Avro header is longer than what was read of the file");
+    *out = nk_str_sub(*in, 0, (size_t)n);
+    *in = nk_str_sub(*in, (size_t)n, in->n);
+    return NK_OK;
+}
+
+nk_code nk_avro_read_header(nk_str head, nk_arena *a, nk_avro_header *out, nk_err *err)
+{
+    *out = (nk_avro_header){.codec = NK_STR("null")};
+    nk_str in = nk_str_sub(head, 4, head.n), key, value;
+    int64_t n, size;
+    size_t entries = 0;
+    if (!nk_str_starts(head, NK_STR("Obj\x01")))
+        return nk_fail(err, NK_E_PARSE, "Not an Avro file: it does not begin with its mark");
+    for (;;) {
+        NK_TRY(varint(&in, &n, err));
+        if (!n)
+            break;
+        if (n < 0) {
+            NK_TRY(varint(&in, &size, err));
+            n = n == INT64_MIN ? INT64_MAX : -n;
+        }
+        for (; n > 0; n--) {
+            if (++entries > ENTRIES_MAX)
+                return nk_fail(err, NK_E_PARSE, "The Avro header has more than %d entries",
+                               ENTRIES_MAX);
+            NK_TRY(text(&in, &key, err));
+            NK_TRY(text(&in, &value, err));
+            if (nk_str_is(key, "avro.schema"))
+                out->schema = nk_str_dup(a, value);
+            else if (nk_str_is(key, "avro.codec"))
+                out->codec = nk_str_dup(a, value);
+        }
+    }
+    if (!out->schema.p)
+        return nk_fail(err, NK_E_PARSE, "The Avro header holds no schema");
+    NK_TRY(nk_avro_schema_type(out->schema, a, &out->type, err));
+    if (out->type->kind == NK_T_STRUCT)
+        return NK_OK;
+    /* values without names: one column, as Hive calls it */
+    nk_field only = {.name = NK_STR("value"), .type = out->type};
+    out->type = nk_type_struct(a, &only, 1);
+    return out->type ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory reading an Avro header");
+}
