@@ -519,11 +519,12 @@ static nk_code json_columns(nk_session *s, nk_source *src, const nk_node *n, con
     nk_scan *scan = &src->scan;
     nk_buf b;
     nk_buf_init(&b, 64 << 20);
-    if (scan->json_path.p)
-        (void)nk_buf_puts(&b, "(SELECT unnest(json_extract(json, [");
     if (scan->json_path.p) {
+        bool many = nk_str_chr(scan->json_path, '*') >= 0; /* then it gives a list of itself */
+        (void)nk_buf_puts(&b, "(SELECT unnest(json_extract(json, ");
+        (void)nk_buf_puts(&b, many ? "" : "[");
         sql_text(&b, scan->json_path);
-        (void)nk_buf_puts(&b, "])) AS json FROM ");
+        (void)nk_buf_puts(&b, many ? ")) AS json FROM " : "])) AS json FROM ");
     }
     (void)nk_buf_puts(&b, "read_json_objects(");
     sql_files(&b, files);

@@ -82,7 +82,7 @@ static nk_code check_compression(target *t, nk_err *err)
             t->compression = nk_str_c(codecs[i].engine);
             return NK_OK;
         }
-    return nk_fail(err, NK_E_UNSUPPORTED, "%.*s cannot be written with compression \"%.*s\"",
+    return nk_fail(err, NK_E_INVALID, "%.*s cannot be written with compression \"%.*s\"",
                    NK_STR_ARG(t->format), NK_STR_ARG(t->compression));
 }
 

@@ -452,12 +452,16 @@ static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *
         (void)nk_buf_puts(b, "(SELECT unnest(from_json(doc, ");
         (void)duck_literal(b, nk_buf_view(&t));
         nk_buf_free(&t);
-        (void)nk_buf_puts(b, ")) FROM (SELECT unnest(json_extract(json, [");
+        bool many = nk_str_chr(s->json_path, '*') >= 0; /* then it gives a list of itself */
+        (void)nk_buf_puts(b, ")) FROM (SELECT unnest(json_extract(json, ");
+        (void)nk_buf_puts(b, many ? "" : "[");
         (void)duck_literal(b, s->json_path);
-        (void)nk_buf_puts(b, "])) AS doc FROM read_json_objects(");
+        (void)nk_buf_puts(b, many ? ")) AS doc FROM read_json_objects("
+                                  : "])) AS doc FROM read_json_objects(");
         file_list(b, files, n);
         compression_option(b, s);
-        (void)nk_buf_puts(b, ", format='auto', maximum_object_size=268435456)))");
+        (void)nk_buf_puts(
+            b, ", format='auto', maximum_object_size=268435456)) WHERE doc IS NOT NULL)");
         return;
     }
     (void)nk_buf_puts(b, "read_json(");

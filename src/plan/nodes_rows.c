@@ -71,7 +71,8 @@ static nk_code filter_compare(nk_compile *c, const nk_node *n, const nk_type *in
                               nk_err *err)
 {
     const nk_json *second = nk_json_at(nk_json_get(f, "Values"), 1);
-    nk_str y;
+    const nk_type *other = NULL;
+    nk_str y, z = NK_STR_NULL;
     if (type->kind == NK_T_CHOICE) {
         nk_buf b;
         size_t k = 0;
@@ -90,14 +91,19 @@ static nk_code filter_compare(nk_compile *c, const nk_node *n, const nk_type *in
     if (!second)
         return nk_node_fail(n, err, NK_E_INVALID, "a filter needs a second value");
     if (nk_str_is(nk_json_str(second, "Type"), "COLUMNEXTRACTED")) {
-        const nk_type *other;
         NK_TRY(filter_column(c, n, in, second, &other, &y, err));
+        z = y;
         if (!nk_type_eq(type, other) && !(nk_type_is_number(type) && nk_type_is_number(other)))
             NK_TRY(nk_x_cast(c, y, other, type, &y, err));
     } else {
         NK_TRY(filter_constant(c, n, second, type, &y, err));
     }
     *out = nk_x_printf(c, "%.*s %s %.*s", NK_STR_ARG(x), op, NK_STR_ARG(y));
+    /* the script compares row by row in Python, where nothing compares with NaN */
+    if (type->kind == NK_T_DOUBLE || type->kind == NK_T_FLOAT)
+        *out = nk_x_printf(c, "(%.*s AND NOT isnan(%.*s))", NK_STR_ARG(*out), NK_STR_ARG(x));
+    if (other && (other->kind == NK_T_DOUBLE || other->kind == NK_T_FLOAT))
+        *out = nk_x_printf(c, "(%.*s AND NOT isnan(%.*s))", NK_STR_ARG(*out), NK_STR_ARG(z));
     return NK_OK;
 }
 
