@@ -16,6 +16,7 @@ static const struct route {
     void (*run)(nk_api *, nk_http_req *);
 } routes[] = {
     {"GET", "/health", health},
+    {NULL, "/iceberg", nk_api_iceberg},
     {NULL, "", nk_api_aws},
 };
 
@@ -31,7 +32,8 @@ static bool matches(const struct route *r, const nk_http_req *req)
 static void on_request(void *arg, nk_http_req *req)
 {
     if (req->woken) {
-        nk_api_woken(req);
+        nk_waiting *w = req->user;
+        w->respond(w);
         return;
     }
     for (size_t i = 0; i < NK_COUNTOF(routes); i++) {
@@ -42,9 +44,9 @@ static void on_request(void *arg, nk_http_req *req)
     }
 }
 
-static void drop_task(nk_exchange *x)
+static void drop_task(nk_waiting *w)
 {
-    nk_http_wake(x->req);
+    nk_http_wake(w->req);
 }
 
 nk_code nk_api_start(const nk_api_config *config, nk_api **out, nk_err *err)

@@ -12,12 +12,22 @@ typedef struct nk_api_op {
     const char *service, *name;
     nk_op_mode mode;
     nk_handler handler;
+    bool (*is_slow)(const void *in); /* may be NULL: of these requests slow answers */
+    nk_handler slow;
 } nk_api_op;
 
 /* The wire formats, for answers and refusals. */
 typedef enum { NK_WIRE_JSON11, NK_WIRE_QUERY } nk_wire;
 
+/* What a request's user data begins with, whatever door it came through: who answers it once it is
+ * woken, on an HTTP thread. */
+typedef struct nk_waiting {
+    nk_http_req *req;
+    void (*respond)(struct nk_waiting *w);
+} nk_waiting;
+
 typedef struct nk_exchange {
+    nk_waiting waiting;
     nk_call call;
     nk_err err;
     nk_api *api;
@@ -29,16 +39,15 @@ typedef struct nk_exchange {
     nk_code code;
     nk_sigv4_auth auth;
     char scope[64];
-    struct nk_exchange *next; /* in the task queue */
 } nk_exchange;
 
 /* Threads for SLOW operations. */
 typedef struct nk_tasks nk_tasks;
 nk_code nk_tasks_create(unsigned threads, size_t queue_max, nk_tasks **out, nk_err *err) NK_MUST;
-/* Runs fn(x) on a thread of the pool; NK_E_THROTTLED when the queue is full. */
-nk_code nk_tasks_add(nk_tasks *t, void (*fn)(nk_exchange *), nk_exchange *x, nk_err *err) NK_MUST;
+/* Runs fn(w) on a thread of the pool; NK_E_THROTTLED when the queue is full. */
+nk_code nk_tasks_add(nk_tasks *t, void (*fn)(nk_waiting *), nk_waiting *w, nk_err *err) NK_MUST;
 /* Lets what runs end, drops (through drop) what has not begun, frees. */
-void nk_tasks_destroy(nk_tasks *t, void (*drop)(nk_exchange *));
+void nk_tasks_destroy(nk_tasks *t, void (*drop)(nk_waiting *));
 
 struct nk_api {
     nk_api_config config;
@@ -57,7 +66,12 @@ const nk_api_op *nk_api_entry(const nk_api *api, const nk_op *op);
 
 /* aws.c: the doors that take signatures. */
 void nk_api_aws(nk_api *api, nk_http_req *req);
-void nk_api_woken(nk_http_req *req);
+/* Who signed: the key's scope into scope[64]. service NULL = any; err in AWS's words. */
+nk_code nk_api_authenticate(nk_api *api, const nk_http_req *req, const char *service,
+                            nk_sigv4_auth *auth, char scope[64], nk_err *err) NK_MUST;
+
+/* icebergrest.c: the Iceberg REST catalogue, below /iceberg. */
+void nk_api_iceberg(nk_api *api, nk_http_req *req);
 
 /* wire.c: what goes back. Both answer the request. */
 void nk_wire_result(nk_exchange *x);

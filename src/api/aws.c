@@ -46,10 +46,10 @@ static bool region_ok(nk_str r)
     return true;
 }
 
-static nk_code authenticate(nk_exchange *x, const char *service)
+nk_code nk_api_authenticate(nk_api *api, const nk_http_req *r, const char *service,
+                            nk_sigv4_auth *auth, char scope[64], nk_err *err)
 {
-    const nk_http_req *r = x->req;
-    const nk_settings *set = x->api->app->settings;
+    const nk_settings *set = api->app->settings;
     nk_sigv4_request req = {.method = r->method,
                             .path = r->path,
                             .query = r->query,
@@ -58,17 +58,22 @@ static nk_code authenticate(nk_exchange *x, const char *service)
                             .body = r->body,
                             .tls = r->tls};
     nk_sigv4_key key;
-    NK_TRY(nk_sigv4_parse(&req, r->arena, &x->auth, &x->err));
-    if (!region_ok(x->auth.region))
-        return nk_fail(&x->err, NK_E_AUTH_SIGNATURE,
+    NK_TRY(nk_sigv4_parse(&req, r->arena, auth, err));
+    if (!region_ok(auth->region))
+        return nk_fail(err, NK_E_AUTH_SIGNATURE,
                        "Credential should be scoped to a valid region, not '%.*s'. ",
-                       NK_STR_ARG(x->auth.region));
-    if (service && !nk_str_is(x->auth.service, service))
-        return nk_fail(&x->err, NK_E_AUTH_SIGNATURE,
+                       NK_STR_ARG(auth->region));
+    if (service && !nk_str_is(auth->service, service))
+        return nk_fail(err, NK_E_AUTH_SIGNATURE,
                        "Credential should be scoped to correct service: '%s'. ", service);
-    NK_TRY(nk_keys_derive(x->api->keys, &x->auth, &key, x->scope, &x->err));
-    return nk_sigv4_verify(&req, &x->auth, &key, NK_SIGV4_PLAIN, nk_now_us(x->api->app->env),
-                           set->max_clock_skew_s, r->arena, &x->err);
+    NK_TRY(nk_keys_derive(api->keys, auth, &key, scope, err));
+    return nk_sigv4_verify(&req, auth, &key, NK_SIGV4_PLAIN, nk_now_us(api->app->env),
+                           set->max_clock_skew_s, r->arena, err);
+}
+
+static nk_code authenticate(nk_exchange *x, const char *service)
+{
+    return nk_api_authenticate(x->api, x->req, service, &x->auth, x->scope, &x->err);
 }
 
 /* ---- what is asked ---- */
@@ -138,16 +143,19 @@ static void written(void *arg, nk_code code, const nk_err *err)
     nk_http_wake(x->req);
 }
 
-static void run_slow(nk_exchange *x)
+static void run_slow(nk_waiting *w)
 {
+    nk_exchange *x = (nk_exchange *)w;
+    bool slow = x->entry->mode != NK_OP_SLOW; /* a request for the operation's slow half */
     x->call.tx = NULL;
     x->call.err = &x->err;
-    x->code = x->entry->handler(&x->call, x->in, x->out);
+    x->code = (slow ? x->entry->slow : x->entry->handler)(&x->call, x->in, x->out);
     nk_http_wake(x->req);
 }
 
-static void respond(nk_exchange *x)
+static void respond(nk_waiting *w)
 {
+    nk_exchange *x = (nk_exchange *)w;
     if (x->code == NK_OK)
         nk_wire_result(x);
     else
@@ -166,7 +174,10 @@ static void run(nk_exchange *x)
     nk_store *store = x->api->app->store;
     nk_err err = NK_ERR_INIT;
     nk_code rc;
-    switch (x->entry->mode) {
+    nk_op_mode mode = x->entry->mode;
+    if (x->entry->is_slow && x->entry->is_slow(x->in))
+        mode = NK_OP_SLOW;
+    switch (mode) {
     case NK_OP_READ:
         x->code = store ? nk_store_read(store, run_in_tx, x, &x->err) : run_in_tx(NULL, x, &x->err);
         break;
@@ -179,17 +190,12 @@ static void run(nk_exchange *x)
         return;
     case NK_OP_SLOW:
         nk_http_defer(x->req);
-        rc = nk_tasks_add(x->api->tasks, run_slow, x, &err);
+        rc = nk_tasks_add(x->api->tasks, run_slow, &x->waiting, &err);
         if (rc != NK_OK)
             refuse_handover(x, rc, &err);
         return;
     }
-    respond(x);
-}
-
-void nk_api_woken(nk_http_req *req)
-{
-    respond(req->user);
+    respond(&x->waiting);
 }
 
 /* ---- the protocols ---- */
@@ -260,6 +266,7 @@ void nk_api_aws(nk_api *api, nk_http_req *req)
         return;
     }
     req->user = x;
+    x->waiting = (nk_waiting){.req = req, .respond = respond};
     x->api = api;
     x->req = req;
     nk_api_request_id(x->call.request_id);

@@ -1,5 +1,6 @@
 /* What we answer: ops.def as a table, found by the model's operation numbers. */
 #include "api/api_int.h"
+#include "iceberg/iceberg.h"
 #include "model/glue_handlers.h"
 #include "model/sts_handlers.h"
 
@@ -9,13 +10,19 @@
     {                                                                                              \
         return service##_##name(call, in, out);                                                    \
     }
+#define NK_OP_OR_SLOW(service, name, mode, when, run) NK_OP(service, name, mode)
 #include "api/ops.def"
 #undef NK_OP
+#undef NK_OP_OR_SLOW
 
 static const nk_api_op ops[] = {
-#define NK_OP(service, name, mode) {#service, #name, NK_OP_##mode, run_##service##_##name},
+#define NK_OP(service, name, mode)                                                                 \
+    {#service, #name, NK_OP_##mode, run_##service##_##name, NULL, NULL},
+#define NK_OP_OR_SLOW(service, name, mode, when, run)                                              \
+    {#service, #name, NK_OP_##mode, run_##service##_##name, when, run},
 #include "api/ops.def"
 #undef NK_OP
+#undef NK_OP_OR_SLOW
 };
 
 static int service_number(const char *name)

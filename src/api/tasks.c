@@ -4,8 +4,8 @@ struct nk_tasks {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
     struct task {
-        nk_exchange *x;
-        void (*fn)(nk_exchange *);
+        nk_waiting *x;
+        void (*fn)(nk_waiting *);
     } * queue; /* a ring of max places */
     size_t head, n, max;
     pthread_t *threads;
@@ -63,7 +63,7 @@ nk_code nk_tasks_create(unsigned threads, size_t queue_max, nk_tasks **out, nk_e
     return NK_OK;
 }
 
-nk_code nk_tasks_add(nk_tasks *t, void (*fn)(nk_exchange *), nk_exchange *x, nk_err *err)
+nk_code nk_tasks_add(nk_tasks *t, void (*fn)(nk_waiting *), nk_waiting *x, nk_err *err)
 {
     pthread_mutex_lock(&t->mutex);
     bool full = t->n == t->max || t->stopping;
@@ -75,7 +75,7 @@ nk_code nk_tasks_add(nk_tasks *t, void (*fn)(nk_exchange *), nk_exchange *x, nk_
     return full ? nk_fail(err, NK_E_THROTTLED, "Rate exceeded") : NK_OK;
 }
 
-void nk_tasks_destroy(nk_tasks *t, void (*drop)(nk_exchange *))
+void nk_tasks_destroy(nk_tasks *t, void (*drop)(nk_waiting *))
 {
     if (!t)
         return;

@@ -246,11 +246,6 @@ nk_code glue_CreateTable(nk_call *call, const glue_CreateTableRequest *in,
     nk_str indexes;
     NK_TRY(nk_catalog_check_id(call, in->CatalogId));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
-    if (in->OpenTableFormatInput)
-        return nk_fail(
-            call->err, NK_E_UNSUPPORTED,
-            "CreateTable: OpenTableFormatInput is not supported yet; write the table's metadata "
-            "with an Iceberg client and register it with TableInput.");
     if (!in->TableInput)
         return nk_fail(call->err, NK_E_INVALID, "TableInput must be given.");
     NK_TRY(check_indexes(call, in, &indexes));
@@ -285,9 +280,9 @@ nk_code glue_UpdateTable(nk_call *call, const glue_UpdateTableRequest *in,
     nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
     NK_TRY(nk_catalog_check_id(call, in->CatalogId));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
-    if (in->UpdateOpenTableFormatInput || in->ViewUpdateAction.p)
-        return nk_fail(call->err, NK_E_UNSUPPORTED, "UpdateTable: %s is not supported yet.",
-                       in->ViewUpdateAction.p ? "ViewUpdateAction" : "UpdateOpenTableFormatInput");
+    if (in->ViewUpdateAction.p)
+        return nk_fail(call->err, NK_E_UNSUPPORTED,
+                       "UpdateTable: ViewUpdateAction is not supported yet.");
     if (!in->TableInput)
         return nk_fail(call->err, NK_E_INVALID, "TableInput must be given.");
     if (in->Name.p && !nk_str_ieq(in->Name, in->TableInput->Name))

@@ -2,6 +2,7 @@
 
 #include "catalog/catalog.h"
 #include "crawl/crawl.h"
+#include "iceberg/iceberg.h"
 #include "job/job.h"
 
 const nk_room nk_rooms[] = {
@@ -9,6 +10,7 @@ const nk_room nk_rooms[] = {
     {"job", nk_job_kinds, nk_job_room_start, nk_job_room_stop},
     {"crawl", nk_crawl_kinds, nk_crawl_room_start,
      nk_crawl_room_stop}, /* after job, which makes the pool */
+    {"iceberg", nk_iceberg_kinds, nk_iceberg_room_start, nk_iceberg_room_stop},
 };
 const size_t nk_rooms_count = NK_COUNTOF(nk_rooms);
 

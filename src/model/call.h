@@ -11,6 +11,7 @@ struct nk_lake;
 struct nk_pool;
 struct nk_jobs;
 struct nk_crawlers;
+struct nk_iceberg;
 struct nk_keys;
 
 /* Fixed at start; static for the life of the process. */
@@ -35,6 +36,7 @@ typedef struct nk_app {
     struct nk_pool *pool;
     struct nk_jobs *jobs;
     struct nk_crawlers *crawlers;
+    struct nk_iceberg *iceberg;
     struct nk_keys *keys; /* net/keys.h: add a pair for a run, remove it with the run's scope */
 } nk_app;
 

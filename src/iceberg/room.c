@@ -1,0 +1,29 @@
+/* The room's life in a server. */
+#include "iceberg/iceberg_int.h"
+
+#define CACHE_MAX ((size_t)16 << 20)
+
+const nk_kind *const nk_iceberg_kinds[] = {NULL};
+
+nk_code nk_iceberg_room_start(nk_app *app, nk_err *err)
+{
+    struct nk_iceberg *i = nk_calloc(1, sizeof *i);
+    if (i)
+        i->cache = nk_ice_cache_create(CACHE_MAX);
+    if (!i || !i->cache) {
+        nk_free(i);
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    }
+    i->app = app;
+    app->iceberg = i;
+    return NK_OK;
+}
+
+void nk_iceberg_room_stop(nk_app *app)
+{
+    if (!app->iceberg)
+        return;
+    nk_ice_cache_destroy(app->iceberg->cache);
+    nk_free(app->iceberg);
+    app->iceberg = NULL;
+}
