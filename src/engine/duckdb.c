@@ -230,6 +230,34 @@ static void shorten(const char *text, char *out, size_t cap)
                  file + 10);
 }
 
+/* "CSV Error on Line: 2 / Original Line: … / what is wrong / (file …)" as one line. */
+static bool csv_error(const char *text, nk_err *err)
+{
+    const char *at = strstr(text, "CSV Error on Line: "), *file = strstr(text, "\n  file = ");
+    const char *original = at ? strstr(at, "\nOriginal Line:") : NULL;
+    static const struct {
+        const char *theirs, *ours;
+    } reasons[] = {
+        {"unterminated quote", "a quote is opened and not closed, or text follows the closing one"},
+        {"Invalid unicode", "the text is not UTF-8"},
+        {"Maximum line size", "the line is too long"},
+        {"Expected Number of Columns", NULL}, /* read again, leniently */
+    };
+    if (!at || !original)
+        return false;
+    for (size_t i = 0; i < NK_COUNTOF(reasons); i++) {
+        if (!strstr(text, reasons[i].theirs))
+            continue;
+        if (!reasons[i].ours)
+            return false;
+        (void)nk_fail(err, NK_E_INVALID, "line %d of %.*s: %s", atoi(at + 19),
+                      file ? (int)strcspn(file + 10, "\n") : 8, file ? file + 10 : "the file",
+                      reasons[i].ours);
+        return true;
+    }
+    return false;
+}
+
 nk_code nk_duck_error(const nk_engine *e, duckdb_error_type type, const char *text, nk_err *err)
 {
     char msg[NK_ERR_MSG_MAX];
@@ -237,6 +265,8 @@ nk_code nk_duck_error(const nk_engine *e, duckdb_error_type type, const char *te
         text = "the engine failed without saying why";
     if (strncmp(text, "nk:", 3) == 0 || has(text, ": nk:"))
         return nk_fail(err, NK_E_CONDITION, "%s", strstr(text, "nk:") + 3);
+    if (csv_error(text, err))
+        return NK_E_INVALID;
     shorten(text, msg, sizeof(msg));
     if (type == DUCKDB_ERROR_INTERRUPT)
         return nk_fail(err, NK_E_CANCELLED, "the query was stopped");

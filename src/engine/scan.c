@@ -292,6 +292,8 @@ static nk_code keep_names(csv_sample *c, const nk_csv_record *r, nk_err *err)
         nk_str *s = nk_strs_add(&c->names, c->arena);
         if (!s || !(*s = nk_str_dup(c->arena, nk_str_trim(r->cells[i]))).p)
             return oom(err);
+        if (!nk_utf8_valid(*s))
+            return nk_fail(err, NK_E_INVALID, "the header is not UTF-8");
     }
     return NK_OK;
 }
@@ -796,6 +798,7 @@ static nk_code direct_source(nk_session *s, nk_source *src, const nk_node *n, nk
         return parquet_source(s, src, &files, NULL, err);
     }
     NK_TRY(direct_compression(n, scan, err));
+    NK_TRY(nk_session_check_gzip(s, &files, nk_str_is(scan->compression, "gzip"), err));
     NK_TRY(output_schema(s, n, &given, err));
     if (csv) {
         scan->format = NK_SCAN_CSV;
@@ -1002,6 +1005,8 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
         scan->nparts = 0;
         return whole_type(s, scan, columns, err);
     }
+    if (scan->format != NK_SCAN_PARQUET)
+        NK_TRY(nk_session_check_gzip(s, &files, false, err));
     switch (scan->format) {
     case NK_SCAN_CSV:
         NK_TRY(table_csv(scan, table, err));

@@ -64,6 +64,9 @@ nk_code nk_session_list(nk_session *s, nk_str path, bool recurse, nk_files *out,
 /* The first max bytes of a file as stored, or decompressed when it is gzip. */
 nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool gunzip, nk_buf *out,
                         nk_err *err);
+/* NK_E_INVALID naming the first file that is cut short or corrupt, of those called .gz (all: of
+ * all). */
+nk_code nk_session_check_gzip(nk_session *s, const nk_files *files, bool all, nk_err *err);
 nk_code nk_session_delete(nk_session *s, nk_str uri, nk_err *err);
 
 /* plan host */
