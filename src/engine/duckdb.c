@@ -250,7 +250,8 @@ static bool csv_error(const char *text, nk_err *err)
             continue;
         if (!reasons[i].ours)
             return false;
-        (void)nk_fail(err, NK_E_INVALID, "line %d of %.*s: %s", atoi(at + 19),
+        (void)nk_fail(err, NK_E_INVALID, "line %.*s of %.*s: %s",
+                      (int)strspn(at + 19, "0123456789"), at + 19,
                       file ? (int)strcspn(file + 10, "\n") : 8, file ? file + 10 : "the file",
                       reasons[i].ours);
         return true;

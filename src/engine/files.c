@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "engine/session_int.h"
-#include "schema/gunzip.h"
+#include "schema/codec.h"
 
 static nk_code oom(nk_err *err)
 {
@@ -264,28 +264,18 @@ static nk_code raw_head(nk_session *s, nk_str uri, uint64_t max, nk_buf *out, nk
     return nk_buf_check(out, err);
 }
 
-static nk_code take_bytes(void *arg, nk_str bytes, nk_err *err)
-{
-    nk_buf *out = arg;
-    size_t left = out->max - out->n;
-    (void)nk_buf_add(out, bytes.p, bytes.n < left ? bytes.n : left);
-    return bytes.n >= left ? NK_E_END : NK_OK;
-}
-
-nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool gunzip, nk_buf *out,
+nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool unpack, nk_buf *out,
                         nk_err *err)
 {
     nk_buf raw;
     nk_buf_init(&raw, (size_t)max + 65536);
     nk_code rc = raw_head(s, uri, max, &raw, err);
-    if (rc == NK_OK && gunzip && nk_is_gzip(nk_buf_view(&raw))) {
+    const nk_codec *codec = rc == NK_OK && unpack ? nk_codec_of(nk_buf_view(&raw), uri) : NULL;
+    if (codec) {
+        bool whole = raw.n < max;
         nk_buf_free(out);
         nk_buf_init(out, (size_t)max);
-        nk_gunzip *g = nk_gunzip_open(take_bytes, out);
-        rc = g ? nk_gunzip_feed(g, nk_buf_view(&raw), err) : oom(err);
-        nk_gunzip_close(g);
-        if (rc == NK_E_END)
-            rc = NK_OK;
+        rc = codec->head(nk_buf_view(&raw), &whole, out, err);
     } else if (rc == NK_OK) {
         nk_str v = nk_buf_view(&raw);
         rc = nk_buf_add(out, v.p, v.n < max ? v.n : (size_t)max);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include "engine/session_int.h"
-#include "schema/gunzip.h"
 #include "schema/infer.h"
 
 #define SAMPLE_BYTES (1u << 20)
@@ -798,7 +797,7 @@ static nk_code direct_source(nk_session *s, nk_source *src, const nk_node *n, nk
         return parquet_source(s, src, &files, NULL, err);
     }
     NK_TRY(direct_compression(n, scan, err));
-    NK_TRY(nk_session_check_gzip(s, &files, nk_str_is(scan->compression, "gzip"), err));
+    NK_TRY(nk_session_packing(s, &files, &scan->compression, err));
     NK_TRY(output_schema(s, n, &given, err));
     if (csv) {
         scan->format = NK_SCAN_CSV;
@@ -1006,7 +1005,7 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
         return whole_type(s, scan, columns, err);
     }
     if (scan->format != NK_SCAN_PARQUET)
-        NK_TRY(nk_session_check_gzip(s, &files, false, err));
+        NK_TRY(nk_session_packing(s, &files, &scan->compression, err));
     switch (scan->format) {
     case NK_SCAN_CSV:
         NK_TRY(table_csv(scan, table, err));

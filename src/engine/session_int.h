@@ -61,12 +61,13 @@ nk_str nk_session_setting(const nk_session *s, const char *name);
 /* Files under a path (s3://bucket/prefix, file:///…, /…): hidden and empty ones left out, in order.
  */
 nk_code nk_session_list(nk_session *s, nk_str path, bool recurse, nk_files *out, nk_err *err);
-/* The first max bytes of a file as stored, or decompressed when it is gzip. */
-nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool gunzip, nk_buf *out,
+/* The first max bytes of a file as stored, or unpacked, whatever packed it. */
+nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool unpack, nk_buf *out,
                         nk_err *err);
-/* NK_E_INVALID naming the first file that is cut short or corrupt, of those called .gz (all: of
- * all). */
-nk_code nk_session_check_gzip(nk_session *s, const nk_files *files, bool all, nk_err *err);
+/* How the files of a text source are packed: sets *compression when it must be said and is not.
+ * NK_E_UNSUPPORTED for what the engine cannot unpack; NK_E_INVALID names a file that is cut short
+ * or corrupt. */
+nk_code nk_session_packing(nk_session *s, const nk_files *files, nk_str *compression, nk_err *err);
 nk_code nk_session_delete(nk_session *s, nk_str uri, nk_err *err);
 
 /* plan host */
