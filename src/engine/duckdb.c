@@ -40,8 +40,8 @@ static duckdb_config make_config(const nk_engine_options *o)
         snprintf(text, sizeof(text), "%d", o->threads);
         set_option(c, "threads", text);
     }
-    if (o->temp_dir && *o->temp_dir)
-        set_option(c, "temp_directory", o->temp_dir);
+    /* without one the engine would spill into the working folder */
+    set_option(c, "temp_directory", o->temp_dir ? o->temp_dir : "");
     set_option(c, "autoinstall_known_extensions", "false");
     set_option(c, "autoload_known_extensions", "false");
     set_option(c, "preserve_insertion_order", "true");
