@@ -34,6 +34,8 @@ SCALARS = {
     "double": ("NK_KIND_DOUBLE", "nk_opt_f64"),
     "timestamp": ("NK_KIND_TIME", "nk_opt_time"),
 }
+# What clients put passwords into, which the model does not call sensitive: messages never repeat it.
+SENSITIVE = {"ConnectionProperties", "ValueString"}
 MASK = (1 << 64) - 1
 
 
@@ -316,7 +318,7 @@ class Service:
         if s.get("pattern"):
             f.append(f".pattern = &pattern_{pattern_ids[s['pattern']]}")
         for key, flag in (("sensitive", "SENSITIVE"), ("exception", "EXCEPTION"), ("union", "UNION")):
-            if s.get(key):
+            if s.get(key) or (key == "sensitive" and k in SENSITIVE):
                 flags.append("NK_SHAPE_" + flag)
         if s.get("timestampFormat") == "iso8601":
             flags.append("NK_SHAPE_ISO8601")

@@ -13,16 +13,26 @@ extern const nk_kind *const nk_catalog_kinds[];
 /* Takes up again what a stop left undone: purging deleted tables, re-indexing partitions. Call
  * once, when the store is open. */
 nk_code nk_catalog_start(nk_app *app, nk_err *err) NK_MUST;
+void nk_catalog_stop(nk_app *app);
 
 /* Who acts where and when. Strings are borrowed. */
 typedef struct nk_catalog_ctx {
-    nk_str region, account_id;
-    nk_str created_by; /* an ARN; p NULL = the account's root */
+    nk_str
+        region;  /* the space of names: the region, or "catalog/N" inside a catalogue of its own */
+    nk_str home; /* the region, where it is not the space of names; p NULL = it is */
+    nk_str account_id;
+    nk_str catalog_id;   /* what records say of where they are; p NULL = account_id */
+    nk_str created_by;   /* an ARN; p NULL = the account's root */
+    nk_str actor;        /* who is named in the history; p NULL = created_by */
+    int64_t history_max; /* changes that are kept; 0 = none */
     int64_t now_us;
     nk_arena *arena; /* everything handed out lives here */
 } nk_catalog_ctx;
-/* The context of an API call. */
+/* The context of an API call, in the account's own catalogue. */
 nk_catalog_ctx nk_catalog_ctx_of(const nk_call *call);
+/* The same in the catalogue that a request's CatalogId names: absent or the account's id is the
+ * account's own; "ACCOUNT:name" or "name" one that CreateCatalog has made. NK_E_NOT_FOUND. */
+nk_code nk_catalog_open(nk_call *call, nk_str catalog_id, nk_catalog_ctx *out) NK_MUST;
 
 /* Names are folded to lower case in all of these. NK_E_NOT_FOUND in AWS's words when there is none.
  */
@@ -30,6 +40,10 @@ nk_code nk_catalog_get_database(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str dat
                                 glue_Database **out, nk_err *err) NK_MUST;
 nk_code nk_catalog_get_table(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
                              glue_Table **out, nk_err *err) NK_MUST;
+/* A connection as it was created, its passwords included: for those who connect, never for a log.
+ */
+nk_code nk_catalog_get_connection(nk_tx *tx, nk_app *app, const nk_catalog_ctx *ctx, nk_str name,
+                                  const glue_ConnectionInput **out, nk_err *err) NK_MUST;
 /* All partitions in key order (expression empty) or those it holds for, whole. fn returns false to
  * stop. */
 typedef bool (*nk_catalog_partition_fn)(void *arg, const glue_Partition *p);

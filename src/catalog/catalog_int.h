@@ -10,9 +10,17 @@
 /* ---- records (kinds.c) ---- */
 
 extern const nk_kind nk_kind_database, nk_kind_table, nk_kind_table_version, nk_kind_partition,
-    nk_kind_piece, nk_kind_task;
+    nk_kind_piece, nk_kind_task, nk_kind_catalog, nk_kind_tags, nk_kind_connection,
+    nk_kind_function, nk_kind_policy, nk_kind_catalog_settings, nk_kind_security,
+    nk_kind_column_stats;
 
-enum { NK_DB_REGION, NK_DB_NAME, NK_DB_ID, NK_DB_NCOLS };
+enum {
+    NK_DB_REGION,
+    NK_DB_NAME,
+    NK_DB_ID,
+    NK_DB_TARGET, /* of a resource link: what it stands for, see nk_link_pack */
+    NK_DB_NCOLS
+};
 enum {
     NK_TBL_DB,
     NK_TBL_NAME,
@@ -21,7 +29,8 @@ enum {
     NK_TBL_KEYS,    /* "name US type RS name US type …" */
     NK_TBL_TYPED,   /* 1: the partitions' columns were made with these keys */
     NK_TBL_KEYGEN,  /* counts changes of the keys' types */
-    NK_TBL_INDEXES, /* CreateTable's PartitionIndexes as given, JSON */
+    NK_TBL_INDEXES, /* the PartitionIndexes, JSON */
+    NK_TBL_TARGET,  /* of a resource link, as above */
     NK_TBL_NCOLS
 };
 /* Partition key values are kept twice: as the texts they are (vals), and the first eight as bytes
@@ -35,7 +44,14 @@ enum {
     NK_PART_REST,                                  /* … with the rest of the storage descriptor */
     NK_PART_NCOLS
 };
-enum { NK_TASK_PURGE_DATABASE = 1, NK_TASK_PURGE_TABLE, NK_TASK_RETYPE };
+enum { NK_CAT_REGION, NK_CAT_NAME, NK_CAT_ID };
+enum {
+    NK_TASK_PURGE_DATABASE = 1,
+    NK_TASK_PURGE_TABLE,
+    NK_TASK_RETYPE,
+    NK_TASK_PURGE_CATALOG,
+    NK_TASK_INDEX
+};
 
 /* ---- typed key values (keys.c) ---- */
 
@@ -92,8 +108,14 @@ nk_code nk_filter_plan_make(const nk_filter *f, size_t nkeys, int64_t table, boo
 
 /* ---- tables and databases ---- */
 
+nk_code nk_catalog_tag_types(nk_err *err) NK_MUST;
+/* What AWS gives a database or table that asks for nothing else. */
+nk_code nk_default_permissions(nk_arena *a, glue_PrincipalPermissions_list *out) NK_MUST;
+
 typedef struct nk_table_row {
     nk_str database, name; /* folded */
+    nk_str catalog_id;
+    nk_str target; /* of a resource link, packed; p NULL when it is none */
     int64_t db, id, version, keygen;
     bool typed;
     nk_part_keys keys;
@@ -102,13 +124,38 @@ typedef struct nk_table_row {
 
 nk_code nk_fail_database(nk_err *err, nk_str name);
 nk_code nk_fail_table(nk_err *err, nk_str name);
-/* The request's CatalogId: absent or this account's. */
-nk_code nk_catalog_check_id(nk_call *call, nk_str catalog_id) NK_MUST;
 nk_code nk_catalog_no_transaction(nk_err *err, nk_str transaction_id, nk_opt_time as_of) NK_MUST;
 /* Folds to lower case; NK_E_NOMEM. */
 nk_code nk_fold(nk_arena *a, nk_str name, nk_str *out, nk_err *err) NK_MUST;
-nk_code nk_database_id(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_str *folded,
-                       int64_t *id, nk_err *err) NK_MUST;
+
+/* Resource links. What one stands for: catalogue, database, table (of a table's link), region. */
+typedef struct nk_link {
+    nk_str catalog_id, database, table, region; /* p NULL: not given */
+} nk_link;
+/* p NULL when memory is gone. */
+nk_str nk_link_pack(const nk_link *link, nk_arena *a);
+nk_link nk_link_unpack(nk_str packed);
+/* The context in which a link's names hold; NK_E_NOT_FOUND when it points out of this account. */
+nk_code nk_link_ctx(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_link *link, nk_catalog_ctx *out,
+                    nk_err *err) NK_MUST;
+
+/* A database as its children see it: a link stands for its target. */
+typedef struct nk_db_ref {
+    nk_str name, catalog_id;
+    int64_t id;
+} nk_db_ref;
+nk_code nk_database_ref(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_db_ref *out,
+                        nk_err *err) NK_MUST;
+nk_str nk_catalog_id(const nk_catalog_ctx *ctx);
+/* The document of a database as it stands; a link is not followed. */
+nk_code nk_database_row(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_row *row,
+                        nk_err *err) NK_MUST;
+/* As nk_table_load, and a link is followed to its table. */
+nk_code nk_table_follow(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
+                        nk_table_row *out, nk_err *err) NK_MUST;
+/* What GetTable answers of a loaded table: a link takes what it lacks from its target. */
+nk_code nk_table_document(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_table_row *t, nk_str *json,
+                          nk_err *err) NK_MUST;
 /* "Database x not found." or "Table x not found.". */
 nk_code nk_table_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
                       nk_table_row *out, nk_err *err) NK_MUST;
@@ -121,6 +168,10 @@ typedef struct nk_table_update {
 } nk_table_update;
 nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                         const nk_table_update *u, nk_err *err) NK_MUST;
+/* What a record says; database and catalog_id are left NULL. */
+nk_code nk_table_of_row(const nk_row *row, nk_arena *a, nk_table_row *out, nk_err *err) NK_MUST;
+/* Writes a loaded table's record back as it stands. */
+nk_code nk_table_put(nk_tx *tx, const nk_table_row *t, nk_err *err) NK_MUST;
 nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
                       nk_err *err) NK_MUST;
 nk_code nk_database_create(nk_tx *tx, const nk_catalog_ctx *ctx, const glue_DatabaseInput *in,
@@ -175,9 +226,32 @@ typedef struct nk_part_scan {
     nk_pos last;
 } nk_part_scan;
 nk_code nk_part_list(nk_part_ctx *p, nk_part_scan *s) NK_MUST;
+/* "Cannot find partition.". */
+nk_code nk_part_get(nk_part_ctx *p, const nk_list_str *values, nk_str *json, nk_err *err) NK_MUST;
+
+/* One page of a listing, for requests. */
+typedef struct nk_part_listing {
+    nk_str expression, token;
+    const glue_Segment *segment;
+    bool without_columns;
+    int64_t max;
+    glue_Partition_list found; /* out: raw_ only */
+} nk_part_listing;
+nk_code nk_part_page(nk_call *call, nk_part_ctx *p, nk_part_listing *l, nk_str *token) NK_MUST;
+
+/* ---- partition indexes (part_indexes.c) ---- */
+/* What CreateTable keeps of its PartitionIndexes; p NULL for none. */
+nk_code nk_indexes_of_input(const glue_PartitionIndex_list *in, const glue_Column_list *columns,
+                            nk_arena *a, nk_str *json, nk_err *err) NK_MUST;
+/* Checks the next partitions after a place (NULL: from the first) for indexes that are CREATING;
+ * *last is the values it came to; at the end (*done) they are ACTIVE or FAILED. */
+nk_code nk_indexes_check(nk_tx *tx, nk_table_row *t, const nk_pos *after, size_t step, nk_arena *a,
+                         nk_buf *last, bool *done, nk_err *err) NK_MUST;
 
 /* ---- work left for later (task.c) ---- */
 nk_code nk_task_add(nk_tx *tx, int64_t id, int what, int64_t keygen, nk_err *err) NK_MUST;
+/* Those that a stop left. */
+nk_code nk_tasks_resume(nk_app *app, nk_err *err) NK_MUST;
 
 /* An error of one entry of a batch, in the arena; the codes that mean that the store itself failed
  * are handed back instead. */

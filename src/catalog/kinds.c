@@ -6,9 +6,10 @@ static const nk_col database_cols[] = {
     {"region", NK_COL_TEXT},
     {"name", NK_COL_TEXT},
     {"id", NK_COL_I64},
+    {"target", NK_COL_TEXT},
 };
 const nk_kind nk_kind_database = {.name = "glue_database",
-                                  .version = 1,
+                                  .version = 2,
                                   .nkey = 2,
                                   .cols = database_cols,
                                   .ncols = NK_COUNTOF(database_cols)};
@@ -22,12 +23,13 @@ static const nk_col table_cols[] = {
     {"typed", NK_COL_I64},
     {"key_change", NK_COL_I64},
     {"partition_indexes", NK_COL_TEXT},
+    {"target", NK_COL_TEXT},
 };
 static const nk_index table_indexes[] = {
     {.name = "by_id", .cols = {NK_TBL_ID}, .n = 1, .unique = true},
 };
 const nk_kind nk_kind_table = {.name = "glue_table",
-                               .version = 1,
+                               .version = 2,
                                .nkey = 2,
                                .cols = table_cols,
                                .ncols = NK_COUNTOF(table_cols),
@@ -87,10 +89,9 @@ _Static_assert(NK_COUNTOF(database_cols) == NK_DB_NCOLS, "columns");
 _Static_assert(NK_COUNTOF(table_cols) == NK_TBL_NCOLS, "columns");
 _Static_assert(NK_COUNTOF(partition_cols) == NK_PART_NCOLS, "columns");
 
-const nk_kind *const nk_catalog_kinds[] = {&nk_kind_database,
-                                           &nk_kind_table,
-                                           &nk_kind_table_version,
-                                           &nk_kind_partition,
-                                           &nk_kind_piece,
-                                           &nk_kind_task,
-                                           NULL};
+const nk_kind *const nk_catalog_kinds[] = {
+    &nk_kind_database,  &nk_kind_table,        &nk_kind_table_version,
+    &nk_kind_partition, &nk_kind_piece,        &nk_kind_task,
+    &nk_kind_catalog,   &nk_kind_tags,         &nk_kind_connection,
+    &nk_kind_function,  &nk_kind_policy,       &nk_kind_catalog_settings,
+    &nk_kind_security,  &nk_kind_column_stats, NULL};

@@ -12,10 +12,10 @@ nk_code nk_part_begin(nk_part_ctx *p, nk_tx *tx, const nk_catalog_ctx *ctx, nk_s
                       nk_str table, nk_err *err)
 {
     *p = (nk_part_ctx){.tx = tx, .ctx = ctx, .err = err};
-    NK_TRY(nk_table_load(tx, ctx, database, table, &p->table, err));
+    NK_TRY(nk_table_follow(tx, ctx, database, table, &p->table, err));
     glue_Partition names = {.DatabaseName = p->table.database,
                             .TableName = p->table.name,
-                            .CatalogId = ctx->account_id};
+                            .CatalogId = p->table.catalog_id};
     return nk_model_encode_str(&glue_Partition_shape, &names, ctx->arena, &p->tail, err);
 }
 

@@ -11,8 +11,7 @@ static nk_code nomem(nk_call *call)
 static nk_code begin(nk_call *call, nk_catalog_ctx *ctx, nk_part_ctx *p, nk_str catalog,
                      nk_str database, nk_str table)
 {
-    *ctx = nk_catalog_ctx_of(call);
-    NK_TRY(nk_catalog_check_id(call, catalog));
+    NK_TRY(nk_catalog_open(call, catalog, ctx));
     return nk_part_begin(p, call->tx, ctx, database, table, call->err);
 }
 
@@ -54,7 +53,7 @@ nk_code glue_BatchCreatePartition(nk_call *call, const glue_BatchCreatePartition
 
 /* ---- reading ---- */
 
-static nk_code get_one(nk_part_ctx *p, const nk_list_str *values, nk_str *json, nk_err *err)
+nk_code nk_part_get(nk_part_ctx *p, const nk_list_str *values, nk_str *json, nk_err *err)
 {
     nk_row row;
     NK_TRY(nk_part_check(p, values, err));
@@ -77,7 +76,7 @@ nk_code glue_GetPartition(nk_call *call, const glue_GetPartitionRequest *in,
     out->Partition = NK_NEW(call->arena, glue_Partition);
     if (!out->Partition)
         return nomem(call);
-    return get_one(&p, &in->PartitionValues, &out->Partition->raw_, call->err);
+    return nk_part_get(&p, &in->PartitionValues, &out->Partition->raw_, call->err);
 }
 
 nk_code glue_BatchGetPartition(nk_call *call, const glue_BatchGetPartitionRequest *in,
@@ -93,7 +92,7 @@ nk_code glue_BatchGetPartition(nk_call *call, const glue_BatchGetPartitionReques
         return nomem(call);
     for (; i < n && bytes < REPLY_MAX; i++) {
         glue_Partition *one = &out->Partitions.v[out->Partitions.n];
-        nk_code rc = get_one(&p, &in->PartitionsToGet.v[i].Values, &one->raw_, call->err);
+        nk_code rc = nk_part_get(&p, &in->PartitionsToGet.v[i].Values, &one->raw_, call->err);
         if (rc == NK_E_NOT_FOUND) /* AWS leaves them out */
             continue;
         NK_TRY(rc);
@@ -124,12 +123,12 @@ static bool collect(void *arg, nk_str json)
 }
 
 /* Everything that makes a listing this one, for its page tokens. */
-static nk_str listing(nk_call *call, const glue_GetPartitionsRequest *in, const nk_part_ctx *p)
+static nk_str listing(nk_call *call, const nk_part_listing *l, const nk_part_ctx *p)
 {
     return nk_str_printf(call->arena, "%lld %lld/%lld %.*s", (long long)p->table.id,
-                         in->Segment ? (long long)in->Segment->SegmentNumber.value : 0,
-                         in->Segment ? (long long)in->Segment->TotalSegments.value : 0,
-                         NK_STR_ARG(in->Expression));
+                         l->segment ? (long long)l->segment->SegmentNumber.value : 0,
+                         l->segment ? (long long)l->segment->TotalSegments.value : 0,
+                         NK_STR_ARG(l->expression));
 }
 
 static nk_code open_place(nk_call *call, nk_str place, nk_part_scan *s, nk_pos *after)
@@ -161,36 +160,48 @@ static nk_code close_place(nk_call *call, nk_str request, const nk_part_scan *s,
     return rc == NK_OK ? rc : nk_fail(call->err, rc, "A page token could not be made.");
 }
 
+nk_code nk_part_page(nk_call *call, nk_part_ctx *p, nk_part_listing *l, nk_str *token)
+{
+    nk_str place;
+    nk_pos after;
+    collector c = {.arena = call->arena};
+    if (l->segment && l->segment->SegmentNumber.value >= l->segment->TotalSegments.value)
+        return nk_fail(call->err, NK_E_INVALID,
+                       "Segment number must be less than the number of total segments.");
+    nk_part_scan s = {.expression = l->expression,
+                      .segment = l->segment,
+                      .without_columns = l->without_columns,
+                      .max = (size_t)l->max,
+                      .bytes_max = REPLY_MAX,
+                      .fn = collect,
+                      .arg = &c};
+    nk_str request = listing(call, l, p);
+    if (!request.p)
+        return nomem(call);
+    NK_TRY(nk_page_open(call, request, l->token, &place));
+    NK_TRY(open_place(call, place, &s, &after));
+    NK_TRY(nk_part_list(p, &s));
+    if (c.failed)
+        return nomem(call);
+    l->found = (glue_Partition_list){.v = c.list.v, .n = c.list.n, .set = true};
+    return s.more ? close_place(call, request, &s, token) : NK_OK;
+}
+
 nk_code glue_GetPartitions(nk_call *call, const glue_GetPartitionsRequest *in,
                            glue_GetPartitionsResponse *out)
 {
     nk_catalog_ctx ctx;
     nk_part_ctx p;
-    nk_str place;
-    nk_pos after;
-    collector c = {.arena = call->arena};
+    nk_part_listing l = {.expression = in->Expression,
+                         .token = in->NextToken,
+                         .segment = in->Segment,
+                         .without_columns = nk_bool_or(in->ExcludeColumnSchema, false),
+                         .max = nk_i64_or(in->MaxResults, 1000)};
     NK_TRY(begin(call, &ctx, &p, in->CatalogId, in->DatabaseName, in->TableName));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
-    if (in->Segment && in->Segment->SegmentNumber.value >= in->Segment->TotalSegments.value)
-        return nk_fail(call->err, NK_E_INVALID,
-                       "Segment number must be less than the number of total segments.");
-    nk_part_scan s = {.expression = in->Expression,
-                      .segment = in->Segment,
-                      .without_columns = nk_bool_or(in->ExcludeColumnSchema, false),
-                      .max = (size_t)nk_i64_or(in->MaxResults, 1000),
-                      .bytes_max = REPLY_MAX,
-                      .fn = collect,
-                      .arg = &c};
-    nk_str request = listing(call, in, &p);
-    if (!request.p)
-        return nomem(call);
-    NK_TRY(nk_page_open(call, request, in->NextToken, &place));
-    NK_TRY(open_place(call, place, &s, &after));
-    NK_TRY(nk_part_list(&p, &s));
-    if (c.failed)
-        return nomem(call);
-    out->Partitions = (glue_Partition_list){.v = c.list.v, .n = c.list.n, .set = true};
-    return s.more ? close_place(call, request, &s, &out->NextToken) : NK_OK;
+    NK_TRY(nk_part_page(call, &p, &l, &out->NextToken));
+    out->Partitions = l.found;
+    return NK_OK;
 }
 
 /* ---- changing ---- */

@@ -12,34 +12,102 @@ static nk_code nomem(nk_err *err)
 
 /* ---- reading ---- */
 
+nk_code nk_table_of_row(const nk_row *row, nk_arena *a, nk_table_row *t, nk_err *err)
+{
+    const nk_val *c = row->cols;
+    *t = (nk_table_row){
+        .db = c[NK_TBL_DB].i,
+        .name = c[NK_TBL_NAME].s,
+        .id = c[NK_TBL_ID].i,
+        .version = c[NK_TBL_VERSION].i,
+        .keygen = c[NK_TBL_KEYGEN].i,
+        .typed = c[NK_TBL_TYPED].i != 0,
+        .keys_packed = c[NK_TBL_KEYS].s,
+        .indexes = c[NK_TBL_INDEXES].kind == NK_V_NULL ? NK_STR_NULL : c[NK_TBL_INDEXES].s,
+        .target = c[NK_TBL_TARGET].kind == NK_V_NULL ? NK_STR_NULL : c[NK_TBL_TARGET].s,
+        .body = row->body};
+    return nk_keys_unpack(t->keys_packed, a, &t->keys) == NK_OK ? NK_OK : nomem(err);
+}
+
 nk_code nk_table_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
                       nk_table_row *t, nk_err *err)
 {
+    nk_db_ref db;
     nk_row row;
-    NK_TRY(nk_database_id(tx, ctx, database, &t->database, &t->db, err));
+    NK_TRY(nk_database_ref(tx, ctx, database, &db, err));
     NK_TRY(nk_fold(ctx->arena, name, &t->name, err));
-    nk_code rc = nk_store_get(tx, &nk_kind_table, NK_KEY(nk_vi(t->db), nk_vs(t->name)), ctx->arena,
+    nk_code rc = nk_store_get(tx, &nk_kind_table, NK_KEY(nk_vi(db.id), nk_vs(t->name)), ctx->arena,
                               &row, err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail_table(err, name);
     if (rc != NK_OK)
         return rc;
-    t->id = row.cols[NK_TBL_ID].i;
-    t->version = row.cols[NK_TBL_VERSION].i;
-    t->keygen = row.cols[NK_TBL_KEYGEN].i;
-    t->typed = row.cols[NK_TBL_TYPED].i != 0;
-    t->keys_packed = row.cols[NK_TBL_KEYS].s;
-    t->indexes = row.cols[NK_TBL_INDEXES].s;
-    t->body = row.body;
-    return nk_keys_unpack(t->keys_packed, ctx->arena, &t->keys) == NK_OK ? NK_OK : nomem(err);
+    NK_TRY(nk_table_of_row(&row, ctx->arena, t, err));
+    t->database = db.name;
+    t->catalog_id = db.catalog_id;
+    return NK_OK;
+}
+
+static nk_code load_target(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str target, nk_table_row *out,
+                           nk_err *err)
+{
+    nk_link l = nk_link_unpack(target);
+    nk_catalog_ctx there;
+    NK_TRY(nk_link_ctx(tx, ctx, &l, &there, err));
+    NK_TRY(nk_table_load(tx, &there, l.database, l.table, out, err));
+    return out->target.p ? nk_fail_table(err, l.table) : NK_OK; /* a link to a link */
+}
+
+nk_code nk_table_follow(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
+                        nk_table_row *out, nk_err *err)
+{
+    NK_TRY(nk_table_load(tx, ctx, database, name, out, err));
+    return out->target.p ? load_target(tx, ctx, out->target, out, err) : NK_OK;
+}
+
+/* A link's document with what it lacks of its target's, if that is there. */
+static nk_code linked(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str target, nk_str body,
+                      nk_str *json, nk_err *err)
+{
+    nk_table_row far;
+    glue_Table *link, *t;
+    *json = body;
+    nk_code rc = load_target(tx, ctx, target, &far, err);
+    if (rc == NK_E_NOT_FOUND)
+        return NK_OK;
+    NK_TRY(rc);
+    NK_TRY(nk_model_decode(&glue_Table_shape, body, ctx->arena, (void **)&link, err));
+    NK_TRY(nk_model_decode(&glue_Table_shape, far.body, ctx->arena, (void **)&t, err));
+    t->Name = link->Name;
+    t->DatabaseName = link->DatabaseName;
+    t->CatalogId = link->CatalogId;
+    t->TargetTable = link->TargetTable;
+    t->CreateTime = link->CreateTime;
+    t->UpdateTime = link->UpdateTime;
+    t->CreatedBy = link->CreatedBy;
+    t->VersionId = link->VersionId;
+    if (link->Description.p)
+        t->Description = link->Description;
+    return nk_model_encode_str(&glue_Table_shape, t, ctx->arena, json, err);
+}
+
+nk_code nk_table_document(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_table_row *t, nk_str *json,
+                          nk_err *err)
+{
+    if (t->target.p)
+        return linked(tx, ctx, t->target, t->body, json, err);
+    *json = t->body;
+    return NK_OK;
 }
 
 nk_code nk_catalog_get_table(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
                              glue_Table **out, nk_err *err)
 {
     nk_table_row t;
+    nk_str json;
     NK_TRY(nk_table_load(tx, ctx, database, table, &t, err));
-    return nk_model_decode(&glue_Table_shape, t.body, ctx->arena, (void **)out, err);
+    NK_TRY(nk_table_document(tx, ctx, &t, &json, err));
+    return nk_model_decode(&glue_Table_shape, json, ctx->arena, (void **)out, err);
 }
 
 /* ---- writing ---- */
@@ -50,7 +118,10 @@ static nk_code check_input(const glue_TableInput *in, nk_err *err)
         return nk_fail(err, NK_E_INVALID,
                        "ViewDefinition is not supported: multi-dialect views are not there yet.");
     if (in->FederatedTable)
-        return nk_fail(err, NK_E_INVALID, "FederatedTable is not supported.");
+        return nk_fail(err, NK_E_INVALID,
+                       "FederatedTable is not supported: this server reaches no other catalogue.");
+    if (in->TargetTable && (!in->TargetTable->DatabaseName.p || !in->TargetTable->Name.p))
+        return nk_fail(err, NK_E_INVALID, "TargetTable must have a DatabaseName and a Name.");
     for (size_t i = 0; i < in->PartitionKeys.n; i++)
         for (size_t j = 0; j < i; j++)
             if (nk_str_ieq(in->PartitionKeys.v[i].Name, in->PartitionKeys.v[j].Name))
@@ -71,13 +142,14 @@ static nk_str created_by(const nk_catalog_ctx *ctx)
                : nk_str_printf(ctx->arena, "arn:aws:iam::%.*s:root", NK_STR_ARG(ctx->account_id));
 }
 
-static nk_code encode(const nk_catalog_ctx *ctx, nk_str database, nk_str name, int64_t version,
+/* db: where it stands. */
+static nk_code encode(const nk_catalog_ctx *ctx, const nk_db_ref *db, nk_str name, int64_t version,
                       int64_t created_us, nk_str created, const glue_TableInput *in, nk_str *body,
                       nk_err *err)
 {
     glue_Table t = {
         .Name = name,
-        .DatabaseName = database,
+        .DatabaseName = db->name,
         .Description = in->Description,
         .Owner = in->Owner,
         .CreateTime = nk_some_time(created_us),
@@ -94,7 +166,7 @@ static nk_code encode(const nk_catalog_ctx *ctx, nk_str database, nk_str name, i
         .CreatedBy = created,
         .IsRegisteredWithLakeFormation = nk_some_bool(false),
         .TargetTable = in->TargetTable,
-        .CatalogId = ctx->account_id,
+        .CatalogId = db->catalog_id,
         .VersionId = version_text(ctx->arena, version),
         .IsMultiDialectView = nk_some_bool(false),
     };
@@ -104,21 +176,33 @@ static nk_code encode(const nk_catalog_ctx *ctx, nk_str database, nk_str name, i
     return nk_model_encode_str(&glue_Table_shape, &t, ctx->arena, body, err);
 }
 
+static bool link_of(const nk_catalog_ctx *ctx, const glue_TableInput *in, nk_str *out)
+{
+    const glue_TableIdentifier *t = in->TargetTable;
+    *out = NK_STR_NULL;
+    if (!t)
+        return true;
+    nk_link l = {t->CatalogId, t->DatabaseName, t->Name, t->Region};
+    *out = nk_link_pack(&l, ctx->arena);
+    return out->p != NULL;
+}
+
 nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                         const glue_TableInput *in, nk_str indexes, nk_err *err)
 {
-    nk_str db_name, name, body;
-    int64_t db, id;
+    nk_str name, body, target;
+    nk_db_ref db;
+    int64_t id;
     NK_TRY(check_input(in, err));
-    NK_TRY(nk_database_id(tx, ctx, database, &db_name, &db, err));
+    NK_TRY(nk_database_ref(tx, ctx, database, &db, err));
     NK_TRY(nk_fold(ctx->arena, in->Name, &name, err));
-    NK_TRY(encode(ctx, db_name, name, 0, ctx->now_us, created_by(ctx), in, &body, err));
+    NK_TRY(encode(ctx, &db, name, 0, ctx->now_us, created_by(ctx), in, &body, err));
     NK_TRY(nk_store_next(tx, "glue.catalog", &id, err));
     nk_str keys = nk_keys_pack(&in->PartitionKeys, ctx->arena);
-    if (!keys.p)
+    if (!keys.p || !link_of(ctx, in, &target))
         return nomem(err);
-    nk_row row = {.cols = NK_KEY(nk_vi(db), nk_vs(name), nk_vi(id), nk_vi(0), nk_vs(keys), nk_vi(1),
-                                 nk_vi(0), nk_vs(indexes)),
+    nk_row row = {.cols = NK_KEY(nk_vi(db.id), nk_vs(name), nk_vi(id), nk_vi(0), nk_vs(keys),
+                                 nk_vi(1), nk_vi(0), nk_vs(indexes), nk_vs(target)),
                   .body = body};
     nk_code rc = nk_store_insert(tx, &nk_kind_table, &row, err);
     return rc == NK_E_EXISTS ? nk_fail(err, rc, "Table already exists.") : rc;
@@ -177,12 +261,21 @@ static nk_code change_keys(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t
     return nk_task_add(tx, t->id, NK_TASK_RETYPE, t->keygen, err);
 }
 
+nk_code nk_table_put(nk_tx *tx, const nk_table_row *t, nk_err *err)
+{
+    nk_row row = {.cols = NK_KEY(nk_vi(t->db), nk_vs(t->name), nk_vi(t->id), nk_vi(t->version),
+                                 nk_vs(t->keys_packed), nk_vi(t->typed), nk_vi(t->keygen),
+                                 nk_vs(t->indexes), nk_vs(t->target)),
+                  .body = t->body};
+    return nk_store_put(tx, &nk_kind_table, &row, err);
+}
+
 nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                         const nk_table_update *u, nk_err *err)
 {
     nk_table_row t;
     glue_Table *old;
-    nk_str body;
+    nk_str body, target;
     NK_TRY(check_input(u->in, err));
     NK_TRY(nk_table_load(tx, ctx, database, u->in->Name, &t, err));
     if (u->expected_version.p &&
@@ -198,12 +291,16 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
         nk_row archive = {.cols = NK_KEY(nk_vi(t.id), nk_vi(t.version)), .body = t.body};
         NK_TRY(nk_store_put(tx, &nk_kind_table_version, &archive, err));
     }
-    NK_TRY(encode(ctx, t.database, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, u->in,
-                  &body, err));
-    nk_row row = {.cols = NK_KEY(nk_vi(t.db), nk_vs(t.name), nk_vi(t.id), nk_vi(t.version + 1),
-                                 nk_vs(keys), nk_vi(t.typed), nk_vi(t.keygen), nk_vs(t.indexes)),
-                  .body = body};
-    return nk_store_put(tx, &nk_kind_table, &row, err);
+    nk_db_ref db = {t.database, t.catalog_id, t.db};
+    NK_TRY(encode(ctx, &db, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, u->in, &body,
+                  err));
+    if (!link_of(ctx, u->in, &target))
+        return nomem(err);
+    t.version++;
+    t.keys_packed = keys;
+    t.target = target;
+    t.body = body;
+    return nk_table_put(tx, &t, err);
 }
 
 nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
@@ -217,59 +314,71 @@ nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_
 
 /* ---- operations ---- */
 
-static nk_code check_indexes(nk_call *call, const glue_CreateTableRequest *in, nk_str *json)
-{
-    *json = NK_STR_NULL;
-    for (size_t i = 0; i < in->PartitionIndexes.n; i++) {
-        const nk_list_str *keys = &in->PartitionIndexes.v[i].Keys;
-        for (size_t k = 0; k < keys->n; k++) {
-            bool known = false;
-            for (size_t j = 0; j < in->TableInput->PartitionKeys.n; j++)
-                known = known || nk_str_ieq(in->TableInput->PartitionKeys.v[j].Name, keys->v[k]);
-            if (!known)
-                return nk_fail(call->err, NK_E_INVALID,
-                               "Partition index '%.*s' names '%.*s', which is no partition key.",
-                               NK_STR_ARG(in->PartitionIndexes.v[i].IndexName),
-                               NK_STR_ARG(keys->v[k]));
-        }
-    }
-    if (!in->PartitionIndexes.n)
-        return NK_OK;
-    return nk_model_encode_str(&glue_PartitionIndexList_shape, &in->PartitionIndexes, call->arena,
-                               json, call->err);
-}
-
 nk_code glue_CreateTable(nk_call *call, const glue_CreateTableRequest *in,
                          glue_CreateTableResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     nk_str indexes;
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
     if (!in->TableInput)
         return nk_fail(call->err, NK_E_INVALID, "TableInput must be given.");
-    NK_TRY(check_indexes(call, in, &indexes));
+    NK_TRY(nk_indexes_of_input(&in->PartitionIndexes, &in->TableInput->PartitionKeys, call->arena,
+                               &indexes, call->err));
     return nk_table_create(call->tx, &ctx, in->DatabaseName, in->TableInput, indexes, call->err);
+}
+
+/* AttributesToGet: *brief when no more than names (and types) is asked for. */
+static nk_code want(const nk_list_str *a, bool *brief, bool *types, nk_err *err)
+{
+    bool name = false, all = false;
+    *types = *brief = false;
+    for (size_t i = 0; i < a->n; i++) {
+        name = name || nk_str_is(a->v[i], "NAME");
+        all = all || nk_str_is(a->v[i], "DEFAULT");
+        *types = *types || nk_str_is(a->v[i], "TABLE_TYPE");
+        if (nk_str_is(a->v[i], "LATEST_ICEBERG_METADATA"))
+            return nk_fail(err, NK_E_INVALID, "LATEST_ICEBERG_METADATA is not supported.");
+    }
+    *brief = a->set && !all;
+    return name || !*brief ? NK_OK
+                           : nk_fail(err, NK_E_INVALID, "AttributesToGet must include NAME.");
+}
+
+static nk_code shorten(nk_arena *a, nk_str body, bool types, glue_Table *out, nk_err *err)
+{
+    glue_Table *whole;
+    NK_TRY(nk_model_decode(&glue_Table_shape, body, a, (void **)&whole, err));
+    out->Name = whole->Name;
+    if (types)
+        out->TableType = whole->TableType;
+    return NK_OK;
 }
 
 nk_code glue_GetTable(nk_call *call, const glue_GetTableRequest *in, glue_GetTableResponse *out)
 {
-    nk_catalog_ctx ctx = {.region = call->region, .arena = call->arena};
-    nk_str db, name;
-    int64_t id;
+    bool brief, types;
+    nk_catalog_ctx ctx;
+    nk_db_ref db;
+    nk_str name;
     nk_row row;
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
-    NK_TRY(nk_database_id(call->tx, &ctx, in->DatabaseName, &db, &id, call->err));
+    NK_TRY(want(&in->AttributesToGet, &brief, &types, call->err));
+    NK_TRY(nk_database_ref(call->tx, &ctx, in->DatabaseName, &db, call->err));
     NK_TRY(nk_fold(call->arena, in->Name, &name, call->err));
-    nk_code rc = nk_store_get(call->tx, &nk_kind_table, NK_KEY(nk_vi(id), nk_vs(name)), call->arena,
-                              &row, call->err);
+    nk_code rc = nk_store_get(call->tx, &nk_kind_table, NK_KEY(nk_vi(db.id), nk_vs(name)),
+                              call->arena, &row, call->err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(call->err, rc, "Entity Not Found");
     NK_TRY(rc);
     out->Table = NK_NEW(call->arena, glue_Table);
     if (!out->Table)
         return nomem(call->err);
+    if (row.cols[NK_TBL_TARGET].kind != NK_V_NULL)
+        NK_TRY(linked(call->tx, &ctx, row.cols[NK_TBL_TARGET].s, row.body, &row.body, call->err));
+    if (brief)
+        return shorten(call->arena, row.body, types, out->Table, call->err);
     out->Table->raw_ = row.body;
     return NK_OK;
 }
@@ -277,8 +386,8 @@ nk_code glue_GetTable(nk_call *call, const glue_GetTableRequest *in, glue_GetTab
 nk_code glue_UpdateTable(nk_call *call, const glue_UpdateTableRequest *in,
                          glue_UpdateTableResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
     if (in->ViewUpdateAction.p)
         return nk_fail(call->err, NK_E_UNSUPPORTED,
@@ -296,8 +405,8 @@ nk_code glue_UpdateTable(nk_call *call, const glue_UpdateTableRequest *in,
 nk_code glue_DeleteTable(nk_call *call, const glue_DeleteTableRequest *in,
                          glue_DeleteTableResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
     return nk_table_drop(call->tx, &ctx, in->DatabaseName, in->Name, call->err);
 }
@@ -305,12 +414,11 @@ nk_code glue_DeleteTable(nk_call *call, const glue_DeleteTableRequest *in,
 nk_code glue_BatchDeleteTable(nk_call *call, const glue_BatchDeleteTableRequest *in,
                               glue_BatchDeleteTableResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
-    nk_str db;
-    int64_t id;
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    nk_catalog_ctx ctx;
+    nk_db_ref db;
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
-    NK_TRY(nk_database_id(call->tx, &ctx, in->DatabaseName, &db, &id, call->err));
+    NK_TRY(nk_database_ref(call->tx, &ctx, in->DatabaseName, &db, call->err));
     out->Errors.v = NK_NEWN(call->arena, glue_TableError, in->TablesToDelete.n);
     if (!out->Errors.v)
         return nomem(call->err);
@@ -335,6 +443,7 @@ NK_LIST(table_list, glue_Table);
 
 typedef struct lister {
     nk_call *call;
+    const nk_catalog_ctx *ctx;
     const nk_query *q;
     pcre2_code *pattern; /* NULL = all */
     pcre2_match_data *match;
@@ -362,20 +471,22 @@ static bool add_table(lister *l, const nk_row *row)
     glue_Table *t = table_list_add(&l->list, a);
     if (!t)
         return false;
-    if (!l->names) {
-        t->raw_ = nk_str_dup(a, row->body);
-        l->bytes += row->body.n;
-        return t->raw_.p != NULL;
+    if (l->names && !l->types) {
+        t->Name = nk_str_dup(a, row->cols[NK_TBL_NAME].s);
+        return t->Name.p != NULL;
     }
-    t->Name = nk_str_dup(a, row->cols[NK_TBL_NAME].s);
-    if (l->types) {
-        glue_Table *whole;
-        nk_str body = nk_str_dup(a, row->body);
-        if (!body.p || nk_model_decode(&glue_Table_shape, body, a, (void **)&whole, NULL) != NK_OK)
-            return false;
-        t->TableType = whole->TableType;
-    }
-    return t->Name.p != NULL;
+    nk_str body = nk_str_dup(a, row->body);
+    if (!body.p)
+        return false;
+    if (row->cols[NK_TBL_TARGET].kind != NK_V_NULL &&
+        linked(l->call->tx, l->ctx, nk_str_dup(a, row->cols[NK_TBL_TARGET].s), body, &body,
+               l->call->err) != NK_OK)
+        return false;
+    l->bytes += body.n;
+    if (l->names)
+        return shorten(a, body, l->types, t, NULL) == NK_OK;
+    t->raw_ = body;
+    return true;
 }
 
 static bool collect(void *arg, const nk_row *row)
@@ -413,36 +524,22 @@ static nk_code compile(nk_call *call, nk_str expression, lister *l)
     return l->match ? NK_OK : nomem(call->err);
 }
 
-static nk_code attributes(const nk_list_str *a, lister *l, nk_err *err)
-{
-    bool name = false;
-    if (!a->set)
-        return NK_OK;
-    for (size_t i = 0; i < a->n; i++) {
-        name = name || nk_str_is(a->v[i], "NAME");
-        l->types = l->types || nk_str_is(a->v[i], "TABLE_TYPE");
-    }
-    l->names = true;
-    return name ? NK_OK : nk_fail(err, NK_E_INVALID, "AttributesToGet must include NAME.");
-}
-
 static nk_code list_tables(nk_call *call, const glue_GetTablesRequest *in, lister *l,
                            glue_GetTablesResponse *out)
 {
-    nk_catalog_ctx ctx = {.region = call->region, .arena = call->arena};
-    nk_str db, place;
-    int64_t id;
+    nk_db_ref db;
+    nk_str place;
     nk_pos after;
-    NK_TRY(nk_database_id(call->tx, &ctx, in->DatabaseName, &db, &id, call->err));
-    NK_TRY(attributes(&in->AttributesToGet, l, call->err));
+    NK_TRY(nk_database_ref(call->tx, l->ctx, in->DatabaseName, &db, call->err));
+    NK_TRY(want(&in->AttributesToGet, &l->names, &l->types, call->err));
     NK_TRY(compile(call, in->Expression, l));
     nk_str request =
-        nk_str_printf(call->arena, "%.*s/%.*s", NK_STR_ARG(db), NK_STR_ARG(in->Expression));
+        nk_str_printf(call->arena, "%lld/%.*s", (long long)db.id, NK_STR_ARG(in->Expression));
     if (!request.p)
         return nomem(call->err);
     NK_TRY(nk_page_open(call, request, in->NextToken, &place));
     nk_query q = {.kind = &nk_kind_table,
-                  .prefix = NK_KEY(nk_vi(id)),
+                  .prefix = NK_KEY(nk_vi(db.id)),
                   .nprefix = 1,
                   .no_body = l->names && !l->types};
     if (place.p) {
@@ -469,8 +566,9 @@ static nk_code list_tables(nk_call *call, const glue_GetTablesRequest *in, liste
 
 nk_code glue_GetTables(nk_call *call, const glue_GetTablesRequest *in, glue_GetTablesResponse *out)
 {
-    lister l = {.call = call, .max = (size_t)nk_i64_or(in->MaxResults, 100)};
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
+    nk_catalog_ctx ctx;
+    lister l = {.call = call, .ctx = &ctx, .max = (size_t)nk_i64_or(in->MaxResults, 100)};
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
     nk_code rc = list_tables(call, in, &l, out);
     pcre2_match_data_free(l.match);

@@ -1,6 +1,8 @@
 /* Work that a change leaves for later, in steps of bounded size on the writer's queue: purging what
  * stood below deleted databases and tables, and making partitions' typed columns anew when a
  * table's key types changed. A task is a record, so a stop loses none. */
+#include <stdio.h>
+
 #include "catalog/catalog_int.h"
 
 enum { STEP = 500 };
@@ -70,7 +72,8 @@ nk_code nk_task_add(nk_tx *tx, int64_t id, int what, int64_t keygen, nk_err *err
 /* Deletes a bounded number of a table's records. */
 static nk_code purge_table(nk_tx *tx, int64_t id, bool *done, nk_err *err)
 {
-    const nk_kind *const kinds[] = {&nk_kind_partition, &nk_kind_table_version, &nk_kind_piece};
+    const nk_kind *const kinds[] = {&nk_kind_partition, &nk_kind_table_version, &nk_kind_piece,
+                                    &nk_kind_column_stats};
     size_t left = STEP, n;
     for (size_t i = 0; i < NK_COUNTOF(kinds); i++) {
         NK_TRY(nk_store_delete_range(tx, kinds[i], NK_KEY(nk_vi(id)), 1, left, &n, err));
@@ -92,13 +95,55 @@ typedef struct orphans {
     bool failed;
 } orphans;
 
+static bool take_orphan(orphans *o, const nk_val *name, const nk_val *id)
+{
+    o->names[o->n] = nk_str_dup(o->arena, name->s);
+    o->failed = o->failed || !o->names[o->n].p;
+    o->ids[o->n++] = id->i;
+    return true;
+}
+
 static bool orphan(void *arg, const nk_row *row)
 {
-    orphans *o = arg;
-    o->names[o->n] = nk_str_dup(o->arena, row->cols[NK_TBL_NAME].s);
-    o->failed = o->failed || !o->names[o->n].p;
-    o->ids[o->n++] = row->cols[NK_TBL_ID].i;
-    return true;
+    return take_orphan(arg, &row->cols[NK_TBL_NAME], &row->cols[NK_TBL_ID]);
+}
+
+static bool orphan_database(void *arg, const nk_row *row)
+{
+    return take_orphan(arg, &row->cols[NK_DB_NAME], &row->cols[NK_DB_ID]);
+}
+
+/* What stood in a deleted catalogue: each of its databases becomes a task of its own. */
+static nk_code purge_catalog(nk_tx *tx, task *t, bool *done, nk_err *err)
+{
+    char space[40];
+    orphans o = {.arena = nk_arena_create(0)};
+    size_t n;
+    snprintf(space, sizeof space, "catalog/%lld", (long long)t->id);
+    if (!o.arena)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    const nk_val key[1] = {nk_vc(space)};
+    nk_query q = {.kind = &nk_kind_database,
+                  .prefix = key,
+                  .nprefix = 1,
+                  .no_body = true,
+                  .limit = NK_COUNTOF(o.ids)};
+    nk_code rc = nk_store_scan(tx, &q, orphan_database, &o, err);
+    if (o.failed)
+        rc = nk_fail(err, NK_E_NOMEM, "out of memory");
+    for (size_t i = 0; rc == NK_OK && i < o.n; i++) {
+        rc = nk_store_delete(tx, &nk_kind_database, NK_KEY(key[0], nk_vs(o.names[i])), err);
+        if (rc == NK_OK)
+            rc = nk_task_add(tx, o.ids[i], NK_TASK_PURGE_DATABASE, 0, err);
+    }
+    *done = o.n < NK_COUNTOF(o.ids);
+    static const nk_kind *const kinds[] = {&nk_kind_connection, &nk_kind_catalog_settings};
+    for (size_t i = 0; rc == NK_OK && *done && i < NK_COUNTOF(kinds); i++) {
+        rc = nk_store_delete_range(tx, kinds[i], key, 1, STEP, &n, err);
+        *done = n < STEP;
+    }
+    nk_arena_destroy(o.arena);
+    return rc;
 }
 
 /* Turns the tables of a deleted database into tasks of their own, 32 at a time. */
@@ -124,6 +169,11 @@ static nk_code purge_database(nk_tx *tx, task *t, bool *done, nk_err *err)
             rc = nk_task_add(tx, o.ids[i], NK_TASK_PURGE_TABLE, 0, err);
     }
     *done = o.n < NK_COUNTOF(o.ids);
+    if (rc == NK_OK && *done) {
+        size_t n;
+        rc = nk_store_delete_range(tx, &nk_kind_function, NK_KEY(nk_vi(t->id)), 1, STEP, &n, err);
+        *done = n < STEP;
+    }
     nk_arena_destroy(o.arena);
     return rc;
 }
@@ -205,10 +255,11 @@ static bool find(void *arg, const nk_row *row)
     return false;
 }
 
-static nk_code retype(nk_tx *tx, task *t, nk_arena *a, bool *done, nk_err *err)
+/* The task's table; *found false when it is gone. */
+static nk_code find_table(nk_tx *tx, task *t, nk_arena *a, nk_table_row *out, bool *found,
+                          nk_err *err)
 {
     finder f = {.arena = a};
-    retyper *r = NK_NEW(a, retyper);
     nk_row row;
     nk_query q = {.kind = &nk_kind_table,
                   .index = &nk_kind_table.indexes[0],
@@ -216,22 +267,45 @@ static nk_code retype(nk_tx *tx, task *t, nk_arena *a, bool *done, nk_err *err)
                   .nprefix = 1,
                   .no_body = true};
     NK_TRY(nk_store_scan(tx, &q, find, &f, err));
-    *done = true;
-    if (!r || f.failed)
+    *found = f.found;
+    if (f.failed)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
-    if (!f.found || f.cols[NK_TBL_KEYGEN].i != t->keygen)
+    if (!f.found)
+        return NK_OK;
+    NK_TRY(nk_store_get(tx, &nk_kind_table, f.cols, a, &row, err));
+    return nk_table_of_row(&row, a, out, err);
+}
+
+static nk_code retype(nk_tx *tx, task *t, nk_arena *a, bool *done, nk_err *err)
+{
+    retyper *r = NK_NEW(a, retyper);
+    nk_table_row table;
+    bool found;
+    NK_TRY(find_table(tx, t, a, &table, &found, err));
+    *done = true;
+    if (!r)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    if (!found || table.keygen != t->keygen)
         return NK_OK; /* deleted, or changed once more: that change has a task of its own */
     r->arena = a;
-    if (nk_keys_unpack(f.cols[NK_TBL_KEYS].s, a, &r->keys) != NK_OK)
-        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    r->keys = table.keys;
     NK_TRY(retype_rows(tx, t, r, done, err));
     if (!*done)
         return NK_OK;
-    NK_TRY(nk_store_get(tx, &nk_kind_table, f.cols, a, &row, err));
-    memcpy(f.cols, row.cols, sizeof(f.cols));
-    f.cols[NK_TBL_TYPED] = nk_vi(1);
-    row.cols = f.cols;
-    return nk_store_put(tx, &nk_kind_table, &row, err);
+    table.typed = true;
+    return nk_table_put(tx, &table, err);
+}
+
+static nk_code check_indexes(nk_tx *tx, task *t, nk_arena *a, bool *done, nk_err *err)
+{
+    nk_table_row table;
+    bool found;
+    nk_pos after = {.v = {nk_vi(t->id), nk_vb(nk_buf_view(&t->vals))}, .n = 2};
+    NK_TRY(find_table(tx, t, a, &table, &found, err));
+    *done = true;
+    if (!found)
+        return NK_OK;
+    return nk_indexes_check(tx, &table, t->placed ? &after : NULL, STEP, a, &t->next, done, err);
 }
 
 static nk_code step(nk_tx *tx, void *arg, nk_err *err)
@@ -248,9 +322,14 @@ static nk_code step(nk_tx *tx, void *arg, nk_err *err)
         rc = purge_database(tx, t, &done, err);
     } else if (t->what == NK_TASK_PURGE_TABLE) {
         rc = purge_table(tx, t->id, &done, err);
+    } else if (t->what == NK_TASK_PURGE_CATALOG) {
+        rc = purge_catalog(tx, t, &done, err);
     } else {
         nk_arena *a = nk_arena_create(0);
-        rc = a ? retype(tx, t, a, &done, err) : nk_fail(err, NK_E_NOMEM, "out of memory");
+        if (!a)
+            return nk_fail(err, NK_E_NOMEM, "out of memory");
+        rc = t->what == NK_TASK_INDEX ? check_indexes(tx, t, a, &done, err)
+                                      : retype(tx, t, a, &done, err);
         nk_arena_destroy(a);
     }
     if (rc == NK_OK && done)
@@ -281,7 +360,7 @@ static nk_code start_all(nk_tx *tx, void *arg, nk_err *err)
     return nk_store_scan(tx, &q, start_task, s, err);
 }
 
-nk_code nk_catalog_start(nk_app *app, nk_err *err)
+nk_code nk_tasks_resume(nk_app *app, nk_err *err)
 {
     starter s = {.store = app->store, .err = err};
     NK_TRY(nk_store_read(app->store, start_all, &s, err));

@@ -22,12 +22,12 @@ static nk_code fill(nk_arena *a, nk_str body, int64_t version, glue_TableVersion
 nk_code glue_GetTableVersion(nk_call *call, const glue_GetTableVersionRequest *in,
                              glue_GetTableVersionResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     nk_table_row t;
     int64_t v;
     nk_row row;
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
-    NK_TRY(nk_table_load(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
+    NK_TRY(nk_table_follow(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
     v = t.version;
     if (in->VersionId.p)
         NK_TRY(parse_version(in->VersionId, &v, call->err));
@@ -80,13 +80,13 @@ static bool collect(void *arg, const nk_row *row)
 nk_code glue_GetTableVersions(nk_call *call, const glue_GetTableVersionsRequest *in,
                               glue_GetTableVersionsResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     nk_table_row t;
     nk_str place;
     nk_pos after = {.n = 2};
     lister l = {.call = call, .max = (size_t)nk_i64_or(in->MaxResults, 100)};
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
-    NK_TRY(nk_table_load(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
+    NK_TRY(nk_table_follow(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
     nk_str request =
         nk_str_printf(call->arena, "%.*s/%.*s", NK_STR_ARG(t.database), NK_STR_ARG(t.name));
     if (!request.p)
@@ -128,20 +128,20 @@ static nk_code delete_version(nk_tx *tx, const nk_table_row *t, nk_str version, 
 nk_code glue_DeleteTableVersion(nk_call *call, const glue_DeleteTableVersionRequest *in,
                                 glue_DeleteTableVersionResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     nk_table_row t;
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
-    NK_TRY(nk_table_load(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
+    NK_TRY(nk_table_follow(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
     return delete_version(call->tx, &t, in->VersionId, call->err);
 }
 
 nk_code glue_BatchDeleteTableVersion(nk_call *call, const glue_BatchDeleteTableVersionRequest *in,
                                      glue_BatchDeleteTableVersionResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     nk_table_row t;
-    NK_TRY(nk_catalog_check_id(call, in->CatalogId));
-    NK_TRY(nk_table_load(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
+    NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
+    NK_TRY(nk_table_follow(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
     out->Errors.v = NK_NEWN(call->arena, glue_TableVersionError, in->VersionIds.n);
     if (!out->Errors.v)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");

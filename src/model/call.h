@@ -13,6 +13,7 @@ struct nk_jobs;
 struct nk_crawlers;
 struct nk_iceberg;
 struct nk_keys;
+struct nk_catalog;
 
 /* Fixed at start; static for the life of the process. */
 typedef struct nk_settings {
@@ -26,6 +27,7 @@ typedef struct nk_settings {
     const char *exe;         /* this binary, absolute */
     int64_t max_clock_skew_s;
     size_t body_max_bytes;
+    int64_t history_max; /* changes of the catalogue that are kept for undo; 0 = none */
 } nk_settings;
 
 typedef struct nk_app {
@@ -37,6 +39,7 @@ typedef struct nk_app {
     struct nk_jobs *jobs;
     struct nk_crawlers *crawlers;
     struct nk_iceberg *iceberg;
+    struct nk_catalog *catalog;
     struct nk_keys *keys; /* net/keys.h: add a pair for a run, remove it with the run's scope */
 } nk_app;
 
