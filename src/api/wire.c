@@ -60,16 +60,28 @@ static bool common(nk_code code)
     }
 }
 
+static bool declares(const nk_op *op, const char *name)
+{
+    for (size_t i = 0; i < op->n_errors; i++)
+        if (!strcmp(op->errors[i]->name, name))
+            return true;
+    return false;
+}
+
 /* An operation gives the exceptions that its model declares; a refusal of its input that it has no
- * exception of its own for is what AWS gives before an operation is reached. */
+ * exception of its own for is InvalidInputException, and where it lacks that too, what AWS gives
+ * before an operation is reached. */
 static const char *declared(const nk_exchange *x, const char *name)
 {
-    if (!x->op || (x->code != NK_E_INVALID && x->code != NK_E_PARSE) || x->err.aws[0])
+    static const nk_code refusals[] = {NK_E_INVALID, NK_E_PARSE, NK_E_NOT_FOUND, NK_E_EXISTS,
+                                       NK_E_CONFLICT};
+    const char *invalid = nk_code_aws(NK_E_INVALID);
+    bool refusal = false;
+    for (size_t i = 0; i < NK_COUNTOF(refusals); i++)
+        refusal = refusal || x->code == refusals[i];
+    if (!x->op || !refusal || x->err.aws[0] || declares(x->op, name))
         return name;
-    for (size_t i = 0; i < x->op->n_errors; i++)
-        if (!strcmp(x->op->errors[i]->name, name))
-            return name;
-    return nk_code_aws(NK_E_VALIDATION);
+    return declares(x->op, invalid) ? invalid : nk_code_aws(NK_E_VALIDATION);
 }
 
 void nk_wire_error(nk_exchange *x)

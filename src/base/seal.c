@@ -48,12 +48,12 @@ nk_code nk_seal(const nk_seal_key *key, nk_str context, nk_str plain, nk_arena *
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     }
     nk_code rc = random_bytes(p, NONCE, err);
-    bool ok = rc == NK_OK && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key->k, p) == 1 &&
-              EVP_EncryptUpdate(c, NULL, &n, (const unsigned char *)context.p, (int)context.n) == 1 &&
-              EVP_EncryptUpdate(c, p + NONCE, &n, (const unsigned char *)plain.p, (int)plain.n) ==
-                  1 &&
-              EVP_EncryptFinal_ex(c, p + NONCE + n, &m) == 1 &&
-              EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, p + NONCE + plain.n) == 1;
+    bool ok =
+        rc == NK_OK && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key->k, p) == 1 &&
+        EVP_EncryptUpdate(c, NULL, &n, (const unsigned char *)context.p, (int)context.n) == 1 &&
+        EVP_EncryptUpdate(c, p + NONCE, &n, (const unsigned char *)plain.p, (int)plain.n) == 1 &&
+        EVP_EncryptFinal_ex(c, p + NONCE + n, &m) == 1 &&
+        EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, p + NONCE + plain.n) == 1;
     EVP_CIPHER_CTX_free(c);
     if (!ok)
         return rc != NK_OK ? rc : nk_fail(err, NK_E_INTERNAL, "encryption failed");
@@ -76,11 +76,12 @@ nk_code nk_unseal(const nk_seal_key *key, nk_str context, nk_str sealed, nk_aren
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     }
     memcpy(tag, p + NONCE + len, TAG);
-    bool ok = EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, key->k, p) == 1 &&
-              EVP_DecryptUpdate(c, NULL, &n, (const unsigned char *)context.p, (int)context.n) == 1 &&
-              EVP_DecryptUpdate(c, text, &n, p + NONCE, (int)len) == 1 &&
-              EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG, tag) == 1 &&
-              EVP_DecryptFinal_ex(c, text + n, &m) == 1;
+    bool ok =
+        EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, key->k, p) == 1 &&
+        EVP_DecryptUpdate(c, NULL, &n, (const unsigned char *)context.p, (int)context.n) == 1 &&
+        EVP_DecryptUpdate(c, text, &n, p + NONCE, (int)len) == 1 &&
+        EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG, tag) == 1 &&
+        EVP_DecryptFinal_ex(c, text + n, &m) == 1;
     EVP_CIPHER_CTX_free(c);
     if (!ok)
         return nk_fail(err, NK_E_INVALID, "a sealed record does not open: the key is another");

@@ -1,6 +1,6 @@
-/* CreateCatalog, GetCatalog, GetCatalogs, UpdateCatalog, DeleteCatalog. The account's own catalogue is
- * always there and has no record; each other one is a space of names of its own ("catalog/N"), in
- * which databases live as in the account's. */
+/* CreateCatalog, GetCatalog, GetCatalogs, UpdateCatalog, DeleteCatalog. The account's own catalogue
+ * is always there and has no record; each other one is a space of names of its own ("catalog/N"),
+ * in which databases live as in the account's. */
 #include "catalog/docs_int.h"
 #include "catalog/tags.h"
 
@@ -16,8 +16,9 @@ static const nk_doc_type type = {&nk_kind_catalog, &glue_Catalog_shape, "Catalog
 static nk_code check_input(const glue_CatalogInput *in, nk_err *err)
 {
     if (in->FederatedCatalog)
-        return nk_fail(err, NK_E_INVALID,
-                       "FederatedCatalog is not supported: this server reaches no other catalogue.");
+        return nk_fail(
+            err, NK_E_INVALID,
+            "FederatedCatalog is not supported: this server reaches no other catalogue.");
     if (in->TargetRedshiftCatalog)
         return nk_fail(err, NK_E_INVALID,
                        "TargetRedshiftCatalog is not supported: there is no Redshift here.");
@@ -67,9 +68,9 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64
     glue_Catalog c = {
         .CatalogId = nk_str_printf(a, "%.*s:%.*s", NK_STR_ARG(call->account_id), NK_STR_ARG(name)),
         .Name = name,
-        .ResourceArn = nk_str_printf(a, "arn:aws:glue:%.*s:%.*s:catalog/%.*s",
-                                     NK_STR_ARG(call->region), NK_STR_ARG(call->account_id),
-                                     NK_STR_ARG(name)),
+        .ResourceArn =
+            nk_str_printf(a, "arn:aws:glue:%.*s:%.*s:catalog/%.*s", NK_STR_ARG(call->region),
+                          NK_STR_ARG(call->account_id), NK_STR_ARG(name)),
         .Description = in->Description,
         .Parameters = in->Parameters,
         .CreateTime = nk_some_time(created_us),

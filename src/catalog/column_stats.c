@@ -1,14 +1,12 @@
 /* Column statistics of tables and of partitions: given by clients, or computed by a task run
- * (stats_runs.c). Keyed by the table's number, the partition's values (none: the table) and the column. */
+ * (stats_runs.c). Keyed by the table's number, the partition's values (none: the table) and the
+ * column. */
 #include "catalog/column_stats_int.h"
 
 static const nk_col cols[] = {
     {"tbl", NK_COL_I64}, {"vals", NK_COL_BYTES}, {"column_name", NK_COL_TEXT}};
-const nk_kind nk_kind_column_stats = {.name = "glue_column_stats",
-                                      .version = 1,
-                                      .nkey = 3,
-                                      .cols = cols,
-                                      .ncols = NK_COUNTOF(cols)};
+const nk_kind nk_kind_column_stats = {
+    .name = "glue_column_stats", .version = 1, .nkey = 3, .cols = cols, .ncols = NK_COUNTOF(cols)};
 static const nk_doc_type type = {&nk_kind_column_stats, &glue_ColumnStatistics_shape,
                                  "Statistics of column"};
 
@@ -27,8 +25,8 @@ static nk_code open_table(owner *o, nk_call *call, nk_str catalog, nk_str databa
     return nk_table_follow(call->tx, &o->ctx, database, table, &o->table, call->err);
 }
 
-static nk_code open_partition(owner *o, nk_call *call, nk_str catalog, nk_str database, nk_str table,
-                              const nk_list_str *values)
+static nk_code open_partition(owner *o, nk_call *call, nk_str catalog, nk_str database,
+                              nk_str table, const nk_list_str *values)
 {
     bool there;
     NK_TRY(open_table(o, call, catalog, database, table));
@@ -60,9 +58,12 @@ static const struct {
     const char *type;
     nk_str member;
 } data_types[] = {
-    {"BOOLEAN", {"BooleanColumnStatisticsData", 27}}, {"DATE", {"DateColumnStatisticsData", 24}},
-    {"DECIMAL", {"DecimalColumnStatisticsData", 27}}, {"DOUBLE", {"DoubleColumnStatisticsData", 26}},
-    {"LONG", {"LongColumnStatisticsData", 24}},       {"STRING", {"StringColumnStatisticsData", 26}},
+    {"BOOLEAN", {"BooleanColumnStatisticsData", 27}},
+    {"DATE", {"DateColumnStatisticsData", 24}},
+    {"DECIMAL", {"DecimalColumnStatisticsData", 27}},
+    {"DOUBLE", {"DoubleColumnStatisticsData", 26}},
+    {"LONG", {"LongColumnStatisticsData", 24}},
+    {"STRING", {"StringColumnStatisticsData", 26}},
     {"BINARY", {"BinaryColumnStatisticsData", 26}},
 };
 
@@ -92,8 +93,8 @@ nk_code nk_column_stats_put(nk_tx *tx, int64_t table, nk_str vals, const glue_Co
 {
     nk_str column;
     NK_TRY(nk_fold(a, s->ColumnName, &column, err));
-    return nk_doc_save(tx, &type, NK_KEY(nk_vi(table), nk_vb(vals), nk_vs(column)), column, s, false,
-                       a, err);
+    return nk_doc_save(tx, &type, NK_KEY(nk_vi(table), nk_vb(vals), nk_vs(column)), column, s,
+                       false, a, err);
 }
 
 static nk_code update(owner *o, const glue_ColumnStatistics_list *in,
@@ -110,7 +111,8 @@ static nk_code update(owner *o, const glue_ColumnStatistics_list *in,
         nk_err entry = NK_ERR_INIT;
         nk_code rc = check(t, &in->v[i], &entry);
         if (rc == NK_OK)
-            rc = nk_column_stats_put(call->tx, o->table.id, o->vals, &in->v[i], call->arena, &entry);
+            rc =
+                nk_column_stats_put(call->tx, o->table.id, o->vals, &in->v[i], call->arena, &entry);
         if (rc == NK_OK)
             continue;
         glue_ColumnStatisticsError *e = &errors->v[errors->n++];

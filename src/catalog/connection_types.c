@@ -12,10 +12,10 @@
 #define ATHENA NK_CONN_ATHENA
 #define PYTHON NK_CONN_PYTHON
 #define KAFKA                                                                                      \
-    "KAFKA_SSL_ENABLED KAFKA_CUSTOM_CERT KAFKA_SKIP_CUSTOM_CERT_VALIDATION KAFKA_CLIENT_KEYSTORE "  \
-    "KAFKA_CLIENT_KEYSTORE_PASSWORD KAFKA_CLIENT_KEY_PASSWORD KAFKA_SASL_MECHANISM "                \
-    "KAFKA_SASL_PLAIN_USERNAME KAFKA_SASL_PLAIN_PASSWORD KAFKA_SASL_SCRAM_USERNAME "                \
-    "KAFKA_SASL_SCRAM_PASSWORD KAFKA_SASL_SCRAM_SECRETS_ARN KAFKA_SASL_GSSAPI_KEYTAB "              \
+    "KAFKA_SSL_ENABLED KAFKA_CUSTOM_CERT KAFKA_SKIP_CUSTOM_CERT_VALIDATION KAFKA_CLIENT_KEYSTORE " \
+    "KAFKA_CLIENT_KEYSTORE_PASSWORD KAFKA_CLIENT_KEY_PASSWORD KAFKA_SASL_MECHANISM "               \
+    "KAFKA_SASL_PLAIN_USERNAME KAFKA_SASL_PLAIN_PASSWORD KAFKA_SASL_SCRAM_USERNAME "               \
+    "KAFKA_SASL_SCRAM_PASSWORD KAFKA_SASL_SCRAM_SECRETS_ARN KAFKA_SASL_GSSAPI_KEYTAB "             \
     "KAFKA_SASL_GSSAPI_KRB5_CONF KAFKA_SASL_GSSAPI_SERVICE KAFKA_SASL_GSSAPI_PRINCIPAL"
 static const nk_conn_type types[] = {
 #define NK_CONN(type, name, vendor, category, auth, operations, environments, required, optional)  \
@@ -117,8 +117,8 @@ nk_code nk_conn_environments(const nk_conn_type *t, nk_arena *a, nk_list_str *ou
 
 static nk_code capabilities(const nk_conn_type *t, nk_arena *a, glue_Capabilities **out)
 {
-    static const char *const auth[] = {"BASIC", "OAUTH2", "CUSTOM", "IAM"}, *const ops[] = {"READ",
-                                                                                            "WRITE"};
+    static const char *const auth[] = {"BASIC", "OAUTH2", "CUSTOM", "IAM"}, *const ops[] = {
+                                                                                "READ", "WRITE"};
     glue_Capabilities *c = *out = NK_NEW(a, glue_Capabilities);
     if (!c)
         return NK_E_NOMEM;
@@ -129,8 +129,9 @@ static nk_code capabilities(const nk_conn_type *t, nk_arena *a, glue_Capabilitie
 
 static nk_str description(const nk_conn_type *t, nk_arena *a)
 {
-    return nk_str_printf(a, "Connections to %s. This Nikawa keeps them; it has no connector of this "
-                            "type that could test them.",
+    return nk_str_printf(a,
+                         "Connections to %s. This Nikawa keeps them; it has no connector of this "
+                         "type that could test them.",
                          t->name);
 }
 

@@ -1,13 +1,11 @@
-/* Connections. A connection's whole document is sealed with the server's key (base/seal.h): whatever a
- * client put into it, a secret in a URL included, lies encrypted on disk. */
+/* Connections. A connection's whole document is sealed with the server's key (base/seal.h):
+ * whatever a client put into it, a secret in a URL included, lies encrypted on disk. */
 #include "catalog/connections_int.h"
 #include "catalog/tags.h"
 
 enum { CONN_SPACE, CONN_NAME, CONN_TYPE, CONN_SEALED, CONN_NCOLS };
-static const nk_col cols[] = {{"space", NK_COL_TEXT},
-                              {"name", NK_COL_TEXT},
-                              {"type", NK_COL_TEXT},
-                              {"sealed", NK_COL_BYTES}};
+static const nk_col cols[] = {
+    {"space", NK_COL_TEXT}, {"name", NK_COL_TEXT}, {"type", NK_COL_TEXT}, {"sealed", NK_COL_BYTES}};
 const nk_kind nk_kind_connection = {
     .name = "glue_connection", .version = 1, .nkey = 2, .cols = cols, .ncols = CONN_NCOLS};
 
@@ -49,10 +47,11 @@ static nk_code check_input(const glue_ConnectionInput *in, nk_err *err)
     rest = nk_str_c(t->required);
     while (nk_str_split(&rest, ' ', &group))
         if (group.n && !satisfied(in, group)) {
-            nk_code rc = nk_fail(err, NK_E_INVALID,
-                                 "Validation for connection properties failed: a connection of type "
-                                 "%s needs %.*s.",
-                                 t->type, NK_STR_ARG(group));
+            nk_code rc =
+                nk_fail(err, NK_E_INVALID,
+                        "Validation for connection properties failed: a connection of type "
+                        "%s needs %.*s.",
+                        t->type, NK_STR_ARG(group));
             return rc;
         }
     return NK_OK;
@@ -72,19 +71,19 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64
 {
     nk_str json, context, sealed;
     /* The request's own shape holds all that a client can give, the credentials too. */
-    glue_CreateConnectionRequest doc = {.CatalogId = nk_str_printf(call->arena, "%lld %lld",
-                                                                   (long long)created_us,
-                                                                   (long long)ctx->now_us),
-                                        .ConnectionInput = (glue_ConnectionInput *)in};
+    glue_CreateConnectionRequest doc = {
+        .CatalogId =
+            nk_str_printf(call->arena, "%lld %lld", (long long)created_us, (long long)ctx->now_us),
+        .ConnectionInput = (glue_ConnectionInput *)in};
     if (!doc.CatalogId.p)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
     NK_TRY(nk_model_encode_str(&glue_CreateConnectionRequest_shape, &doc, call->arena, &json,
                                call->err));
     NK_TRY(context_of(ctx, name, &context, call->err));
     NK_TRY(nk_seal(nk_catalog_key(call->app), context, json, call->arena, &sealed, call->err));
-    nk_row row = {.cols = NK_KEY(nk_vs(ctx->region), nk_vs(name), nk_vs(in->ConnectionType),
-                                 nk_vb(sealed)),
-                  .body = NK_STR("{}")};
+    nk_row row = {
+        .cols = NK_KEY(nk_vs(ctx->region), nk_vs(name), nk_vs(in->ConnectionType), nk_vb(sealed)),
+        .body = NK_STR("{}")};
     nk_code rc = insert ? nk_store_insert(call->tx, &nk_kind_connection, &row, call->err)
                         : nk_store_put(call->tx, &nk_kind_connection, &row, call->err);
     return rc == NK_E_EXISTS
@@ -103,16 +102,16 @@ static nk_code unseal(nk_app *app, const nk_catalog_ctx *ctx, const nk_row *row,
     nk_str context, json, times, created;
     glue_CreateConnectionRequest *doc;
     NK_TRY(context_of(ctx, row->cols[CONN_NAME].s, &context, err));
-    nk_code rc = nk_unseal(nk_catalog_key(app), context, row->cols[CONN_SEALED].s, ctx->arena, &json,
-                           err);
+    nk_code rc =
+        nk_unseal(nk_catalog_key(app), context, row->cols[CONN_SEALED].s, ctx->arena, &json, err);
     if (rc == NK_E_INVALID)
         return nk_fail(err, NK_E_INTERNAL,
                        "connection %.*s cannot be opened: catalog.key is not the one it was sealed "
                        "with",
                        NK_STR_ARG(row->cols[CONN_NAME].s));
     NK_TRY(rc);
-    NK_TRY(nk_model_decode(&glue_CreateConnectionRequest_shape, json, ctx->arena, (void **)&doc,
-                           err));
+    NK_TRY(
+        nk_model_decode(&glue_CreateConnectionRequest_shape, json, ctx->arena, (void **)&doc, err));
     times = doc->CatalogId;
     if (!doc->ConnectionInput || !nk_str_split(&times, ' ', &created) ||
         !nk_str_i64(created, &out->created_us) || !nk_str_i64(times, &out->updated_us))
@@ -147,8 +146,8 @@ nk_code nk_catalog_get_connection(nk_tx *tx, nk_app *app, const nk_catalog_ctx *
 typedef struct view {
     nk_call *call;
     const nk_catalog_ctx *ctx;
-    bool hide;    /* HidePassword */
-    bool encrypt; /* the catalogue's ConnectionPasswordEncryption */
+    bool hide;      /* HidePassword */
+    bool encrypt;   /* the catalogue's ConnectionPasswordEncryption */
     nk_str compute; /* ApplyOverrideForComputeEnvironment */
 } view;
 
@@ -329,8 +328,8 @@ static bool want(void *arg, const nk_row *row)
     if (!f->MatchCriteria.n && !f->ConnectionSchemaVersion.set)
         return true;
     w->rc = unseal(w->call->app, w->ctx, row, &o, w->call->err);
-    if (w->rc != NK_OK ||
-        (f->ConnectionSchemaVersion.set && f->ConnectionSchemaVersion.value != schema_version(o.in)))
+    if (w->rc != NK_OK || (f->ConnectionSchemaVersion.set &&
+                           f->ConnectionSchemaVersion.value != schema_version(o.in)))
         return false;
     for (size_t i = 0; i < f->MatchCriteria.n; i++) {
         bool found = false;
@@ -342,13 +341,15 @@ static bool want(void *arg, const nk_row *row)
     return true;
 }
 
-static nk_str filter_text(nk_arena *a, const nk_catalog_ctx *ctx, const glue_GetConnectionsFilter *f)
+static nk_str filter_text(nk_arena *a, const nk_catalog_ctx *ctx,
+                          const glue_GetConnectionsFilter *f)
 {
     nk_str text = nk_str_printf(a, "%.*s %.*s %lld", NK_STR_ARG(ctx->region),
                                 NK_STR_ARG(f ? f->ConnectionType : NK_STR_NULL),
                                 f ? (long long)f->ConnectionSchemaVersion.value : 0);
     for (size_t i = 0; f && text.p && i < f->MatchCriteria.n; i++)
-        text = nk_str_printf(a, "%.*s\x1f%.*s", NK_STR_ARG(text), NK_STR_ARG(f->MatchCriteria.v[i]));
+        text =
+            nk_str_printf(a, "%.*s\x1f%.*s", NK_STR_ARG(text), NK_STR_ARG(f->MatchCriteria.v[i]));
     return text;
 }
 
@@ -399,8 +400,8 @@ nk_code glue_UpdateConnection(nk_call *call, const glue_UpdateConnectionRequest 
 
 static nk_code drop(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, nk_err *err)
 {
-    nk_code rc =
-        nk_store_delete(call->tx, &nk_kind_connection, NK_KEY(nk_vs(ctx->region), nk_vs(name)), err);
+    nk_code rc = nk_store_delete(call->tx, &nk_kind_connection,
+                                 NK_KEY(nk_vs(ctx->region), nk_vs(name)), err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "Connection %.*s not found.", NK_STR_ARG(name));
     NK_TRY(rc);

@@ -1,5 +1,5 @@
-/* Named documents: what most of the catalogue's smaller resources are. A type says how its records are
- * keyed, what shape their bodies have and what they are called in messages. */
+/* Named documents: what most of the catalogue's smaller resources are. A type says how its records
+ * are keyed, what shape their bodies have and what they are called in messages. */
 #ifndef NK_DOCS_INT_H
 #define NK_DOCS_INT_H
 
@@ -11,8 +11,8 @@ typedef struct nk_doc_type {
     const char *noun;      /* "Connection": "Connection x not found." */
 } nk_doc_type;
 
-/* key: the kind's nkey values; name: for the message. value: a struct of the shape, in the arena; NULL
- * when it is not wanted. row may be NULL. NK_E_NOT_FOUND. */
+/* key: the kind's nkey values; name: for the message. value: a struct of the shape, in the arena;
+ * NULL when it is not wanted. row may be NULL. NK_E_NOT_FOUND. */
 nk_code nk_doc_load(nk_tx *tx, const nk_doc_type *type, const nk_val *key, nk_str name, nk_arena *a,
                     void **value, nk_row *row, nk_err *err) NK_MUST;
 /* cols: all of the kind's columns. insert: NK_E_EXISTS when it is there; else it is replaced. */

@@ -34,8 +34,8 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, const nk_db_ref *d
         .CatalogId = db->catalog_id,
     };
     return nk_doc_save(call->tx, &type,
-                       NK_KEY(nk_vi(db->id), nk_vs(name), nk_vs(ctx->region), nk_vs(db->name)), name,
-                       &f, insert, call->arena, call->err);
+                       NK_KEY(nk_vi(db->id), nk_vs(name), nk_vs(ctx->region), nk_vs(db->name)),
+                       name, &f, insert, call->arena, call->err);
 }
 
 nk_code glue_CreateUserDefinedFunction(nk_call *call,
@@ -86,8 +86,8 @@ nk_code glue_GetUserDefinedFunction(nk_call *call, const glue_GetUserDefinedFunc
     nk_str name;
     void *value;
     NK_TRY(find(call, in->CatalogId, in->DatabaseName, in->FunctionName, &ctx, &db, &name));
-    NK_TRY(nk_doc_load(call->tx, &type, NK_KEY(nk_vi(db.id), nk_vs(name)), name, call->arena, &value,
-                       NULL, call->err));
+    NK_TRY(nk_doc_load(call->tx, &type, NK_KEY(nk_vi(db.id), nk_vs(name)), name, call->arena,
+                       &value, NULL, call->err));
     out->UserDefinedFunction = value;
     return NK_OK;
 }
@@ -148,11 +148,10 @@ static bool database_lives(wanted *w, const nk_row *row)
     if (w->checked == row->cols[FN_DB].i)
         return w->there;
     w->checked = row->cols[FN_DB].i;
-    w->there =
-        nk_store_get(w->call->tx, &nk_kind_database,
-                     NK_KEY(nk_vs(w->ctx->region), nk_vs(row->cols[FN_DBNAME].s)), w->call->arena,
-                     &db, NULL) == NK_OK &&
-        db.cols[NK_DB_ID].i == w->checked;
+    w->there = nk_store_get(w->call->tx, &nk_kind_database,
+                            NK_KEY(nk_vs(w->ctx->region), nk_vs(row->cols[FN_DBNAME].s)),
+                            w->call->arena, &db, NULL) == NK_OK &&
+               db.cols[NK_DB_ID].i == w->checked;
     return w->there;
 }
 
@@ -199,9 +198,9 @@ nk_code glue_GetUserDefinedFunctions(nk_call *call, const glue_GetUserDefinedFun
         w.checked = db.id;
         w.there = true;
     }
-    page.request = nk_str_printf(call->arena, "%.*s %lld %.*s %.*s", NK_STR_ARG(ctx.region),
-                                 (long long)db.id, NK_STR_ARG(w.pattern),
-                                 NK_STR_ARG(in->FunctionType));
+    page.request =
+        nk_str_printf(call->arena, "%.*s %lld %.*s %.*s", NK_STR_ARG(ctx.region), (long long)db.id,
+                      NK_STR_ARG(w.pattern), NK_STR_ARG(in->FunctionType));
     if (!w.pattern.p)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
     NK_TRY(nk_docs_list(&page, &out->NextToken));

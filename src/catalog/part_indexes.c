@@ -1,7 +1,8 @@
 /* Partition indexes. Every table's partitions are indexed by each of their first eight keys already
- * (kinds.c), whatever is asked for; an index here is the promise that AWS's clients look for: its keys
- * are checked, and so is that each partition's values can be read as the keys' types. That check goes
- * over the partitions in steps (task.c), and the index is CREATING until it is through. */
+ * (kinds.c), whatever is asked for; an index here is the promise that AWS's clients look for: its
+ * keys are checked, and so is that each partition's values can be read as the keys' types. That
+ * check goes over the partitions in steps (task.c), and the index is CREATING until it is through.
+ */
 #include "catalog/catalog_int.h"
 
 enum { INDEXES_MAX = 3, ERRORS_MAX = 25 };
@@ -9,14 +10,14 @@ enum { INDEXES_MAX = 3, ERRORS_MAX = 25 };
 #define LIST_SHAPE (&glue_PartitionIndexDescriptorList_shape)
 
 static nk_code load(const nk_table_row *t, nk_arena *a, glue_PartitionIndexDescriptor_list *out,
-                        nk_err *err)
+                    nk_err *err)
 {
     *out = (glue_PartitionIndexDescriptor_list){.set = true};
     return t->indexes.n ? nk_model_decode_into(LIST_SHAPE, t->indexes, a, out, err) : NK_OK;
 }
 
 static nk_code save(nk_tx *tx, nk_table_row *t, const glue_PartitionIndexDescriptor_list *list,
-                        nk_arena *a, nk_err *err)
+                    nk_arena *a, nk_err *err)
 {
     t->indexes = NK_STR_NULL;
     if (list->n)
@@ -64,10 +65,9 @@ static nk_code describe(const glue_PartitionIndex *in, const nk_part_keys *keys,
                            NK_STR_ARG(k->type), NK_STR_ARG(k->name));
         v[i] = (glue_KeySchemaElement){.Name = k->name, .Type = k->type};
     }
-    *out = (glue_PartitionIndexDescriptor){
-        .IndexName = in->IndexName,
-        .Keys = {.v = v, .n = in->Keys.n, .set = true},
-        .IndexStatus = nk_str_c(status)};
+    *out = (glue_PartitionIndexDescriptor){.IndexName = in->IndexName,
+                                           .Keys = {.v = v, .n = in->Keys.n, .set = true},
+                                           .IndexStatus = nk_str_c(status)};
     return NK_OK;
 }
 
@@ -185,8 +185,7 @@ static bool remember(checker *c, glue_PartitionIndexDescriptor *index, const cha
         if (nk_str_is(index->BackfillErrors.v[i].Code, code))
             e = &index->BackfillErrors.v[i];
     if (!e) {
-        glue_BackfillError *v =
-            NK_NEWN(c->arena, glue_BackfillError, index->BackfillErrors.n + 1);
+        glue_BackfillError *v = NK_NEWN(c->arena, glue_BackfillError, index->BackfillErrors.n + 1);
         if (!v)
             return false;
         for (size_t i = 0; i < index->BackfillErrors.n; i++)
@@ -226,9 +225,9 @@ static bool check_row(void *arg, const nk_row *row)
     nk_list_str values;
     c->n++;
     nk_buf_clear(c->last);
-    c->failed = nk_buf_str(c->last, row->cols[NK_PART_VALS].s) != NK_OK ||
-                nk_vals_unpack(nk_str_dup(c->arena, row->cols[NK_PART_VALS].s), c->arena, &values) !=
-                    NK_OK;
+    c->failed =
+        nk_buf_str(c->last, row->cols[NK_PART_VALS].s) != NK_OK ||
+        nk_vals_unpack(nk_str_dup(c->arena, row->cols[NK_PART_VALS].s), c->arena, &values) != NK_OK;
     for (size_t i = 0; !c->failed && i < c->list->n; i++) {
         glue_PartitionIndexDescriptor *index = &c->list->v[i];
         if (!nk_str_is(index->IndexStatus, "CREATING"))

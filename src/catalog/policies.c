@@ -161,9 +161,10 @@ const nk_kind nk_kind_catalog_settings = {.name = "glue_catalog_settings",
 static const nk_doc_type encryption_type = {&nk_kind_catalog_settings,
                                             &glue_DataCatalogEncryptionSettings_shape, "Settings"};
 
-nk_code glue_PutDataCatalogEncryptionSettings(
-    nk_call *call, const glue_PutDataCatalogEncryptionSettingsRequest *in,
-    glue_PutDataCatalogEncryptionSettingsResponse *out)
+nk_code
+glue_PutDataCatalogEncryptionSettings(nk_call *call,
+                                      const glue_PutDataCatalogEncryptionSettingsRequest *in,
+                                      glue_PutDataCatalogEncryptionSettingsResponse *out)
 {
     nk_catalog_ctx ctx;
     const glue_DataCatalogEncryptionSettings *s = in->DataCatalogEncryptionSettings;
@@ -185,9 +186,8 @@ nk_code glue_PutDataCatalogEncryptionSettings(
 nk_code nk_encryption_settings(nk_tx *tx, const nk_catalog_ctx *ctx,
                                glue_DataCatalogEncryptionSettings **out, nk_err *err)
 {
-    nk_code rc =
-        nk_doc_load(tx, &encryption_type, NK_KEY(nk_vs(ctx->region), nk_vc("encryption")),
-                    NK_STR(""), ctx->arena, (void **)out, NULL, err);
+    nk_code rc = nk_doc_load(tx, &encryption_type, NK_KEY(nk_vs(ctx->region), nk_vc("encryption")),
+                             NK_STR(""), ctx->arena, (void **)out, NULL, err);
     if (rc != NK_E_NOT_FOUND && rc != NK_OK)
         return rc;
     glue_DataCatalogEncryptionSettings *s =
@@ -207,9 +207,10 @@ nk_code nk_encryption_settings(nk_tx *tx, const nk_catalog_ctx *ctx,
     return NK_OK;
 }
 
-nk_code glue_GetDataCatalogEncryptionSettings(
-    nk_call *call, const glue_GetDataCatalogEncryptionSettingsRequest *in,
-    glue_GetDataCatalogEncryptionSettingsResponse *out)
+nk_code
+glue_GetDataCatalogEncryptionSettings(nk_call *call,
+                                      const glue_GetDataCatalogEncryptionSettingsRequest *in,
+                                      glue_GetDataCatalogEncryptionSettingsResponse *out)
 {
     nk_catalog_ctx ctx;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
@@ -270,15 +271,16 @@ static nk_code check_encryption(const glue_EncryptionConfiguration *e, nk_err *e
 {
     bool lacks = false;
     for (size_t i = 0; i < e->S3Encryption.n; i++)
-        lacks = lacks || lacks_key(e->S3Encryption.v[i].S3EncryptionMode,
-                                   e->S3Encryption.v[i].KmsKeyArn);
+        lacks = lacks ||
+                lacks_key(e->S3Encryption.v[i].S3EncryptionMode, e->S3Encryption.v[i].KmsKeyArn);
     if (e->CloudWatchEncryption)
         lacks = lacks || lacks_key(e->CloudWatchEncryption->CloudWatchEncryptionMode,
                                    e->CloudWatchEncryption->KmsKeyArn);
     if (e->JobBookmarksEncryption)
         lacks = lacks || lacks_key(e->JobBookmarksEncryption->JobBookmarksEncryptionMode,
                                    e->JobBookmarksEncryption->KmsKeyArn);
-    return lacks ? nk_fail(err, NK_E_INVALID, "A KMS mode of encryption needs a KmsKeyArn.") : NK_OK;
+    return lacks ? nk_fail(err, NK_E_INVALID, "A KMS mode of encryption needs a KmsKeyArn.")
+                 : NK_OK;
 }
 
 nk_code glue_CreateSecurityConfiguration(nk_call *call,
@@ -301,7 +303,8 @@ nk_code glue_GetSecurityConfiguration(nk_call *call, const glue_GetSecurityConfi
                                       glue_GetSecurityConfigurationResponse *out)
 {
     return nk_doc_load(call->tx, &security_type, NK_KEY(nk_vs(call->region), nk_vs(in->Name)),
-                       in->Name, call->arena, (void **)&out->SecurityConfiguration, NULL, call->err);
+                       in->Name, call->arena, (void **)&out->SecurityConfiguration, NULL,
+                       call->err);
 }
 
 nk_code glue_GetSecurityConfigurations(nk_call *call,

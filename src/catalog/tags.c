@@ -73,12 +73,11 @@ nk_code nk_tags_get(nk_tx *tx, nk_str region, nk_str resource, nk_arena *a, nk_m
 nk_code nk_tags_drop(nk_tx *tx, nk_str region, nk_str resource, nk_err *err)
 {
     nk_code rc = nk_store_delete(tx, &nk_kind_tags, NK_KEY(nk_vs(region), nk_vs(resource)), NULL);
-    return rc == NK_OK || rc == NK_E_NOT_FOUND ? NK_OK
-                                               : nk_fail(err, rc, "tags cannot be written");
+    return rc == NK_OK || rc == NK_E_NOT_FOUND ? NK_OK : nk_fail(err, rc, "tags cannot be written");
 }
 
-nk_code nk_tags_match(nk_tx *tx, nk_str region, nk_str resource, const nk_map_str *want, nk_arena *a,
-                      bool *yes, nk_err *err)
+nk_code nk_tags_match(nk_tx *tx, nk_str region, nk_str resource, const nk_map_str *want,
+                      nk_arena *a, bool *yes, nk_err *err)
 {
     nk_map_str have;
     *yes = true;
@@ -88,9 +87,9 @@ nk_code nk_tags_match(nk_tx *tx, nk_str region, nk_str resource, const nk_map_st
     for (size_t i = 0; i < want->n && *yes; i++) {
         bool found = false;
         for (size_t k = 0; k < have.n; k++)
-            found = found ||
-                    (nk_str_eq(have.v[k].key, want->v[i].key) &&
-                     (!want->v[i].value.n || nk_str_eq(have.v[k].value, want->v[i].value)));
+            found =
+                found || (nk_str_eq(have.v[k].key, want->v[i].key) &&
+                          (!want->v[i].value.n || nk_str_eq(have.v[k].value, want->v[i].value)));
         *yes = found;
     }
     return NK_OK;
@@ -143,8 +142,8 @@ static nk_code find(nk_call *call, nk_str arn, nk_str *resource)
     if (!found)
         return nk_fail(call->err, NK_E_NOT_FOUND, "Resource %.*s not found.", NK_STR_ARG(arn));
     nk_str folded = nk_str_lower(call->arena, name);
-    *resource = t->exists ? nk_str_printf(call->arena, "%s/%.*s", t->type, NK_STR_ARG(folded))
-                          : whole;
+    *resource =
+        t->exists ? nk_str_printf(call->arena, "%s/%.*s", t->type, NK_STR_ARG(folded)) : whole;
     return resource->p && folded.p ? NK_OK : nk_fail(call->err, NK_E_NOMEM, "out of memory");
 }
 
@@ -170,8 +169,8 @@ nk_code glue_UntagResource(nk_call *call, const glue_UntagResourceRequest *in,
     NK_TRY(find(call, in->ResourceArn, &resource));
     NK_TRY(nk_tags_get(call->tx, call->region, resource, call->arena, &tags, call->err));
     for (size_t i = 0; i < in->TagsToRemove.n; i++) {
-        const char *key = nk_arena_strndup(call->arena, in->TagsToRemove.v[i].p,
-                                           in->TagsToRemove.v[i].n);
+        const char *key =
+            nk_arena_strndup(call->arena, in->TagsToRemove.v[i].p, in->TagsToRemove.v[i].n);
         if (!key)
             return nk_fail(call->err, NK_E_NOMEM, "out of memory");
         nk_map_str_del(&tags, key);

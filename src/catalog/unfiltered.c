@@ -1,6 +1,6 @@
 /* GetUnfilteredTableMetadata, GetUnfilteredPartitionMetadata, GetUnfilteredPartitionsMetadata: what
- * trusted engines read to filter rows and columns themselves. Nobody is granted less than everything
- * here: all columns are authorized, no filter applies, and the answers say so. */
+ * trusted engines read to filter rows and columns themselves. Nobody is granted less than
+ * everything here: all columns are authorized, no filter applies, and the answers say so. */
 #include "catalog/catalog_int.h"
 
 static nk_code open_far(nk_call *call, nk_str region, nk_str catalog, nk_catalog_ctx *ctx)
@@ -11,8 +11,8 @@ static nk_code open_far(nk_call *call, nk_str region, nk_str catalog, nk_catalog
     return nk_catalog_open(call, catalog, ctx);
 }
 
-static nk_code column_names(nk_arena *a, const glue_Column_list *columns, const glue_Column_list *keys,
-                            nk_list_str *out)
+static nk_code column_names(nk_arena *a, const glue_Column_list *columns,
+                            const glue_Column_list *keys, nk_list_str *out)
 {
     *out = (nk_list_str){.v = NK_NEWN(a, nk_str, columns->n + keys->n + 1), .set = true};
     if (!out->v)
@@ -43,9 +43,9 @@ nk_code glue_GetUnfilteredTableMetadata(nk_call *call,
     NK_TRY(nk_table_document(call->tx, &ctx, &t, &json, call->err));
     NK_TRY(nk_model_decode(&glue_Table_shape, json, call->arena, (void **)&table, call->err));
     nk_str *all = NK_NEW(call->arena, nk_str);
-    out->ResourceArn = nk_str_printf(
-        call->arena, "arn:aws:glue:%.*s:%.*s:table/%.*s/%.*s", NK_STR_ARG(call->region),
-        NK_STR_ARG(call->account_id), NK_STR_ARG(t.database), NK_STR_ARG(t.name));
+    out->ResourceArn = nk_str_printf(call->arena, "arn:aws:glue:%.*s:%.*s:table/%.*s/%.*s",
+                                     NK_STR_ARG(call->region), NK_STR_ARG(call->account_id),
+                                     NK_STR_ARG(t.database), NK_STR_ARG(t.name));
     if (!all || !out->ResourceArn.p ||
         column_names(call->arena, columns_of(table->StorageDescriptor), &table->PartitionKeys,
                      &out->AuthorizedColumns) != NK_OK)
@@ -65,8 +65,8 @@ static nk_code part_columns(nk_call *call, const nk_part_ctx *p, nk_str json, nk
     glue_Partition *one;
     glue_Table *table;
     NK_TRY(nk_model_decode(&glue_Partition_shape, json, call->arena, (void **)&one, call->err));
-    NK_TRY(nk_model_decode(&glue_Table_shape, p->table.body, call->arena, (void **)&table,
-                           call->err));
+    NK_TRY(
+        nk_model_decode(&glue_Table_shape, p->table.body, call->arena, (void **)&table, call->err));
     const glue_Column_list *columns = columns_of(one->StorageDescriptor);
     if (!columns->n)
         columns = columns_of(table->StorageDescriptor);

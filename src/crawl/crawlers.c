@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "catalog/tags.h"
 #include "crawl/classifiers.h"
 #include "model/glue_handlers.h"
 #include "model/page.h"
@@ -32,6 +33,12 @@ const nk_kind nk_kind_made = {"crawled_table", 1, 4, made_cols, MADE_COLS, NULL,
 const nk_kind *const nk_crawl_kinds[] = {&nk_kind_crawler, &nk_kind_crawl, &nk_kind_made,
                                          &nk_kind_classifier, NULL};
 
+/* As tags know a crawler. */
+static nk_str resource_of(nk_arena *a, nk_str name)
+{
+    return nk_str_printf(a, "crawler/%.*s", NK_STR_ARG(name));
+}
+
 /* ---- records ---- */
 
 static nk_code decode_row(const nk_row *row, nk_arena *a, nk_crawler_row *out, nk_err *err)
@@ -42,8 +49,6 @@ static nk_code decode_row(const nk_row *row, nk_arena *a, nk_crawler_row *out, n
         return nk_fail(err, NK_E_NOMEM, "Out of memory reading a crawler");
     NK_TRY(nk_model_decode(&glue_Crawler_shape, body, a, &c, err));
     out->c = c;
-    const nk_val *tags = &row->cols[CRAWLER_TAGS];
-    out->tags = tags->kind == NK_V_TEXT ? nk_str_dup(a, tags->s) : NK_STR_NULL;
     return NK_OK;
 }
 
@@ -71,7 +76,6 @@ nk_code nk_crawler_save(nk_tx *tx, nk_str region, const nk_crawler_row *row, boo
         [CRAWLER_NAME] = nk_vs(c->Name),
         [CRAWLER_STATE] = nk_vs(c->State),
         [CRAWLER_CRON] = on ? nk_vs(c->Schedule->ScheduleExpression) : nk_vnull(),
-        [CRAWLER_TAGS] = nk_vs(row->tags),
     };
     nk_row r = {.cols = cols};
     NK_TRY(nk_model_encode_str(&glue_Crawler_shape, c, a, &r.body, err));
@@ -189,24 +193,13 @@ nk_code glue_CreateCrawler(nk_call *call, const glue_CreateCrawlerRequest *in,
     NK_TRY(nk_crawl_check(&c, call->arena, call->err));
     NK_TRY(check_classifiers(call, &c));
     nk_crawler_row row = {.c = &c};
-    if (in->Tags.n) {
-        nk_buf b;
-        nk_buf_init(&b, 64 << 10);
-        nk_json_writer w = {.buf = &b};
-        nk_jw_object(&w);
-        for (size_t i = 0; i < in->Tags.n; i++) {
-            nk_jw_key(&w, in->Tags.v[i].key);
-            nk_jw_str(&w, in->Tags.v[i].value);
-        }
-        nk_jw_object_end(&w);
-        row.tags = nk_buf_dup(&b, call->arena);
-        nk_buf_free(&b);
-    }
     nk_code rc = nk_crawler_save(call->tx, call->region, &row, true, call->arena, call->err);
     if (rc == NK_E_EXISTS)
         return nk_fail(call->err, rc, "Crawler with name %.*s already exists",
                        NK_STR_ARG(in->Name));
-    return rc;
+    NK_TRY(rc);
+    return nk_tags_put(call->tx, call->region, resource_of(call->arena, in->Name), &in->Tags,
+                       call->arena, call->err);
 }
 
 static nk_code refuse_running(nk_call *call, const glue_Crawler *c)
@@ -284,6 +277,7 @@ nk_code glue_DeleteCrawler(nk_call *call, const glue_DeleteCrawlerRequest *in,
     const nk_val *key = NK_KEY(nk_vs(call->region), nk_vs(in->Name));
     NK_TRY(nk_store_delete_range(call->tx, &nk_kind_crawl, key, 2, 0, NULL, call->err));
     NK_TRY(nk_store_delete_range(call->tx, &nk_kind_made, key, 2, 0, NULL, call->err));
+    NK_TRY(nk_tags_drop(call->tx, call->region, resource_of(call->arena, in->Name), call->err));
     return nk_store_delete(call->tx, &nk_kind_crawler, key, call->err);
 }
 
@@ -344,21 +338,6 @@ typedef struct page {
     nk_code rc;
 } page;
 
-static bool has_tags(nk_str json, const nk_map_str *want, nk_arena *a)
-{
-    nk_json *j = NULL;
-    if (!want || !want->n)
-        return true;
-    if (!json.p || nk_json_parse(json, a, 0, &j, NULL) != NK_OK)
-        return false;
-    for (size_t i = 0; i < want->n; i++) {
-        const nk_json *v = nk_json_getn(j, want->v[i].key);
-        if (!v || !nk_str_eq(v->text, want->v[i].value))
-            return false;
-    }
-    return true;
-}
-
 static bool page_row(void *arg, const nk_row *row)
 {
     page *p = arg;
@@ -366,8 +345,13 @@ static bool page_row(void *arg, const nk_row *row)
     p->rc = decode_row(row, p->call->arena, &r, p->call->err);
     if (p->rc != NK_OK)
         return false;
-    if (!has_tags(r.tags, p->tags, p->call->arena))
-        return true;
+    if (p->tags) {
+        bool yes;
+        p->rc = nk_tags_match(p->call->tx, p->call->region, resource_of(p->call->arena, r.c->Name),
+                              p->tags, p->call->arena, &yes, p->call->err);
+        if (p->rc != NK_OK || !yes)
+            return p->rc == NK_OK;
+    }
     if (p->rows.n == p->max) {
         p->more = true;
         return false;

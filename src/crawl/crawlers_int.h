@@ -32,7 +32,6 @@ extern const nk_kind nk_kind_made; /* tables a crawler has made or updated; body
 /* A crawler as it stands in the store. NK_E_NOT_FOUND in AWS's words. */
 typedef struct nk_crawler_row {
     glue_Crawler *c;
-    nk_str tags; /* JSON object or absent */
 } nk_crawler_row;
 nk_code nk_crawler_load(nk_tx *tx, nk_str region, nk_str name, nk_arena *a, nk_crawler_row *out,
                         nk_err *err) NK_MUST;

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "catalog/tags.h"
 #include "crawl/classifiers.h"
 #include "lake/lake.h"
 #include "model/glue_handlers.h"
@@ -709,7 +710,9 @@ void nk_crawlers_destroy(nk_crawlers *c)
 
 nk_code nk_crawl_room_start(nk_app *app, nk_err *err)
 {
+    static const nk_tag_type taggable = {"crawler", &nk_kind_crawler, NULL};
     nk_crawlers *c;
+    NK_TRY(nk_tags_register(&taggable, err));
     return nk_crawlers_create(app, &c, err);
 }
 

@@ -1,5 +1,6 @@
 /* Job definitions: CreateJob, GetJob, GetJobs, ListJobs, BatchGetJobs, UpdateJob, DeleteJob. */
 #include "job/job_int.h"
+#include "catalog/tags.h"
 #include "lake/lake.h"
 #include "model/glue_handlers.h"
 #include "plan/codegen.h"
@@ -9,6 +10,12 @@
 static nk_code no_such_job(nk_err *err, nk_str name)
 {
     return nk_fail(err, NK_E_NOT_FOUND, "Job %.*s not found.", NK_STR_ARG(name));
+}
+
+/* As tags know a job. */
+static nk_str resource_of(nk_arena *a, nk_str name)
+{
+    return nk_str_printf(a, "job/%.*s", NK_STR_ARG(name));
 }
 
 /* ---- visual jobs: their script is generated and put where the job says ---- */
@@ -56,6 +63,7 @@ static nk_code generate_script(nk_call *call, glue_Job *job)
 typedef struct create_arg {
     nk_call *call;
     job_rec rec;
+    const nk_map_str *tags;
 } create_arg;
 
 /* The same request again is the same job; times do not count. */
@@ -78,8 +86,10 @@ static nk_code create_fn(nk_tx *tx, void *arg, nk_err *err)
     job_rec old;
     bool same;
     nk_code rc = nk_job_load(tx, c->call->region, c->rec.job->Name, a, &old, NULL);
-    if (rc == NK_E_NOT_FOUND)
-        return nk_job_save(tx, a, &c->rec, err);
+    if (rc == NK_E_NOT_FOUND) {
+        NK_TRY(nk_job_save(tx, a, &c->rec, err));
+        return nk_tags_put(tx, c->call->region, resource_of(a, c->rec.job->Name), c->tags, a, err);
+    }
     if (rc != NK_OK)
         return nk_fail(err, rc, "cannot read job %.*s", NK_STR_ARG(c->rec.job->Name));
     NK_TRY(same_job(&old, &c->rec, a, &same, err));
@@ -125,7 +135,7 @@ nk_code glue_CreateJob(nk_call *call, const glue_CreateJobRequest *in, glue_Crea
     if (job->CodeGenConfigurationNodes.n)
         NK_TRY(generate_script(call, job));
     NK_TRY(nk_job_settle(job, call->arena, call->err));
-    create_arg c = {call, {.region = call->region, .job = job, .tags = in->Tags}};
+    create_arg c = {call, {.region = call->region, .job = job}, &in->Tags};
     NK_TRY(nk_store_write(call->app->store, create_fn, &c, call->err));
     out->Name = in->Name;
     return NK_OK;
@@ -143,7 +153,6 @@ static nk_code update_fn(nk_tx *tx, void *arg, nk_err *err)
     if (rc != NK_OK)
         return no_such_job(err, c->rec.job->Name);
     job_rec now = c->rec;
-    now.tags = old.tags;
     now.job->CreatedOn = old.job->CreatedOn;
     return nk_job_save(tx, a, &now, err);
 }
@@ -188,7 +197,7 @@ nk_code glue_UpdateJob(nk_call *call, const glue_UpdateJobRequest *in, glue_Upda
                       .SourceControlDetails = u->SourceControlDetails,
                       .MaintenanceWindow = u->MaintenanceWindow,
                       .LastModifiedOn = nk_some_time(nk_now_us(call->app->env))};
-    create_arg c = {call, {.region = call->region, .job = job}};
+    create_arg c = {call, {.region = call->region, .job = job}, NULL};
     NK_TRY(nk_store_read(call->app->store, exists_fn, &c, call->err));
     if (job->CodeGenConfigurationNodes.n)
         NK_TRY(generate_script(call, job));
@@ -208,7 +217,7 @@ nk_code glue_DeleteJob(nk_call *call, const glue_DeleteJobRequest *in, glue_Dele
         return rc;
     *call->err = (nk_err)NK_ERR_INIT;
     out->JobName = in->JobName;
-    return NK_OK;
+    return nk_tags_drop(call->tx, call->region, resource_of(call->arena, in->JobName), call->err);
 }
 
 /* ---- get ---- */
@@ -260,20 +269,6 @@ typedef struct page {
     nk_code rc;
 } page;
 
-static bool has_tags(const nk_map_str *have, const nk_map_str *want)
-{
-    for (size_t i = 0; i < want->n; i++) {
-        bool found = false;
-        for (size_t k = 0; k < have->n; k++)
-            found =
-                found || (nk_str_eq(have->v[k].key, want->v[i].key) &&
-                          (!want->v[i].value.n || nk_str_eq(have->v[k].value, want->v[i].value)));
-        if (!found)
-            return false;
-    }
-    return true;
-}
-
 static nk_row copy_row(const nk_row *row, unsigned ncols, nk_arena *a)
 {
     nk_val *cols = NK_NEWN(a, nk_val, ncols);
@@ -292,8 +287,14 @@ static bool on_job(void *arg, const nk_row *row)
     p->rc = nk_job_from_row(&own, p->call->arena, &rec, p->call->err);
     if (p->rc != NK_OK)
         return false;
-    if (p->tags && !has_tags(&rec.tags, p->tags))
-        return true;
+    if (p->tags) {
+        nk_str resource = resource_of(p->call->arena, rec.job->Name);
+        bool yes;
+        p->rc = nk_tags_match(p->call->tx, p->call->region, resource, p->tags, p->call->arena, &yes,
+                              p->call->err);
+        if (p->rc != NK_OK || !yes)
+            return p->rc == NK_OK;
+    }
     p->jobs[p->n] = *rec.job;
     p->names[p->n++] = rec.job->Name;
     if (p->n < p->max)

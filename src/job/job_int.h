@@ -33,7 +33,6 @@ enum { ACTIVE_NO = 0, ACTIVE_SLOT = 1, ACTIVE_WAITING = 2 };
 typedef struct job_rec {
     nk_str region;
     glue_Job *job;
-    nk_map_str tags;
 } job_rec;
 
 typedef struct run_rec {

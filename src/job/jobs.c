@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "catalog/tags.h"
 #include "job/job_int.h"
 
 #define TICK_MS         200
@@ -557,8 +558,10 @@ void nk_jobs_destroy(nk_jobs *j)
 
 nk_code nk_job_room_start(nk_app *app, nk_err *err)
 {
+    static const nk_tag_type taggable = {"job", &nk_job_kind, NULL};
     char scratch[4096];
     const nk_settings *s = app->settings;
+    NK_TRY(nk_tags_register(&taggable, err));
     snprintf(scratch, sizeof scratch, "%s/scratch", s->data_dir);
     const char *warm = getenv("NIKAWA_WARM_WORKERS");
     uint64_t count = 2;

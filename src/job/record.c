@@ -27,16 +27,12 @@ const nk_kind nk_job_run_kind = {.name = "job_run",
 
 const nk_kind *const nk_job_kinds[] = {&nk_job_kind, &nk_job_run_kind, NULL};
 
-#define TAGS_SHAPE (nk_model_member(&glue_CreateJobRequest_shape, NK_STR("Tags"))->shape)
-
 nk_code nk_job_from_row(const nk_row *row, nk_arena *a, job_rec *out, nk_err *err)
 {
     void *job;
     *out = (job_rec){.region = row->cols[0].s};
     NK_TRY(nk_model_decode(&glue_Job_shape, row->body, a, &job, err));
     out->job = job;
-    if (row->cols[2].kind == NK_V_TEXT)
-        NK_TRY(nk_model_decode_into(TAGS_SHAPE, row->cols[2].s, a, &out->tags, err));
     return NK_OK;
 }
 
@@ -49,11 +45,9 @@ nk_code nk_job_load(nk_tx *tx, nk_str region, nk_str name, nk_arena *a, job_rec 
 
 nk_code nk_job_save(nk_tx *tx, nk_arena *a, const job_rec *rec, nk_err *err)
 {
-    nk_str body, tags = NK_STR_NULL;
+    nk_str body;
     NK_TRY(nk_model_encode_str(&glue_Job_shape, rec->job, a, &body, err));
-    if (rec->tags.set)
-        NK_TRY(nk_model_encode_str(TAGS_SHAPE, &rec->tags, a, &tags, err));
-    nk_row row = {.cols = NK_KEY(nk_vs(rec->region), nk_vs(rec->job->Name), nk_vs(tags)),
+    nk_row row = {.cols = NK_KEY(nk_vs(rec->region), nk_vs(rec->job->Name), nk_vnull()),
                   .body = body};
     return nk_store_put(tx, &nk_job_kind, &row, err);
 }

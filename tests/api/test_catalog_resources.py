@@ -182,9 +182,9 @@ def test_tags_of_every_kind_of_resource(g, db):
 
 def test_tags_have_limits(g, db):
     a = arn(f"database/{db}")
+    refused("InvalidInputException", g.tag_resource, "reserved", ResourceArn=a, TagsToAdd={"aws:x": "v"})
     g.tag_resource(ResourceArn=a, TagsToAdd={f"k{i}": "v" for i in range(50)})
     refused("InvalidInputException", g.tag_resource, "at most 50", ResourceArn=a, TagsToAdd={"one more": "v"})
-    refused("InvalidInputException", g.tag_resource, "reserved", ResourceArn=a, TagsToAdd={"aws:x": "v"})
     refused("InvalidInputException", g.get_tags, "cannot be tagged", ResourceArn=arn("wheel/x"))
     refused("EntityNotFoundException", g.get_tags, ResourceArn=arn(f"database/{db}", "eu-west-1"))
     assert len(g.get_tags(ResourceArn=a)["Tags"]) == 50
