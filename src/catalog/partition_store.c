@@ -205,6 +205,12 @@ nk_code nk_part_write(nk_part_ctx *p, const glue_PartitionInput *in, nk_part_mod
     return put(p, in, vals, created, !there, err);
 }
 
+static nk_code drop_statistics(nk_part_ctx *p, nk_str vals, nk_err *err)
+{
+    return nk_store_delete_range(p->tx, &nk_kind_column_stats,
+                                 NK_KEY(nk_vi(p->table.id), nk_vb(vals)), 2, 0, NULL, err);
+}
+
 nk_code nk_part_rename(nk_part_ctx *p, const nk_list_str *from, const glue_PartitionInput *in,
                        nk_err *err)
 {
@@ -226,6 +232,7 @@ nk_code nk_part_rename(nk_part_ctx *p, const nk_list_str *from, const glue_Parti
     if (nk_str_eq(old, new))
         return put(p, &input, new, created, false, err);
     NK_TRY(put(p, &input, new, created, true, err));
+    NK_TRY(drop_statistics(p, old, err));
     return nk_store_delete(p->tx, &nk_kind_partition, key, err);
 }
 
@@ -237,7 +244,9 @@ nk_code nk_part_delete(nk_part_ctx *p, const nk_list_str *values, nk_err *err)
         return nomem(err);
     nk_code rc =
         nk_store_delete(p->tx, &nk_kind_partition, NK_KEY(nk_vi(p->table.id), nk_vb(vals)), err);
-    return rc == NK_E_NOT_FOUND ? nk_fail(err, rc, "Cannot find partition.") : rc;
+    if (rc == NK_E_NOT_FOUND)
+        return nk_fail(err, rc, "Cannot find partition.");
+    return rc == NK_OK ? drop_statistics(p, vals, err) : rc;
 }
 
 /* ---- reading ---- */
