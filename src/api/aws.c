@@ -282,5 +282,6 @@ void nk_api_aws(nk_api *api, nk_http_req *req)
     x->call.account_id = nk_str_c(api->app->settings->account_id);
     x->call.access_key = x->auth.access_key;
     x->call.operation = x->op->name;
+    x->call.mode = nk_http_header(x->req, "x-nikawa-mode");
     run(x);
 }

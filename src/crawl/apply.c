@@ -1,9 +1,11 @@
 /* What a crawl found, into the catalogue: by the crawler's policies, a table a transaction. */
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "crawl/crawlers_int.h"
+#include "crawl/plan.h"
 
-#define CLOSURE_CHANGES 2000 /* partitions a transaction; a table with more takes several */
+/* Partitions a transaction: a table is stored whole or not at all, up to this many. */
+#define CLOSURE_CHANGES 100000
 
 typedef enum { DID_NOTHING, DID_CREATE, DID_UPDATE, DID_REFRESH } deed;
 
@@ -23,7 +25,8 @@ typedef struct old_partitions {
 /* One table of the result, and what its transaction makes of it. */
 typedef struct found {
     nk_crawl_run *run;
-    nk_str base, location;
+    nk_str base, location, why;
+    nk_str database, given; /* given: a catalogue target's table; else empty */
     glue_TableInput *input; /* without Name */
     nk_strs partition_frames;
     nk_arena *a;
@@ -31,13 +34,20 @@ typedef struct found {
     glue_PartitionInput_list parts;
     size_t from, to;
     bool first, last;
-    old_partitions old; /* read with the first batch */
+    glue_Table *existing; /* in the closure: the table as it was, or NULL */
+    old_partitions old;   /* read with the first batch */
     /* out */
     nk_str name;
     deed did;
-    bool keys_changed;
+    bool keys_changed, skip;
     nk_catalog_counts counts;
 } found;
+
+/* Only a part of the targets was looked at. */
+static bool partial(const nk_crawl_run *run)
+{
+    return run->new_only || run->by_events;
+}
 
 static bool update_policy(const nk_crawl_run *run)
 {
@@ -89,6 +99,24 @@ static bool same_map(const nk_map_str *a, const nk_map_str *b)
     return true;
 }
 
+/* Parameters, but for the crawl that wrote them. */
+static bool same_but_run(const nk_map_str *a, const nk_map_str *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++) {
+        nk_str other = NK_STR_NULL;
+        for (size_t k = 0; k < b->n; k++) {
+            if (nk_str_eq(b->v[k].key, a->v[i].key))
+                other = b->v[k].value;
+        }
+        if (!other.p ||
+            (!nk_str_is(a->v[i].key, "CRAWL_RUN_ID") && !nk_str_eq(a->v[i].value, other)))
+            return false;
+    }
+    return true;
+}
+
 /* What decides how data is read; statistics aside. */
 static bool same_storage(const glue_StorageDescriptor *a, const glue_StorageDescriptor *b)
 {
@@ -105,7 +133,7 @@ static bool same_storage(const glue_StorageDescriptor *a, const glue_StorageDesc
  * ones are added. */
 static nk_code merge_columns(found *f, const glue_Column_list *old, glue_Column_list *now)
 {
-    bool merge = f->run->config.merge_new_columns;
+    bool merge = f->run->config.merge_new_columns || partial(f->run);
     glue_Column_list out = {.set = true};
     nk_map names;
     nk_code rc = NK_OK;
@@ -132,6 +160,13 @@ static nk_code merge_columns(found *f, const glue_Column_list *old, glue_Column_
     return rc;
 }
 
+/* Of what only a part was looked at, the counts of that part say nothing. */
+static bool counted(nk_str key)
+{
+    return nk_str_is(key, "objectCount") || nk_str_is(key, "recordCount") ||
+           nk_str_is(key, "sizeKey") || nk_str_is(key, "averageRecordSize");
+}
+
 /* The crawler's parameters over those that others have set. */
 static nk_code merge_parameters(found *f, const nk_map_str *old, nk_map_str *now)
 {
@@ -143,8 +178,13 @@ static nk_code merge_parameters(found *f, const nk_map_str *old, nk_map_str *now
                     nk_str_is(old->v[i].key, "delimiter") ||
                     nk_str_is(old->v[i].key, "columnsOrdered");
         bool there = false;
-        for (size_t k = 0; k < now->n; k++)
-            there |= nk_str_eq(now->v[k].key, old->v[i].key);
+        for (size_t k = 0; k < now->n; k++) {
+            if (!nk_str_eq(now->v[k].key, old->v[i].key))
+                continue;
+            there = true;
+            if (partial(f->run) && counted(old->v[i].key))
+                now->v[k].value = old->v[i].value;
+        }
         if (!ours && !there)
             NK_TRY(nk_map_str_put(now, f->a, old->v[i].key, old->v[i].value));
     }
@@ -164,11 +204,16 @@ static nk_code find_table(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, glue_T
                           nk_err *err)
 {
     nk_str plain = nk_crawl_table_name(f->a, f->run->def->TablePrefix, f->base);
-    f->name = plain;
+    f->name = f->given.n ? f->given : plain;
+    if (f->given.n) {
+        NK_TRY(nk_catalog_get_table(tx, ctx, f->database, f->given, existing, err));
+        const glue_StorageDescriptor *sd = (*existing)->StorageDescriptor;
+        f->skip = !sd || !same_place(sd->Location, f->location);
+        return NK_OK;
+    }
     for (int clash = 0; clash < 2; clash++) {
         nk_err missing = NK_ERR_INIT;
-        nk_code rc =
-            nk_catalog_get_table(tx, ctx, f->run->def->DatabaseName, f->name, existing, &missing);
+        nk_code rc = nk_catalog_get_table(tx, ctx, f->database, f->name, existing, &missing);
         if (rc == NK_E_NOT_FOUND) {
             *existing = NULL;
             return NK_OK;
@@ -199,8 +244,17 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
                              size_t *n, nk_err *err)
 {
     glue_Table *old;
-    nk_str db = f->run->def->DatabaseName;
+    nk_str db = f->database;
     NK_TRY(find_table(tx, ctx, f, &old, err));
+    f->existing = old;
+    if (f->skip) {
+        f->did = DID_NOTHING;
+        nk_crawl_log(
+            f->run, "WARN",
+            "What lies at %.*s is not what table %.*s of the catalogue is made of: passed over",
+            NK_STR_ARG(f->location), NK_STR_ARG(f->name));
+        return NK_OK;
+    }
     glue_TableInput *in = NK_NEW(f->a, glue_TableInput);
     glue_StorageDescriptor *sd = NK_NEW(f->a, glue_StorageDescriptor);
     if (!in || !sd)
@@ -225,6 +279,9 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
             .kind = NK_CHANGE_CREATE_TABLE, .database = db, .table = f->name, .table_input = in};
         return NK_OK;
     }
+    /* known keys may bear better names than folders do */
+    if (f->given.n && old->PartitionKeys.n == in->PartitionKeys.n)
+        in->PartitionKeys = old->PartitionKeys;
     f->keys_changed = !same_keys(&old->PartitionKeys, &in->PartitionKeys);
     bool differs =
         f->keys_changed || !same_storage(old->StorageDescriptor, f->input->StorageDescriptor);
@@ -243,6 +300,10 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
     if (merge_columns(f, &old->StorageDescriptor->Columns, &sd->Columns) != NK_OK)
         return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
     differs = f->keys_changed || !same_storage(old->StorageDescriptor, sd);
+    if (!differs && same_but_run(&old->Parameters, &in->Parameters)) {
+        f->did = DID_NOTHING; /* not even its statistics: no new version */
+        return NK_OK;
+    }
     f->did = differs ? DID_UPDATE : DID_REFRESH;
     if (f->keys_changed) /* other partition keys: another table under the same name */
         out[(*n)++] = (nk_catalog_change){
@@ -294,7 +355,7 @@ static bool keep_old(void *arg, const glue_Partition *p)
 
 static nk_code partition_changes(found *f, old_partitions *old, nk_catalog_change *out, size_t *n)
 {
-    nk_str db = f->run->def->DatabaseName;
+    nk_str db = f->database;
     for (size_t i = f->from; i < f->to; i++) {
         const glue_PartitionInput *p = &f->parts.v[i];
         known *k = nk_map_get(&old->by_values, values_key(f->a, &p->Values));
@@ -314,36 +375,54 @@ static nk_code partition_changes(found *f, old_partitions *old, nk_catalog_chang
     return NK_OK;
 }
 
-/* Partitions whose folder is gone. */
-static void gone_partitions(found *f, old_partitions *old, nk_catalog_change *out, size_t *n,
-                            size_t max)
+static int by_values(const void *a, const void *b)
+{
+    const nk_list_str *x = &(*(known *const *)a)->values, *y = &(*(known *const *)b)->values;
+    for (size_t i = 0; i < x->n && i < y->n; i++) {
+        int c = nk_str_cmp(x->v[i], y->v[i]);
+        if (c)
+            return c;
+    }
+    return (x->n > y->n) - (x->n < y->n);
+}
+
+NK_LIST(known_list, known *);
+
+/* Partitions whose folder is gone, by their values. */
+static nk_code gone_partitions(found *f, old_partitions *old, nk_catalog_change *out, size_t *n,
+                               size_t max)
 {
     nk_map_slot *slot;
+    known_list gone = {0};
     for (size_t i = 0; i < f->parts.n; i++) {
         known *k = nk_map_get(&old->by_values, values_key(f->a, &f->parts.v[i].Values));
         if (k)
             k->seen = true;
     }
-    for (size_t i = 0; nk_map_next(&old->by_values, &i, &slot) && *n < max;) {
-        known *k = slot->value;
-        if (k->seen || !nk_str_starts(k->sd->Location, f->location))
+    for (size_t i = 0; nk_map_next(&old->by_values, &i, &slot);) {
+        known *k = slot->value, **to;
+        if (k->seen || !nk_str_starts(k->sd->Location, no_slash(f->location)))
             continue;
-        out[(*n)++] = (nk_catalog_change){.kind = NK_CHANGE_DELETE_PARTITION,
-                                          .database = f->run->def->DatabaseName,
-                                          .table = f->name,
-                                          .values = &k->values};
+        if (!(to = known_list_add(&gone, f->a)))
+            return NK_E_NOMEM;
+        *to = k;
     }
+    if (gone.n)
+        qsort(gone.v, gone.n, sizeof *gone.v, by_values);
+    for (size_t i = 0; i < gone.n && *n < max; i++)
+        out[(*n)++] = (nk_catalog_change){.kind = NK_CHANGE_DELETE_PARTITION,
+                                          .database = f->database,
+                                          .table = f->name,
+                                          .values = &gone.v[i]->values};
+    return NK_OK;
 }
 
 static nk_code remember(nk_tx *tx, found *f, nk_err *err)
 {
     nk_val cols[MADE_COLS] = {
-        [MADE_REGION] = nk_vs(f->run->region),
-        [MADE_CRAWLER] = nk_vs(f->run->name),
-        [MADE_DATABASE] = nk_vs(f->run->def->DatabaseName),
-        [MADE_TABLE] = nk_vs(f->name),
-        [MADE_LOCATION] = nk_vs(f->location),
-        [MADE_SEQ] = nk_vi(f->run->seq),
+        [MADE_REGION] = nk_vs(f->run->region), [MADE_CRAWLER] = nk_vs(f->run->name),
+        [MADE_DATABASE] = nk_vs(f->database),  [MADE_TABLE] = nk_vs(f->name),
+        [MADE_LOCATION] = nk_vs(f->location),  [MADE_SEQ] = nk_vi(f->run->seq),
     };
     nk_row row = {.cols = cols, .body = NK_STR("{}")};
     return nk_store_put(tx, &nk_kind_made, &row, err);
@@ -361,44 +440,67 @@ static nk_catalog_ctx context(nk_crawl_run *run, nk_arena *a)
                             .arena = a};
 }
 
+/* The partitions that are there; with the first batch. */
+static nk_code read_old(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_err *err)
+{
+    nk_map_free(&f->old.by_values); /* of an earlier try */
+    nk_map_init(&f->old.by_values);
+    if (!f->input->PartitionKeys.n || !f->existing || f->keys_changed || f->skip)
+        return NK_OK;
+    NK_TRY(nk_catalog_each_partition(tx, ctx, f->database, f->name, NK_STR(""), keep_old, &f->old,
+                                     err));
+    return f->old.rc == NK_OK ? NK_OK : nk_fail(err, f->old.rc, "Out of memory reading partitions");
+}
+
+/* Every change that this batch makes, in order. */
+static nk_code batch_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f,
+                             nk_catalog_change **out, size_t *n, nk_err *err)
+{
+    nk_catalog_change table[4];
+    if (f->first) {
+        NK_TRY(table_changes(tx, ctx, f, table, n, err));
+        NK_TRY(read_old(tx, ctx, f, err));
+    } else {
+        f->name = nk_str_dup(f->a, f->name);
+    }
+    size_t max = *n + (f->to - f->from) + f->old.by_values.n + 1;
+    *out = NK_NEWN(f->a, nk_catalog_change, max);
+    if (!*out || !f->name.p)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
+    memcpy(*out, table, *n * sizeof **out);
+    if (f->skip || (f->keys_changed && !update_policy(f->run)))
+        return NK_OK;
+    NK_TRY(partition_changes(f, &f->old, *out, n));
+    if (f->last && !partial(f->run) && delete_policy(f->run, "DELETE_FROM_DATABASE") &&
+        gone_partitions(f, &f->old, *out, n, max) != NK_OK)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
+    return NK_OK;
+}
+
 /* The closure: reads what is there, decides, changes. */
 static nk_code apply_batch(nk_tx *tx, void *arg, nk_err *err)
 {
     found *f = arg;
-    nk_arena *a = nk_arena_create(0);
-    if (!a)
+    nk_catalog_change *changes = NULL;
+    size_t n = 0;
+    if (!(f->a = nk_arena_create(0)))
         return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
-    f->a = a;
-    nk_catalog_ctx ctx = context(f->run, a);
-    size_t n = 0, max = 4 + 2 * CLOSURE_CHANGES;
-    nk_catalog_change *changes = NK_NEWN(a, nk_catalog_change, max);
-    nk_code rc = changes ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
-    if (rc == NK_OK && f->first)
-        rc = table_changes(tx, &ctx, f, changes, &n, err);
+    nk_catalog_ctx ctx = context(f->run, f->a);
+    f->skip &= !f->first; /* the closure may run again */
+    nk_code rc = batch_changes(tx, &ctx, f, &changes, &n, err);
+    if (rc == NK_OK && f->run->dry)
+        rc = nk_crawl_plan_table(f->run,
+                                 &(nk_plan_table){f->database, f->name, f->location, f->why,
+                                                  f->first ? f->existing : NULL},
+                                 changes, n, err);
     else if (rc == NK_OK)
-        f->name = nk_str_dup(a, f->name);
-    bool fresh = f->did == DID_CREATE || f->keys_changed;
-    if (rc == NK_OK && f->first && f->input->PartitionKeys.n && !fresh) {
-        nk_map_free(&f->old.by_values); /* of an earlier try */
-        nk_map_init(&f->old.by_values);
-        rc = nk_catalog_each_partition(tx, &ctx, f->run->def->DatabaseName, f->name, NK_STR(""),
-                                       keep_old, &f->old, err);
-        if (rc == NK_OK && f->old.rc != NK_OK)
-            rc = nk_fail(err, f->old.rc, "Out of memory reading partitions");
-    }
-    bool partitions = !f->keys_changed || update_policy(f->run);
-    if (rc == NK_OK && partitions)
-        rc = partition_changes(f, &f->old, changes, &n);
-    if (rc == NK_OK && partitions && f->last && delete_policy(f->run, "DELETE_FROM_DATABASE"))
-        gone_partitions(f, &f->old, changes, &n, max);
-    if (rc == NK_OK)
         rc = nk_catalog_apply(tx, &ctx, changes, n, &f->counts, err);
-    if (rc == NK_OK && f->first)
+    if (rc == NK_OK && f->first && !f->run->dry && !f->skip && !f->given.n)
         rc = remember(tx, f, err);
     /* the name outlives the closure's arena */
     if (rc == NK_OK)
         f->name = nk_str_dup(f->run->arena, f->name);
-    nk_arena_destroy(a);
+    nk_arena_destroy(f->a);
     return rc;
 }
 
@@ -461,7 +563,8 @@ static nk_code apply_table(nk_crawl_run *run, found *f, nk_err *err)
         f->to = f->from + CLOSURE_CHANGES < f->parts.n ? f->from + CLOSURE_CHANGES : f->parts.n;
         f->last = f->to == f->parts.n;
         if (rc == NK_OK)
-            rc = nk_store_write(store, apply_batch, f, err);
+            rc = run->dry ? nk_store_read(store, apply_batch, f, err)
+                          : nk_store_write(store, apply_batch, f, err);
         if (rc != NK_OK)
             break;
         run->counts.partitions_created += f->counts.partitions_created;
@@ -474,10 +577,14 @@ static nk_code apply_table(nk_crawl_run *run, found *f, nk_err *err)
     nk_arena_destroy(a);
     if (rc != NK_OK)
         return nk_wrap(err, "Table %.*s", NK_STR_ARG(f->name));
+    if (note(run, &run->found, f->database) != NK_OK || note(run, &run->found, f->name) != NK_OK)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory");
+    if (run->dry)
+        return NK_OK;
     const char *did = f->did == DID_CREATE ? "Created" : f->did == DID_UPDATE ? "Updated" : NULL;
     if (did)
         nk_crawl_log(run, "INFO", "%s table %.*s in database %.*s", did, NK_STR_ARG(f->name),
-                     NK_STR_ARG(run->def->DatabaseName));
+                     NK_STR_ARG(f->database));
     run->counts.tables_created += f->did == DID_CREATE;
     run->counts.tables_updated += f->did == DID_UPDATE;
     if (f->did == DID_CREATE)
@@ -492,6 +599,7 @@ static nk_code apply_table(nk_crawl_run *run, found *f, nk_err *err)
 typedef struct gone {
     nk_crawl_run *run;
     nk_str database, table, location;
+    bool done; /* the catalogue was (or, planned, would be) changed */
 } gone;
 NK_LIST(gone_list, gone);
 
@@ -500,11 +608,63 @@ typedef struct gone_scan {
     gone_list list;
 } gone_scan;
 
+/* Whether a location is a path or lies below it. */
+static bool under(nk_str location, nk_str path)
+{
+    nk_str p = no_slash(path), l = no_slash(location);
+    return nk_str_eq(l, p) || (nk_str_starts(l, p) && l.p[p.n] == '/');
+}
+
 static bool under_targets(const nk_crawl_run *run, nk_str location)
 {
     const glue_S3Target_list *t = &run->def->Targets->S3Targets;
     for (size_t i = 0; i < t->n; i++) {
-        if (nk_str_starts(location, no_slash(t->v[i].Path)))
+        if (under(location, t->v[i].Path))
+            return true;
+    }
+    const glue_DeltaTarget_list *d = &run->def->Targets->DeltaTargets;
+    for (size_t i = 0; i < d->n; i++) {
+        for (size_t k = 0; k < d->v[i].DeltaTables.n; k++) {
+            if (under(location, d->v[i].DeltaTables.v[k]))
+                return true;
+        }
+    }
+    const glue_IcebergTarget_list *ice = &run->def->Targets->IcebergTargets;
+    for (size_t i = 0; i < ice->n; i++) {
+        for (size_t k = 0; k < ice->v[i].Paths.n; k++) {
+            if (under(location, ice->v[i].Paths.v[k]))
+                return true;
+        }
+    }
+    const glue_HudiTarget_list *hudi = &run->def->Targets->HudiTargets;
+    for (size_t i = 0; i < hudi->n; i++) {
+        for (size_t k = 0; k < hudi->v[i].Paths.n; k++) {
+            if (under(location, hudi->v[i].Paths.v[k]))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool made_row(void *arg, const nk_row *row)
+{
+    gone_scan *s = arg;
+    const nk_val *v = row->cols;
+    gone *g = gone_list_add(&s->list, s->run->arena);
+    if (!g)
+        return false;
+    *g = (gone){.run = s->run,
+                .database = nk_str_dup(s->run->arena, v[MADE_DATABASE].s),
+                .table = nk_str_dup(s->run->arena, v[MADE_TABLE].s),
+                .location = nk_str_dup(s->run->arena, v[MADE_LOCATION].s)};
+    return true;
+}
+
+/* Of a dry run, nothing is remembered in the store. */
+static bool found_now(const nk_crawl_run *run, nk_str database, nk_str table)
+{
+    for (size_t i = 0; i < run->found.n; i += 2) {
+        if (nk_str_ieq(run->found.v[i], database) && nk_str_eq(run->found.v[i + 1], table))
             return true;
     }
     return false;
@@ -514,29 +674,33 @@ static bool gone_row(void *arg, const nk_row *row)
 {
     gone_scan *s = arg;
     const nk_val *v = row->cols;
-    if (v[MADE_SEQ].i == s->run->seq || !under_targets(s->run, v[MADE_LOCATION].s) ||
+    if (v[MADE_SEQ].i == s->run->seq || found_now(s->run, v[MADE_DATABASE].s, v[MADE_TABLE].s) ||
+        !under_targets(s->run, v[MADE_LOCATION].s) ||
         !nk_str_eq(v[MADE_DATABASE].s, s->run->def->DatabaseName))
         return true;
-    gone *g = gone_list_add(&s->list, s->run->arena);
-    if (!g)
-        return false;
-    *g = (gone){s->run, nk_str_dup(s->run->arena, v[MADE_DATABASE].s),
-                nk_str_dup(s->run->arena, v[MADE_TABLE].s),
-                nk_str_dup(s->run->arena, v[MADE_LOCATION].s)};
-    return true;
+    return made_row(arg, row);
 }
 
-static nk_code find_gone(nk_tx *tx, void *arg, nk_err *err)
+static nk_code scan_made(nk_tx *tx, gone_scan *s, nk_store_row_fn fn, nk_err *err)
 {
-    gone_scan *s = arg;
     nk_query q = {.kind = &nk_kind_made,
                   .prefix = NK_KEY(nk_vs(s->run->region), nk_vs(s->run->name)),
                   .nprefix = 2,
                   .no_body = true};
-    return nk_store_scan(tx, &q, gone_row, s, err);
+    return nk_store_scan(tx, &q, fn, s, err);
 }
 
-/* DID_NOTHING in *arg's run counts when the table is not ours any more. */
+static nk_code find_gone(nk_tx *tx, void *arg, nk_err *err)
+{
+    return scan_made(tx, arg, gone_row, err);
+}
+
+static nk_code find_made(nk_tx *tx, void *arg, nk_err *err)
+{
+    return scan_made(tx, arg, made_row, err);
+}
+
+/* Deletes or deprecates, unless the table is not ours any more. */
 static nk_code drop_table(nk_tx *tx, void *arg, nk_err *err)
 {
     gone *g = arg;
@@ -556,6 +720,7 @@ static nk_code drop_table(nk_tx *tx, void *arg, nk_err *err)
                                 .or_exists = true};
     glue_TableInput in;
     bool drop = delete_policy(run, "DELETE_FROM_DATABASE"), apply = there && drop;
+    g->done = false;
     if (there && !drop && !nk_map_str_get(&t->Parameters, "DEPRECATED_BY_CRAWLER").p) {
         char now[24];
         snprintf(now, sizeof now, "%lld", (long long)(ctx.now_us / 1000));
@@ -575,15 +740,19 @@ static nk_code drop_table(nk_tx *tx, void *arg, nk_err *err)
     } else if (rc == NK_E_NOT_FOUND) {
         rc = NK_OK;
     }
-    if (rc == NK_OK && apply)
+    if (rc == NK_OK && apply && run->dry)
+        rc = nk_crawl_plan_table(
+            run,
+            &(nk_plan_table){g->database, g->table, g->location, NK_STR("its data is gone"), t},
+            &change, 1, err);
+    else if (rc == NK_OK && apply)
         rc = nk_catalog_apply(tx, &ctx, &change, 1, NULL, err);
-    if (rc == NK_OK && (drop || !there))
+    if (rc == NK_OK && !run->dry && (drop || !there))
         rc = nk_store_delete(
             tx, &nk_kind_made,
             NK_KEY(nk_vs(run->region), nk_vs(run->name), nk_vs(g->database), nk_vs(g->table)), err);
     nk_arena_destroy(a);
-    if (rc == NK_OK)
-        g->run = apply ? run : NULL;
+    g->done = rc == NK_OK && apply;
     return rc;
 }
 
@@ -591,7 +760,7 @@ static nk_code drop_gone(nk_crawl_run *run, nk_err *err)
 {
     gone_scan s = {.run = run};
     nk_store *store = run->owner->app->store;
-    if (run->new_only)
+    if (partial(run))
         return NK_OK;
     NK_TRY(nk_store_read(store, find_gone, &s, err));
     for (size_t i = 0; i < s.list.n; i++) {
@@ -602,12 +771,9 @@ static nk_code drop_gone(nk_crawl_run *run, nk_err *err)
                          NK_STR_ARG(g->table));
             continue;
         }
-        nk_code rc = NK_OK;
-        g->run = run;
-        rc = nk_store_write(store, drop_table, g, err);
-        if (rc != NK_OK)
-            return rc;
-        if (!g->run)
+        NK_TRY(run->dry ? nk_store_read(store, drop_table, g, err)
+                        : nk_store_write(store, drop_table, g, err));
+        if (!g->done || run->dry)
             continue;
         bool drop = delete_policy(run, "DELETE_FROM_DATABASE");
         nk_crawl_log(run, "INFO", "The data of table %.*s is gone: %s", NK_STR_ARG(g->table),
@@ -620,6 +786,88 @@ static nk_code drop_gone(nk_crawl_run *run, nk_err *err)
     return NK_OK;
 }
 
+/* ---- events: partitions whose folder has become empty ---- */
+
+typedef struct emptied {
+    nk_crawl_run *run;
+    nk_str database, table, location; /* of a table that we made */
+    nk_arena *a;
+    glue_Partition gone[100];
+    size_t n;
+    bool more;
+} emptied;
+
+static bool in_empty(void *arg, const glue_Partition *p)
+{
+    emptied *e = arg;
+    for (size_t i = 0; i < e->run->empty.n && p->StorageDescriptor; i++) {
+        if (!same_place(p->StorageDescriptor->Location, e->run->empty.v[i]))
+            continue;
+        void *copy;
+        if (e->n == NK_COUNTOF(e->gone) ||
+            nk_model_copy(&glue_Partition_shape, p, e->a, &copy) != NK_OK) {
+            e->more = true;
+            return false;
+        }
+        e->gone[e->n++] = *(glue_Partition *)copy;
+        break;
+    }
+    return true;
+}
+
+static nk_code drop_partitions(nk_tx *tx, void *arg, nk_err *err)
+{
+    emptied *e = arg;
+    nk_catalog_change changes[NK_COUNTOF(e->gone)];
+    nk_catalog_counts counts = {0};
+    e->n = 0;
+    e->more = false;
+    if (!(e->a = nk_arena_create(0)))
+        return nk_fail(err, NK_E_NOMEM, "Out of memory");
+    nk_catalog_ctx ctx = context(e->run, e->a);
+    nk_code rc =
+        nk_catalog_each_partition(tx, &ctx, e->database, e->table, NK_STR(""), in_empty, e, err);
+    for (size_t i = 0; i < e->n; i++)
+        changes[i] = (nk_catalog_change){.kind = NK_CHANGE_DELETE_PARTITION,
+                                         .database = e->database,
+                                         .table = e->table,
+                                         .values = &e->gone[i].Values};
+    if (rc == NK_OK && e->n && e->run->dry)
+        rc = nk_crawl_plan_table(e->run,
+                                 &(nk_plan_table){e->database, e->table, e->location,
+                                                  NK_STR("their folders are empty"), NULL},
+                                 changes, e->n, err);
+    else if (rc == NK_OK && e->n)
+        rc = nk_catalog_apply(tx, &ctx, changes, e->n, &counts, err);
+    if (rc == NK_E_NOT_FOUND) /* the table itself is gone */
+        rc = NK_OK;
+    if (rc == NK_OK)
+        e->run->counts.partitions_deleted += counts.partitions_deleted;
+    nk_arena_destroy(e->a);
+    return rc;
+}
+
+static nk_code drop_empty(nk_crawl_run *run, nk_err *err)
+{
+    gone_scan s = {.run = run};
+    nk_store *store = run->owner->app->store;
+    if (!run->empty.n || !delete_policy(run, "DELETE_FROM_DATABASE"))
+        return NK_OK;
+    run->found = (nk_strs){0};
+    NK_TRY(nk_store_read(store, find_made, &s, err));
+    for (size_t i = 0; i < s.list.n; i++) {
+        emptied e = {.run = run,
+                     .database = s.list.v[i].database,
+                     .table = s.list.v[i].table,
+                     .location = s.list.v[i].location};
+        do {
+            NK_TRY(run->dry ? nk_store_read(store, drop_partitions, &e, err)
+                            : nk_store_write(store, drop_partitions, &e, err));
+        } while (e.more && !run->dry);
+    }
+    return NK_OK;
+}
+
 /* ---- all of it ---- */
 
 static nk_code read_table(nk_crawl_run *run, nk_str frame, found *f, nk_err *err)
@@ -627,7 +875,7 @@ static nk_code read_table(nk_crawl_run *run, nk_str frame, found *f, nk_err *err
     nk_json_reader r;
     nk_str raw;
     void *input;
-    *f = (found){.run = run};
+    *f = (found){.run = run, .database = run->def->DatabaseName};
     nk_json_begin(&r, frame, run->arena, 0, err);
     NK_TRY(nk_json_next(&r));
     for (;;) {
@@ -638,6 +886,12 @@ static nk_code read_table(nk_crawl_run *run, nk_str frame, found *f, nk_err *err
         NK_TRY(nk_json_next(&r));
         if (nk_str_is(key, "base"))
             f->base = r.text;
+        else if (nk_str_is(key, "why"))
+            f->why = r.text;
+        else if (nk_str_is(key, "database") && r.text.n)
+            f->database = r.text;
+        else if (nk_str_is(key, "name"))
+            f->given = r.text;
         NK_TRY(nk_json_raw(&r, &raw));
         if (nk_str_is(key, "input")) {
             NK_TRY(nk_model_decode(&glue_TableInput_shape, raw, run->arena, &input, err));
@@ -669,17 +923,9 @@ static nk_code make_database(nk_tx *tx, void *arg, nk_err *err)
     return rc;
 }
 
-nk_code nk_crawl_apply(nk_crawl_run *run, nk_err *err)
+static nk_code apply_frames(nk_crawl_run *run, nk_err *err)
 {
-    size_t tables = 0;
-    for (size_t i = 0; i < run->frames.n; i++)
-        tables += is_table(run->frames.v[i]);
-    if (run->config.table_threshold && tables > (size_t)run->config.table_threshold)
-        return nk_fail(
-            err, NK_E_LIMIT,
-            "The crawl found %zu tables, more than the TableThreshold of %d; nothing was changed",
-            tables, run->config.table_threshold);
-    NK_TRY(nk_store_write(run->owner->app->store, make_database, run, err));
+    run->found = (nk_strs){0};
     for (size_t i = 0; i < run->frames.n; i++) {
         found f;
         NK_TRY(read_table(run, run->frames.v[i], &f, err));
@@ -691,5 +937,21 @@ nk_code nk_crawl_apply(nk_crawl_run *run, nk_err *err)
         }
         NK_TRY(apply_table(run, &f, err));
     }
-    return drop_gone(run, err);
+    NK_TRY(drop_gone(run, err));
+    return drop_empty(run, err);
+}
+
+nk_code nk_crawl_apply(nk_crawl_run *run, nk_err *err)
+{
+    size_t tables = 0;
+    for (size_t i = 0; i < run->frames.n; i++)
+        tables += is_table(run->frames.v[i]);
+    if (run->config.table_threshold && tables > (size_t)run->config.table_threshold)
+        return nk_fail(
+            err, NK_E_LIMIT,
+            "The crawl found %zu tables, more than the TableThreshold of %d; nothing was changed",
+            tables, run->config.table_threshold);
+    if (!run->dry && run->def->DatabaseName.n)
+        NK_TRY(nk_store_write(run->owner->app->store, make_database, run, err));
+    return apply_frames(run, err);
 }

@@ -1,5 +1,6 @@
 /* What a crawler's definition must satisfy. */
 #include "crawl/crawlers_int.h"
+#include "crawl/events.h"
 #include "lake/s3.h"
 
 static nk_code unknown(const char *where, const nk_json *j, nk_err *err)
@@ -118,17 +119,99 @@ static nk_code check_s3(const glue_S3Target *t, nk_err *err)
     return NK_OK;
 }
 
+static nk_code check_paths(const nk_list_str *paths, const char *member, nk_opt_i64 depth,
+                           const nk_list_str *exclusions, nk_err *err)
+{
+    nk_s3_uri uri;
+    if (!paths->n)
+        return nk_fail(err, NK_E_INVALID, "A target of %s names no path", member);
+    for (size_t i = 0; i < paths->n; i++) {
+        if (nk_s3_uri_parse(paths->v[i], &uri, err) != NK_OK)
+            return NK_E_INVALID;
+    }
+    if (depth.set && (depth.value < 1 || depth.value > 20))
+        return nk_fail(err, NK_E_INVALID, "MaximumTraversalDepth must be between 1 and 20");
+    for (size_t i = 0; exclusions && i < exclusions->n; i++)
+        NK_TRY(nk_glob_check(exclusions->v[i], err));
+    return NK_OK;
+}
+
+static nk_code check_lakehouse(const glue_CrawlerTargets *t, nk_err *err)
+{
+    for (size_t i = 0; i < t->DeltaTargets.n; i++)
+        NK_TRY(check_paths(&t->DeltaTargets.v[i].DeltaTables, "DeltaTargets", (nk_opt_i64){0}, NULL,
+                           err));
+    for (size_t i = 0; i < t->IcebergTargets.n; i++)
+        NK_TRY(check_paths(&t->IcebergTargets.v[i].Paths, "IcebergTargets",
+                           t->IcebergTargets.v[i].MaximumTraversalDepth,
+                           &t->IcebergTargets.v[i].Exclusions, err));
+    for (size_t i = 0; i < t->HudiTargets.n; i++)
+        NK_TRY(check_paths(&t->HudiTargets.v[i].Paths, "HudiTargets",
+                           t->HudiTargets.v[i].MaximumTraversalDepth,
+                           &t->HudiTargets.v[i].Exclusions, err));
+    return NK_OK;
+}
+
+/* Tables of the catalogue: alone, and what is gone is only logged. */
+static nk_code check_catalog(const glue_Crawler *c, size_t all, nk_err *err)
+{
+    const glue_CatalogTarget_list *t = &c->Targets->CatalogTargets;
+    const glue_SchemaChangePolicy *p = c->SchemaChangePolicy;
+    if (!t->n)
+        return NK_OK;
+    if (all != t->n)
+        return nk_fail(err, NK_E_INVALID,
+                       "CatalogTargets cannot be combined with targets of another kind");
+    if (p && !nk_str_is(p->DeleteBehavior, "LOG"))
+        return nk_fail(err, NK_E_INVALID,
+                       "The SchemaChangePolicy for Data Catalog target can have only LOG "
+                       "DeleteBehavior value.");
+    return NK_OK;
+}
+
+static nk_code check_queue(nk_str arn, bool needed, nk_err *err)
+{
+    if (needed && !arn.n)
+        return nk_fail(err, NK_E_INVALID,
+                       "RecrawlBehavior CRAWL_EVENT_MODE needs an EventQueueArn for each target");
+    if (arn.n && !nk_queue_arn_ok(arn))
+        return nk_fail(err, NK_E_INVALID, "\"%.*s\" is no ARN of an SQS queue", NK_STR_ARG(arn));
+    return NK_OK;
+}
+
+static nk_code check_events(const glue_Crawler *c, size_t all, nk_err *err)
+{
+    const glue_CrawlerTargets *t = c->Targets;
+    bool on = c->RecrawlPolicy && nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_EVENT_MODE");
+    if (on && all != t->S3Targets.n + t->CatalogTargets.n)
+        return nk_fail(err, NK_E_INVALID,
+                       "RecrawlBehavior CRAWL_EVENT_MODE is for S3 and catalogue targets");
+    for (size_t i = 0; i < t->S3Targets.n; i++) {
+        NK_TRY(check_queue(t->S3Targets.v[i].EventQueueArn, on, err));
+        NK_TRY(check_queue(t->S3Targets.v[i].DlqEventQueueArn, false, err));
+    }
+    for (size_t i = 0; i < t->CatalogTargets.n; i++) {
+        NK_TRY(check_queue(t->CatalogTargets.v[i].EventQueueArn, on, err));
+        NK_TRY(check_queue(t->CatalogTargets.v[i].DlqEventQueueArn, false, err));
+    }
+    return NK_OK;
+}
+
 nk_code nk_crawl_check(const glue_Crawler *c, nk_arena *a, nk_err *err)
 {
     const glue_CrawlerTargets *t = c->Targets;
     nk_crawl_config config;
-    if (!t || t->S3Targets.n + t->JdbcTargets.n + t->MongoDBTargets.n + t->DynamoDBTargets.n +
-                      t->CatalogTargets.n + t->DeltaTargets.n + t->IcebergTargets.n +
-                      t->HudiTargets.n ==
-                  0)
+    size_t all = !t ? 0
+                    : t->S3Targets.n + t->JdbcTargets.n + t->MongoDBTargets.n +
+                          t->DynamoDBTargets.n + t->CatalogTargets.n + t->DeltaTargets.n +
+                          t->IcebergTargets.n + t->HudiTargets.n;
+    if (!all)
         return nk_fail(err, NK_E_INVALID, "Crawler must have at least one target");
     for (size_t i = 0; i < t->S3Targets.n; i++)
         NK_TRY(check_s3(&t->S3Targets.v[i], err));
+    NK_TRY(check_lakehouse(t, err));
+    NK_TRY(check_catalog(c, all, err));
+    NK_TRY(check_events(c, all, err));
     const glue_SchemaChangePolicy *p = c->SchemaChangePolicy;
     if (c->RecrawlPolicy &&
         nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY") && p &&
@@ -151,26 +234,24 @@ nk_code nk_crawl_runnable(const glue_Crawler *c, nk_err *err)
         const char *name;
         size_t n;
     } others[] = {
-        {"JdbcTargets", t->JdbcTargets.n},         {"MongoDBTargets", t->MongoDBTargets.n},
-        {"DynamoDBTargets", t->DynamoDBTargets.n}, {"CatalogTargets", t->CatalogTargets.n},
-        {"DeltaTargets", t->DeltaTargets.n},       {"IcebergTargets", t->IcebergTargets.n},
-        {"HudiTargets", t->HudiTargets.n},
+        {"JdbcTargets", t->JdbcTargets.n},
+        {"MongoDBTargets", t->MongoDBTargets.n},
+        {"DynamoDBTargets", t->DynamoDBTargets.n},
     };
     for (size_t i = 0; i < NK_COUNTOF(others); i++) {
         if (others[i].n)
-            return nk_fail(err, NK_E_UNSUPPORTED,
-                           "Crawling %s is not available yet; only S3Targets can be crawled",
-                           others[i].name);
+            return nk_fail(
+                err, NK_E_UNSUPPORTED,
+                "Crawling %s is not available yet: this Nikawa has no such connector. S3, "
+                "catalogue, Delta, Iceberg and Hudi targets can be crawled",
+                others[i].name);
     }
-    if (c->RecrawlPolicy && nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_EVENT_MODE"))
-        return nk_fail(err, NK_E_UNSUPPORTED,
-                       "RecrawlBehavior CRAWL_EVENT_MODE is not available yet");
     for (size_t i = 0; i < t->S3Targets.n; i++) {
         if (t->S3Targets.v[i].ConnectionName.n)
             return nk_fail(err, NK_E_UNSUPPORTED,
                            "ConnectionName of an S3 target is not available yet: leave it out");
     }
-    if (!c->DatabaseName.n)
+    if (!c->DatabaseName.n && !t->CatalogTargets.n)
         return nk_fail(err, NK_E_INVALID, "Crawler %.*s has no DatabaseName to write to",
                        NK_STR_ARG(c->Name));
     return NK_OK;

@@ -38,6 +38,8 @@ typedef struct nk_crawl_table {
     nk_str base; /* what its name is made of: last part of the path, or the bucket */
     const nk_type *type;
     const nk_finding *sample;
+    nk_str example;   /* the file whose finding `sample` is */
+    const char *rule; /* what made a table of these files; static */
     bool quoted, multiline, mixed_header;
     nk_strs keys;                   /* partition keys; empty = not partitioned */
     nk_crawl_partitions partitions; /* when keys is not empty */
@@ -48,9 +50,11 @@ NK_LIST(nk_crawl_tables, nk_crawl_table);
 
 typedef struct nk_crawl_grouping {
     nk_str bucket;
-    nk_str root;     /* the include path: "" or "a/b/" , or a file's key */
-    int table_level; /* 0 = find out; the bucket is level 1 */
-    bool combine;    /* CombineCompatibleSchemas: likeness of columns is not asked for */
+    nk_str root;         /* the include path: "" or "a/b/" , or a file's key */
+    int table_level;     /* 0 = find out; the bucket is level 1 */
+    bool combine;        /* CombineCompatibleSchemas: likeness of columns is not asked for */
+    const nk_map *roots; /* folders that are tables for sure, whatever stands beside or above them;
+                            may be NULL */
 } nk_crawl_grouping;
 
 /* Called for each remark worth a line in the crawl's log. */

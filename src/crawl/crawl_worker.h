@@ -6,9 +6,11 @@
 #include "pool/worker.h"
 
 /* Reads the request's targets from S3 and answers with frames: {"event":"log","level","text"},
- * {"event":"table","base", "input":TableInput without its Name,"partitions":how many}, each
- * followed by {"event":"partitions","inputs":[PartitionInput …]} as needed, and {"event":"result"}
- * at the end. */
+ * {"event":"table","base","why","partitions":how many,"database","name",
+ * "input":TableInput without its Name}, each followed by
+ * {"event":"partitions","inputs":[PartitionInput …]} as needed; of events,
+ * {"event":"receipts","queue","url","receipts":[…]} and {"event":"empty","folder"}; and
+ * {"event":"result"} at the end. */
 nk_code nk_crawl_worker(nk_worker *w, const nk_json *request, nk_arena *arena, nk_err *err) NK_MUST;
 
 #endif

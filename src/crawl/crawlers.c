@@ -115,7 +115,9 @@ static nk_code defaults(nk_call *call, glue_Crawler *c)
             fresh_only ? NK_STR("LOG") : NK_STR("UPDATE_IN_DATABASE");
     if (!c->SchemaChangePolicy->DeleteBehavior.n)
         c->SchemaChangePolicy->DeleteBehavior =
-            fresh_only ? NK_STR("LOG") : NK_STR("DEPRECATE_IN_DATABASE");
+            fresh_only || (c->Targets && c->Targets->CatalogTargets.n)
+                ? NK_STR("LOG")
+                : NK_STR("DEPRECATE_IN_DATABASE");
     if (!c->LineageConfiguration->CrawlerLineageSettings.n)
         c->LineageConfiguration->CrawlerLineageSettings = NK_STR("DISABLE");
     if (!c->LakeFormationConfiguration->UseLakeFormationCredentials.set)

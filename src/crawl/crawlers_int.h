@@ -77,8 +77,18 @@ struct nk_crawl_run {
     int64_t seq, started_us;
     glue_Crawler *def;
     nk_crawl_config config;
-    nk_strs classifiers; /* their documents, in the crawler's order */
-    bool new_only;
+    nk_strs classifiers;      /* their documents, in the crawler's order */
+    bool new_only, by_events; /* only a part of the targets is looked at */
+    enum { NK_CRAWL_RUN, NK_CRAWL_PLAN, NK_CRAWL_APPLY } mode;
+    bool dry;                /* changes go into the plan, not into the catalogue */
+    nk_str plan_id;          /* APPLY: the crawl that planned */
+    nk_strs plan;            /* a document a table */
+    nk_str targets;          /* for the worker, JSON */
+    nk_strs found;           /* database, table, …: those that were found now */
+    nk_strs empty;           /* events: folders that hold nothing any more */
+    nk_str planned;          /* APPLY: what that crawl's plan was */
+    nk_str queue, queue_url; /* events: the queue, and what to delete from it when all is stored */
+    nk_strs receipts;
     uint64_t pool_run;
     int log_fd;
     nk_strs frames; /* tables and partitions, as the worker sent them */

@@ -1,7 +1,7 @@
 /* What a crawler writes about a table: columns, SerDe, parameters. */
 #include <stdio.h>
 
-#include "crawl/crawl_int.h"
+#include "crawl/worker_int.h"
 
 /* The catalogue's columns: lower-case names (keys that differ in case only become one), none that
  * bears a partition key's name: text files are read by position, so there it gets another name;
@@ -81,7 +81,7 @@ static void put_serde(nk_json_writer *w, const nk_facts *f)
     nk_jw_object_end(w);
 }
 
-static nk_code put_columns(nk_json_writer *w, const nk_type *t, nk_err *err)
+nk_code nk_crawl_put_columns(nk_json_writer *w, const nk_type *t, nk_err *err)
 {
     nk_jw_array(w);
     for (size_t i = 0; i < t->nfields; i++) {
@@ -112,7 +112,7 @@ static nk_code put_storage(nk_json_writer *w, const nk_facts *f, const nk_type *
     const nk_format *row = f->sample->format;
     nk_jw_object(w);
     nk_jw_key(w, NK_STR("Columns"));
-    NK_TRY(put_columns(w, columns, err));
+    NK_TRY(nk_crawl_put_columns(w, columns, err));
     nk_jw_kstr(w, "Location",
                nk_str_printf(a, "s3://%.*s/%.*s", NK_STR_ARG(bucket), NK_STR_ARG(path)));
     nk_jw_kcstr(w, "InputFormat", row->input);

@@ -32,6 +32,7 @@ typedef struct grouper {
     nk_crawl_remark remark;
     void *arg;
     nk_err *err;
+    nk_map above; /* folders that known tables lie below */
 } grouper;
 
 static nk_code no_memory(grouper *g)
@@ -144,6 +145,8 @@ static nk_crawl_table of_file(const nk_crawl_file *file)
     nk_crawl_table t = {.type = f->type,
                         .sample = f,
                         .path = file->path,
+                        .example = file->path,
+                        .rule = "a file of its own",
                         .quoted = f->dialect.quoted,
                         .multiline = f->layout == NK_JSON_CONCAT,
                         .files = 1,
@@ -170,8 +173,10 @@ static nk_code absorb(grouper *g, nk_crawl_table *into, const nk_crawl_table *t)
         into->sample->dialect.header != t->sample->dialect.header)
         into->mixed_header = true;
     /* the more telling sample stands for all */
-    if (t->sample->dialect.header && !into->sample->dialect.header)
+    if (t->sample->dialect.header && !into->sample->dialect.header) {
         into->sample = t->sample;
+        into->example = t->example;
+    }
     into->quoted |= t->quoted;
     into->multiline |= t->multiline;
     into->mixed_header |= t->mixed_header;
@@ -253,6 +258,11 @@ static nk_crawl_file *typical(grouper *g, const folder *f, double *share)
     return best;
 }
 
+static bool is_root(const grouper *g, const folder *f)
+{
+    return g->g->roots && nk_map_has(g->g->roots, f->path);
+}
+
 /* Either one unit, or a table a file (added to the output at once). */
 static nk_code own_files(grouper *g, const folder *f, unit *out)
 {
@@ -266,7 +276,8 @@ static nk_code own_files(grouper *g, const folder *f, unit *out)
         if (!usable(c))
             continue;
         nk_crawl_table t = of_file(c);
-        if (share < MOST) {
+        if (share < MOST && !is_root(g, f)) {
+            t.rule = "the files of its folder differ: a table each";
             NK_TRY(finish(g, &t));
             continue;
         }
@@ -278,6 +289,7 @@ static nk_code own_files(grouper *g, const folder *f, unit *out)
             out->open = true;
             out->t = t;
             out->t.path = f->path;
+            out->t.rule = "the files of its folder are alike";
         } else if (fits) {
             NK_TRY(absorb(g, &out->t, &t));
         }
@@ -392,6 +404,8 @@ static nk_code combine(grouper *g, const folder *f, kid *kids, size_t n, const k
             out->open = true;
             out->t = k->u.t;
             out->t.path = f->path;
+            out->t.rule = k->key.p ? "folders named key=value hold like files: partitions"
+                                   : "its folders hold like files: partitions";
             out->t.keys = (nk_strs){0};
             out->t.partitions = (nk_crawl_partitions){0};
             if (!(key = nk_strs_add(&out->t.keys, g->a)))
@@ -464,7 +478,7 @@ static nk_code evaluate(grouper *g, const folder *f, int depth, unit *out);
 static nk_code evaluate_kids(grouper *g, const folder *f, int depth, const unit *own, unit *out)
 {
     int level = level_of(f), fixed = g->g->table_level;
-    bool relaxed = fixed > 0 && level >= fixed;
+    bool root = is_root(g, f), relaxed = root || (fixed > 0 && level >= fixed);
     kid *kids = NK_NEWN(g->a, kid, f->kids.n);
     size_t like, total;
     if (!kids)
@@ -474,13 +488,18 @@ static nk_code evaluate_kids(grouper *g, const folder *f, int depth, const unit 
         if (!hive_name(g, f->kids.v[i]->name, &kids[i].key, &kids[i].value))
             kids[i].key = NK_STR_NULL;
         NK_TRY(evaluate(g, f->kids.v[i], depth + 1, &kids[i].u));
+        if (kids[i].u.open && is_root(g, f->kids.v[i])) { /* a table already: nobody's partition */
+            kids[i].u.t.rule = "the folder is a table's already";
+            NK_TRY(finish(g, &kids[i].u.t));
+            kids[i].u.open = false;
+        }
     }
     const kid *best = typical_kid(g, kids, f->kids.n, relaxed, &like, &total);
-    bool apart = fixed > 0 && level < fixed;
-    if (best && !apart && (double)like >= MOST * (double)total)
+    bool apart = !root && ((fixed > 0 && level < fixed) || nk_map_has(&g->above, f->path));
+    if (best && !apart && (root || (double)like >= MOST * (double)total))
         NK_TRY(combine(g, f, kids, f->kids.n, best, relaxed, out));
     /* plain folders beside files of another kind are no partitions */
-    bool split = out->open && own->open && !best->key.p && !flat_together(g, own, out);
+    bool split = out->open && own->open && !root && !best->key.p && !flat_together(g, own, out);
     if (split)
         *out = (unit){0};
     for (size_t i = 0; i < f->kids.n; i++) {
@@ -501,9 +520,13 @@ static nk_code evaluate(grouper *g, const folder *f, int depth, unit *out)
     size_t before = g->out->n;
     if (f->kids.n)
         NK_TRY(evaluate_kids(g, f, depth, &own, &below));
-    if (own.open && below.open && flat_together(g, &own, &below)) {
+    if (own.open && below.open && is_root(g, f)) { /* what it was is known: partitions or none */
+        NK_TRY(absorb(g, &below.t, &own.t));
+        own.open = false;
+    } else if (own.open && below.open && flat_together(g, &own, &below)) {
         say(g, "%.*s holds files beside like folders: one table without partitions", f->path);
         NK_TRY(absorb(g, &own.t, &below.t));
+        own.t.rule = "files and folders hold like files: one table without partitions";
         below.open = false;
     } else if (own.open && (below.open || g->out->n > before)) {
         /* a table of this folder would take in what lies below it: its files become tables of their
@@ -513,6 +536,7 @@ static nk_code evaluate(grouper *g, const folder *f, int depth, unit *out)
             if (!usable(f->files.v[i]))
                 continue;
             nk_crawl_table t = of_file(f->files.v[i]);
+            t.rule = "it lies beside folders of another kind: a table a file";
             NK_TRY(finish(g, &t));
         }
         own.open = false;
@@ -547,6 +571,21 @@ static folder *folder_at(grouper *g, nk_map *all, nk_str path)
     return f;
 }
 
+static nk_code mark_above(grouper *g)
+{
+    nk_map_slot *slot;
+    for (size_t i = 0; nk_map_next(g->g->roots, &i, &slot);) {
+        nk_str path = slot->key;
+        while (path.n > g->g->root.n) {
+            nk_str trimmed = nk_str_sub(path, 0, path.n - 1);
+            path = nk_str_sub(path, 0, (size_t)(nk_str_rchr(trimmed, '/') + 1));
+            if (nk_map_put(&g->above, path, g, NULL) != NK_OK)
+                return no_memory(g);
+        }
+    }
+    return NK_OK;
+}
+
 nk_code nk_crawl_group(const nk_crawl_grouping *grouping, nk_crawl_file *files, size_t n,
                        nk_arena *a, nk_crawl_tables *out, nk_crawl_remark remark, void *arg,
                        nk_err *err)
@@ -554,17 +593,22 @@ nk_code nk_crawl_group(const nk_crawl_grouping *grouping, nk_crawl_file *files, 
     grouper g = {grouping, a, out, remark, arg, err};
     nk_map all;
     nk_code rc = NK_OK;
-    nk_map_init(&all);
     /* an include path that is itself a file: a table of its own */
     if (grouping->root.n && grouping->root.p[grouping->root.n - 1] != '/') {
         for (size_t i = 0; i < n && rc == NK_OK; i++) {
+            if (!usable(&files[i]))
+                continue;
             nk_crawl_table t = of_file(&files[i]);
-            if (usable(&files[i]))
-                rc = finish(&g, &t);
+            t.rule = "the include path is this file";
+            rc = finish(&g, &t);
         }
         return rc;
     }
-    folder *root = folder_at(&g, &all, grouping->root);
+    nk_map_init(&all);
+    nk_map_init(&g.above);
+    if (grouping->roots)
+        rc = mark_above(&g);
+    folder *root = rc == NK_OK ? folder_at(&g, &all, grouping->root) : NULL;
     for (size_t i = 0; root && i < n; i++) {
         nk_str path = files[i].path;
         ptrdiff_t at = nk_str_rchr(path, '/');
@@ -583,6 +627,7 @@ nk_code nk_crawl_group(const nk_crawl_grouping *grouping, nk_crawl_file *files, 
         rc = evaluate(&g, root, 0, &top);
     if (rc == NK_OK && top.open)
         rc = finish(&g, &top.t);
+    nk_map_free(&g.above);
     nk_map_free(&all);
     return rc;
 }

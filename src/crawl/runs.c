@@ -3,11 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "catalog/tags.h"
 #include "crawl/classifiers.h"
+#include "crawl/events.h"
+#include "crawl/plan.h"
+#include "crawl/targets.h"
 #include "lake/lake.h"
 #include "model/glue_handlers.h"
 
@@ -104,6 +108,7 @@ static nk_code begin_crawl(nk_tx *tx, void *arg, nk_err *err)
     NK_TRY(nk_crawl_config_parse(row.c->Configuration, run->arena, &run->config, err));
     run->def = row.c;
     run->new_only = nk_str_is(row.c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY");
+    run->by_events = nk_str_is(row.c->RecrawlPolicy->RecrawlBehavior, "CRAWL_EVENT_MODE");
     run->classifiers = (nk_strs){0}; /* the closure may run again */
     for (size_t i = 0; i < row.c->Classifiers.n; i++) {
         nk_str *text = nk_strs_add(&run->classifiers, run->arena);
@@ -182,6 +187,7 @@ typedef struct ending {
     nk_crawl_run *run;
     const char *state, *status; /* of the history, of LastCrawl */
     nk_str message;
+    nk_str plan; /* the summary of a crawl that only planned */
 } ending;
 
 /* RUNNING or STOPPING → READY. */
@@ -204,10 +210,11 @@ static nk_code end_crawl(nk_tx *tx, void *arg, nk_err *err)
     h.EndTime = nk_some_time(now > run->started_us ? now : run->started_us + 1);
     h.ErrorMessage = e->message;
     if (rc == NK_OK) {
-        h.Summary = summary(run, a);
+        h.Summary = e->plan.p ? e->plan : summary(run, a);
         row.c->State = NK_STR("READY");
         row.c->CrawlElapsedTime = nk_some_i64((h.EndTime.us - run->started_us) / 1000);
-        row.c->LastCrawl = &last;
+        if (run->mode != NK_CRAWL_PLAN) /* which has not crawled */
+            row.c->LastCrawl = &last;
         rc = nk_crawler_save(tx, run->region, &row, false, a, err);
     }
     if (rc == NK_OK)
@@ -218,22 +225,22 @@ static nk_code end_crawl(nk_tx *tx, void *arg, nk_err *err)
 
 /* ---- the worker ---- */
 
-static void put_targets(nk_json_writer *w, const glue_S3Target_list *t)
+/* What the worker sends about its targets and queues besides tables. */
+static void take_note(nk_crawl_run *run, nk_str event, const nk_json *j)
 {
-    nk_jw_key(w, NK_STR("targets"));
-    nk_jw_array(w);
-    for (size_t i = 0; i < t->n; i++) {
-        nk_jw_object(w);
-        nk_jw_kstr(w, "path", t->v[i].Path);
-        nk_jw_ki64(w, "sample_size", nk_i64_or(t->v[i].SampleSize, 0));
-        nk_jw_key(w, NK_STR("exclusions"));
-        nk_jw_array(w);
-        for (size_t k = 0; k < t->v[i].Exclusions.n; k++)
-            nk_jw_str(w, t->v[i].Exclusions.v[k]);
-        nk_jw_array_end(w);
-        nk_jw_object_end(w);
+    nk_str *slot;
+    if (nk_str_is(event, "empty")) {
+        if ((slot = nk_strs_add(&run->empty, run->arena)))
+            *slot = nk_str_dup(run->arena, nk_json_str(j, "folder"));
+    } else if (nk_str_is(event, "receipts")) {
+        const nk_json *list = nk_json_get(j, "receipts");
+        run->queue = nk_str_dup(run->arena, nk_json_str(j, "queue"));
+        run->queue_url = nk_str_dup(run->arena, nk_json_str(j, "url"));
+        for (const nk_json *r = list ? list->first : NULL; r; r = r->next) {
+            if ((slot = nk_strs_add(&run->receipts, run->arena)))
+                *slot = nk_str_dup(run->arena, r->text);
+        }
     }
-    nk_jw_array_end(w);
 }
 
 /* Pool's thread. The worker writes "event" first. */
@@ -262,6 +269,8 @@ static void on_message(void *arg, nk_str json)
                          NK_STR_ARG(nk_json_str(j, "text")));
         else if (nk_str_is(event, "result"))
             run->finished = true;
+        else if (nk_str_is(event, "empty") || nk_str_is(event, "receipts"))
+            take_note(run, event, j);
         else if (nk_str_is(event, "error") && run->failure.code == NK_OK)
             (void)nk_fail(&run->failure, NK_E_INTERNAL, "%.*s",
                           NK_STR_ARG(nk_json_str(j, "message")));
@@ -306,6 +315,13 @@ static void on_exit_(void *arg, const nk_pool_exit *exit)
     pthread_mutex_unlock(&c->lock);
 }
 
+/* As the AWS SDKs find it. */
+static const char *sqs_endpoint(void)
+{
+    const char *own = getenv("AWS_ENDPOINT_URL_SQS"), *all = getenv("AWS_ENDPOINT_URL");
+    return own && *own ? own : all && *all ? all : "";
+}
+
 static nk_code launch(nk_crawl_run *run, nk_err *err)
 {
     const nk_settings *s = run->owner->app->settings;
@@ -326,7 +342,9 @@ static nk_code launch(nk_crawl_run *run, nk_err *err)
     for (size_t i = 0; i < run->classifiers.n; i++)
         nk_jw_str(&w, run->classifiers.v[i]);
     nk_jw_array_end(&w);
-    put_targets(&w, &run->def->Targets->S3Targets);
+    nk_jw_kcstr(&w, "sqs_endpoint", sqs_endpoint());
+    nk_jw_key(&w, NK_STR("targets"));
+    nk_jw_raw(&w, run->targets);
     nk_jw_object_end(&w);
     nk_pool_task task = {.kind = NK_POOL_ENGINE,
                          .request = nk_buf_view(&b),
@@ -368,9 +386,10 @@ static void free_run(nk_crawl_run *run)
     nk_arena_destroy(run->arena); /* run lives in it */
 }
 
-static void end_run(nk_crawl_run *run, const char *state, const char *status, nk_str message)
+static void end_run_with(nk_crawl_run *run, const char *state, const char *status, nk_str message,
+                         nk_str plan)
 {
-    ending e = {run, state, status, message};
+    ending e = {run, state, status, message, plan};
     nk_err err = NK_ERR_INIT;
     bool failed = nk_str_is(nk_str_c(status), "FAILED");
     if (message.n)
@@ -381,7 +400,42 @@ static void end_run(nk_crawl_run *run, const char *state, const char *status, nk
     nk_crawl_log(run, "BENCHMARK", "Crawler has finished running and is in state READY");
 }
 
-nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *crawl_id, nk_err *err)
+static void end_run(nk_crawl_run *run, const char *state, const char *status, nk_str message)
+{
+    end_run_with(run, state, status, message, NK_STR_NULL);
+}
+
+/* Without a worker: what another crawl has found goes to our thread. */
+static void skip_worker(nk_crawl_run *run)
+{
+    nk_crawlers *c = run->owner;
+    pthread_mutex_lock(&c->lock);
+    run->next = c->active;
+    c->active = run;
+    run->finished = true;
+    hand_over(run);
+    pthread_mutex_unlock(&c->lock);
+}
+
+/* "plan", or "apply ID". */
+static nk_code set_mode(nk_crawl_run *run, nk_str mode, nk_err *err)
+{
+    if (!mode.n)
+        return NK_OK;
+    if (nk_str_is(mode, "plan")) {
+        run->mode = NK_CRAWL_PLAN;
+        run->dry = true;
+        return NK_OK;
+    }
+    if (!nk_str_starts(mode, NK_STR("apply ")))
+        return nk_fail(err, NK_E_INVALID, "X-Nikawa-Mode takes \"plan\" or \"apply ID\"");
+    run->mode = NK_CRAWL_APPLY;
+    run->plan_id = nk_str_dup(run->arena, nk_str_trim(nk_str_sub(mode, 6, mode.n)));
+    return NK_OK;
+}
+
+static nk_code start(nk_crawlers *c, nk_str region, nk_str name, nk_str mode, char *crawl_id,
+                     nk_err *err)
 {
     nk_arena *a = nk_arena_create((size_t)3 << 30);
     nk_crawl_run *run = a ? NK_NEW(a, nk_crawl_run) : NULL;
@@ -395,6 +449,10 @@ nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *craw
     run->started_us = nk_now_us(c->app->env);
     nk_code rc = nk_uuid(c->app->env, run->crawl_id);
     if (rc == NK_OK)
+        rc = set_mode(run, mode, err);
+    if (rc == NK_OK && run->mode == NK_CRAWL_APPLY)
+        rc = nk_crawl_plan_load(run, run->plan_id, &run->planned, err);
+    if (rc == NK_OK)
         rc = nk_store_write(c->app->store, begin_crawl, run, err);
     if (rc != NK_OK) {
         free_run(run);
@@ -405,10 +463,17 @@ nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *craw
     run->log_fd = open_log(run);
     nk_crawl_log(run, "BENCHMARK", "Running Start Crawl for Crawler %.*s", NK_STR_ARG(name));
     nk_err why = NK_ERR_INIT;
+    if (run->mode == NK_CRAWL_APPLY) {
+        nk_crawl_log(run, "INFO", "Applying the plan of crawl %.*s", NK_STR_ARG(run->plan_id));
+        skip_worker(run);
+        return NK_OK;
+    }
     if (!c->app->settings->s3_endpoint)
         rc = nk_fail(&why, NK_E_UNSUPPORTED,
                      "This server has no S3 endpoint (--no-lake): nothing can be crawled");
     else
+        rc = nk_crawl_tell_targets(run, &why);
+    if (rc == NK_OK)
         rc = launch(run, &why);
     if (rc != NK_OK) {
         end_run(run, "FAILED", "FAILED", nk_str_c(why.msg));
@@ -418,12 +483,17 @@ nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *craw
     return NK_OK;
 }
 
+nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *crawl_id, nk_err *err)
+{
+    return start(c, region, name, NK_STR_NULL, crawl_id, err);
+}
+
 nk_code glue_StartCrawler(nk_call *call, const glue_StartCrawlerRequest *in,
                           glue_StartCrawlerResponse *out)
 {
     if (!call->app->crawlers)
         return nk_fail(call->err, NK_E_UNSUPPORTED, "This server runs no crawlers");
-    return nk_crawlers_start(call->app->crawlers, call->region, in->Name, NULL, call->err);
+    return start(call->app->crawlers, call->region, in->Name, call->mode, NULL, call->err);
 }
 
 typedef struct stopping {
@@ -477,10 +547,82 @@ nk_code glue_StopCrawler(nk_call *call, const glue_StopCrawlerRequest *in,
 
 /* ---- our thread ---- */
 
+/* What was planned is what would be done now, to the letter? */
+static nk_code check_plan(nk_crawl_run *run, nk_err *err)
+{
+    nk_str now;
+    run->dry = true;
+    nk_code rc = nk_crawl_apply(run, err);
+    run->dry = false;
+    NK_TRY(rc);
+    NK_TRY(nk_crawl_plan_text(run, &now, err));
+    return nk_str_eq(now, run->planned)
+               ? NK_OK
+               : nk_fail(err, NK_E_CONFLICT,
+                         "The catalogue has changed since the plan %.*s was made: plan again",
+                         NK_STR_ARG(run->plan_id));
+}
+
+static void delete_messages(nk_crawl_run *run)
+{
+    const nk_settings *s = run->owner->app->settings;
+    nk_queue_config q = {sqs_endpoint(), s->access_key, s->secret_key};
+    nk_err err = NK_ERR_INIT;
+    if (run->receipts.n &&
+        nk_queue_done(&q, run->queue, run->queue_url, &run->receipts, &err) != NK_OK)
+        nk_crawl_log(run, "WARN", "Messages stay in the queue and will come again: %s", err.msg);
+}
+
+static void end_planned(nk_crawl_run *run)
+{
+    nk_err err = NK_ERR_INIT;
+    nk_str plan;
+    nk_code rc = nk_crawl_apply(run, &err);
+    if (rc == NK_OK)
+        rc = nk_crawl_plan_text(run, &plan, &err);
+    if (rc == NK_OK)
+        rc = nk_crawl_plan_keep(run, &err);
+    if (rc != NK_OK) {
+        end_run(run, "FAILED", "FAILED", nk_str_c(err.msg));
+        return;
+    }
+    nk_crawl_log(run, "INFO", "Planned; nothing was changed");
+    end_run_with(run, "COMPLETED", "SUCCEEDED", NK_STR_NULL, plan);
+}
+
+static void store_results(nk_crawl_run *run)
+{
+    nk_err err = NK_ERR_INIT;
+    nk_code rc = NK_OK;
+    if (run->mode == NK_CRAWL_PLAN) {
+        end_planned(run);
+        return;
+    }
+    nk_crawl_log(run, "BENCHMARK", "Classification complete, writing results to database %.*s",
+                 NK_STR_ARG(run->def->DatabaseName));
+    if (run->mode == NK_CRAWL_APPLY)
+        rc = check_plan(run, &err);
+    if (rc == NK_OK)
+        rc = nk_crawl_apply(run, &err);
+    if (rc != NK_OK) {
+        end_run(run, "FAILED", "FAILED", nk_str_c(err.msg));
+        return;
+    }
+    delete_messages(run);
+    nk_crawl_log(run, "INFO",
+                 "Tables: %lld created, %lld updated, %lld deleted; partitions: %lld created, "
+                 "%lld updated, %lld deleted",
+                 (long long)run->counts.tables_created, (long long)run->counts.tables_updated,
+                 (long long)run->counts.tables_deleted, (long long)run->counts.partitions_created,
+                 (long long)run->counts.partitions_updated,
+                 (long long)run->counts.partitions_deleted);
+    nk_crawl_log(run, "BENCHMARK", "Finished writing to Catalog");
+    end_run(run, "COMPLETED", "SUCCEEDED", NK_STR_NULL);
+}
+
 static void conclude(nk_crawl_run *run)
 {
     nk_crawlers *c = run->owner;
-    nk_err err = NK_ERR_INIT;
     char text[NK_ERR_MSG_MAX];
     pthread_mutex_lock(&c->lock);
     bool stop = run->stop, going_down = c->ending;
@@ -495,22 +637,7 @@ static void conclude(nk_crawl_run *run)
                  why[0] ? why : "The crawl's worker ended without a result");
         end_run(run, "FAILED", "FAILED", nk_str_c(text));
     } else {
-        nk_crawl_log(run, "BENCHMARK", "Classification complete, writing results to database %.*s",
-                     NK_STR_ARG(run->def->DatabaseName));
-        if (nk_crawl_apply(run, &err) != NK_OK) {
-            end_run(run, "FAILED", "FAILED", nk_str_c(err.msg));
-        } else {
-            nk_crawl_log(
-                run, "INFO",
-                "Tables: %lld created, %lld updated, %lld deleted; partitions: %lld created, "
-                "%lld updated, %lld deleted",
-                (long long)run->counts.tables_created, (long long)run->counts.tables_updated,
-                (long long)run->counts.tables_deleted, (long long)run->counts.partitions_created,
-                (long long)run->counts.partitions_updated,
-                (long long)run->counts.partitions_deleted);
-            nk_crawl_log(run, "BENCHMARK", "Finished writing to Catalog");
-            end_run(run, "COMPLETED", "SUCCEEDED", NK_STR_NULL);
-        }
+        store_results(run);
     }
     free_run(run);
 }

@@ -527,9 +527,11 @@ static nk_code json_columns(nk_session *s, nk_source *src, const nk_node *n, con
         sql_text(&b, scan->json_path);
         (void)nk_buf_puts(&b, many ? ")) AS json FROM " : "])) AS json FROM ");
     }
+    /* a path begins at the document: a top-level array must not be taken apart before */
     (void)nk_buf_puts(&b, "read_json_objects(");
     sql_files(&b, files);
-    (void)nk_buf_puts(&b, ", format='auto', maximum_object_size=67108864");
+    (void)nk_buf_printf(&b, ", format='%s', maximum_object_size=67108864",
+                        scan->json_path.p ? "unstructured" : "auto");
     if (scan->compression.n) {
         (void)nk_buf_puts(&b, ", compression=");
         sql_text(&b, scan->compression);

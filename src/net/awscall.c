@@ -8,8 +8,9 @@
 struct nk_aws_client {
     nk_http_client *http;
     char *url, *host;
-    char *region, *access_key, *secret_key, *token;
+    char *region, *access_key, *secret_key, *token, *mode;
     unsigned retries;
+    bool json_1_0;
 };
 
 void nk_aws_client_destroy(nk_aws_client *c)
@@ -23,6 +24,7 @@ void nk_aws_client_destroy(nk_aws_client *c)
     nk_free(c->access_key);
     nk_free(c->secret_key);
     nk_free(c->token);
+    nk_free(c->mode);
     nk_free(c);
 }
 
@@ -52,6 +54,8 @@ nk_code nk_aws_client_create(const nk_aws_config *config, nk_aws_client **out, n
     c->secret_key = nk_strdup(config->secret_key ? config->secret_key : "");
     c->token = config->session_token ? nk_strdup(config->session_token) : NULL;
     c->retries = config->retries ? config->retries : 3;
+    c->mode = config->mode ? nk_strdup(config->mode) : NULL;
+    c->json_1_0 = config->json_version && strcmp(config->json_version, "1.0") == 0;
     nk_code rc = NK_OK;
     if (!c->url || !c->host || !c->region || !c->access_key || !c->secret_key)
         rc = nk_fail(err, NK_E_NOMEM, "no memory for a client");
@@ -107,15 +111,19 @@ static nk_code refusal(const char *op, long status, nk_str body, nk_arena *a, nk
 static nk_code one_call(nk_aws_client *c, const char *service, nk_str target, nk_str body,
                         nk_arena *a, nk_http_reply *reply, nk_err *err)
 {
-    nk_header headers[8] = {
+    nk_header headers[9] = {
         {NK_STR("Host"), nk_str_c(c->host)},
-        {NK_STR("Content-Type"), NK_STR("application/x-amz-json-1.1")},
+        {NK_STR("Content-Type"),
+         c->json_1_0 ? NK_STR("application/x-amz-json-1.0") : NK_STR("application/x-amz-json-1.1")},
         {NK_STR("X-Amz-Target"), target},
     };
+    size_t mine = 3;
+    if (c->mode)
+        headers[mine++] = (nk_header){NK_STR("X-Nikawa-Mode"), nk_str_c(c->mode)};
     nk_sigv4_request req = {.method = NK_STR("POST"),
                             .path = NK_STR("/"),
                             .headers = headers,
-                            .nheaders = 3,
+                            .nheaders = mine,
                             .body = body};
     nk_sigv4_credentials cred = {nk_str_c(c->access_key), nk_str_c(c->secret_key),
                                  nk_str_c(c->token), nk_str_c(c->region), nk_str_c(service)};
@@ -123,12 +131,12 @@ static nk_code one_call(nk_aws_client *c, const char *service, nk_str target, nk
     size_t n;
     NK_TRY(nk_sigv4_sign(&req, &cred, NK_SIGV4_PLAIN, NULL, nk_now_us(nk_env_real()), a, &extra, &n,
                          err));
-    memcpy(headers + 3, extra, n * sizeof headers[0]);
+    memcpy(headers + mine, extra, n * sizeof headers[0]);
     char *url = nk_arena_printf(a, "%s/", c->url);
     if (!url)
         return nk_fail(err, NK_E_NOMEM, "no memory for a call");
     nk_http_call call = {
-        .method = "POST", .url = url, .headers = headers, .nheaders = 3 + n, .body = body};
+        .method = "POST", .url = url, .headers = headers, .nheaders = mine + n, .body = body};
     return nk_http_perform(c->http, &call, a, reply, err);
 }
 

@@ -53,6 +53,8 @@ typedef struct nk_aws_config {
     const char *session_token; /* NULL = none */
     unsigned retries;          /* on connect errors, throttling and 5xx; 0 = 3 */
     unsigned timeout_s;        /* 0 = 60 */
+    const char *json_version;  /* of the service's protocol, "1.0" or "1.1"; NULL = 1.1 */
+    const char *mode;          /* sent as X-Nikawa-Mode to our own API; NULL = none */
 } nk_aws_config;
 nk_code nk_aws_client_create(const nk_aws_config *config, nk_aws_client **out, nk_err *err) NK_MUST;
 void nk_aws_client_destroy(nk_aws_client *c);

@@ -461,7 +461,9 @@ static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *
         file_list(b, files, n);
         compression_option(b, s);
         (void)nk_buf_puts(
-            b, ", format='auto', maximum_object_size=268435456)) WHERE doc IS NOT NULL)");
+            b,
+            /* a path begins at the document: an array at the top must not be taken apart before */
+            ", format='unstructured', maximum_object_size=268435456)) WHERE doc IS NOT NULL)");
         return;
     }
     (void)nk_buf_puts(b, "read_json(");

@@ -1,13 +1,14 @@
 """What tests of crawlers share: a bucket and a database of their own, short hands to fill and crawl them."""
 import io
 import itertools
+import subprocess
 import uuid
 
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 
-from conftest import wait_for
+from conftest import binary, wait_for
 
 
 numbers = itertools.count(1)
@@ -83,3 +84,10 @@ def parquet(table, **options):
     out = io.BytesIO()
     pq.write_table(table, out, **options)
     return out.getvalue()
+
+
+def query(server, sql):
+    """The rows that `nikawa sql` gives, as lines of CSV: what a job reads of a crawled table."""
+    done = subprocess.run([binary(), "sql", "--data", str(server.data), "--format", "csv", sql], text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip().splitlines()[1:]

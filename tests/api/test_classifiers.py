@@ -12,7 +12,7 @@ import zipfile
 import pytest
 from botocore.exceptions import ClientError
 
-from crawling import World, code_of, columns, parquet
+from crawling import World, code_of, columns, parquet, query
 
 
 @pytest.fixture(scope="module")
@@ -155,12 +155,13 @@ def test_custom_xml(world):
     assert t["Parameters"]["classification"] == "books" and t["Parameters"]["rowTag"] == "book" and t["Parameters"]["recordCount"] == "9"
 
 
-def test_custom_json_path_is_what_jobs_read(world):
+def test_custom_json_path_is_what_jobs_read(world, server):
     doc = json.dumps({"meta": {"n": 3}, "rows": [{"id": i, "v": i / 2} for i in range(5)]})
     name, tables = custom(world, {"f.json": doc}, "JsonClassifier", JsonPath="$.rows[*]")
     t = tables[name]
     assert columns(t) == [("id", "int"), ("v", "double")]
     assert t["Parameters"]["classification"] == "json" and t["Parameters"]["jsonPath"] == "$.rows[*]" and t["Parameters"]["recordCount"] == "5"
+    assert query(server, f'select sum(id), sum(v) from "{name}"."{name}"') == ["10,5.0"]
 
 
 def test_custom_csv_members(world):

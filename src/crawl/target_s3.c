@@ -1,0 +1,343 @@
+/* Folders of files in S3: listed, looked into, grouped into tables. Also catalogue targets, whose
+ * tables are known. */
+#include <stdlib.h>
+
+#include "crawl/worker_int.h"
+
+#define FILES_MAX       5000000
+#define PARTITION_BATCH 500
+
+typedef struct lister {
+    nk_crawl *c;
+    nk_crawl_files files;
+    uint64_t listed, skipped;
+    nk_map known; /* new folders only: those that are known already */
+    bool limited; /* to these folders (keys, sorted), by events */
+    nk_strs folders;
+} lister;
+
+/* ---- listing ---- */
+
+static nk_code on_object(void *arg, const nk_s3_object *o)
+{
+    lister *l = arg;
+    nk_crawl *c = l->c;
+    nk_str rel = nk_str_sub(o->key, c->grouping.root.n, o->key.n);
+    NK_TRY(nk_crawl_stopped(c));
+    if (++l->listed > FILES_MAX)
+        return nk_fail(c->err, NK_E_LIMIT, "The target holds more than %d objects", FILES_MAX);
+    if (!o->size || !o->key.n || o->key.p[o->key.n - 1] == '/')
+        return NK_OK;
+    if (rel.n && nk_crawl_skips(c, rel)) {
+        l->skipped++;
+        return NK_OK;
+    }
+    nk_crawl_file *f = nk_crawl_files_add(&l->files, c->a);
+    if (!f)
+        return nk_fail(c->err, NK_E_NOMEM, "Out of memory listing a crawl's target");
+    f->path = nk_str_dup(c->a, o->key);
+    f->size = o->size;
+    f->modified_us = o->modified_us;
+    return f->path.p ? NK_OK
+                     : nk_fail(c->err, NK_E_NOMEM, "Out of memory listing a crawl's target");
+}
+
+/* "a/b" may be a file or a folder: what is there decides. */
+static nk_code settle_root(nk_crawl *c)
+{
+    nk_str root = c->grouping.root;
+    nk_s3_info info;
+    if (!root.n || root.p[root.n - 1] == '/')
+        return NK_OK;
+    nk_err none = NK_ERR_INIT;
+    nk_code rc = nk_s3_head(c->s3, c->grouping.bucket, root, &info, &none);
+    if (rc == NK_OK && info.size > 0)
+        return NK_OK;
+    if (rc != NK_OK && rc != NK_E_NOT_FOUND && rc != NK_E_ACCESS_DENIED)
+        return nk_fail(c->err, rc, "%s", none.msg);
+    c->grouping.root = nk_str_printf(c->a, "%.*s/", NK_STR_ARG(root));
+    return c->grouping.root.p ? NK_OK : nk_fail(c->err, NK_E_NOMEM, "Out of memory");
+}
+
+/* Paths of the request ("s3://bucket/…") as keys of this bucket; others are left out. */
+static nk_code keys_of(nk_crawl *c, const char *member, nk_map *out)
+{
+    const nk_json *list = nk_json_get(c->target, member);
+    for (const nk_json *j = list ? list->first : NULL; j; j = j->next) {
+        nk_s3_uri u;
+        if (nk_s3_uri_parse(j->text, &u, NULL) != NK_OK || !nk_str_eq(u.bucket, c->grouping.bucket))
+            continue;
+        bool slash = nk_str_ends(u.key, NK_STR("/"));
+        nk_str key = slash || !u.key.n ? nk_str_dup(c->a, u.key)
+                                       : nk_str_printf(c->a, "%.*s/", NK_STR_ARG(u.key));
+        if (!key.p || nk_map_put(out, key, c, NULL) != NK_OK)
+            return nk_fail(c->err, NK_E_NOMEM, "Out of memory");
+    }
+    return NK_OK;
+}
+
+/* ---- events ---- */
+
+static nk_code send_empty(nk_crawl *c, nk_str folder)
+{
+    nk_buf b;
+    nk_buf_init(&b, 64 << 10);
+    nk_json_writer w = {.buf = &b};
+    nk_jw_object(&w);
+    nk_jw_kcstr(&w, "event", "empty");
+    nk_jw_kstr(
+        &w, "folder",
+        nk_str_printf(c->a, "s3://%.*s/%.*s", NK_STR_ARG(c->grouping.bucket), NK_STR_ARG(folder)));
+    nk_jw_object_end(&w);
+    nk_code rc = nk_crawl_send(c, &b);
+    nk_buf_free(&b);
+    return rc;
+}
+
+static nk_code take_messages(nk_crawl *c, nk_str arn, nk_str dlq)
+{
+    nk_buf b;
+    if (nk_str_eq(c->queue_arn, arn)) /* several targets may share a queue */
+        return NK_OK;
+    NK_TRY(nk_queue_take(&c->queue, arn, dlq, c->a, &c->messages, c->err));
+    c->queue_arn = arn;
+    nk_crawl_say(c, "INFO", "%.*s: %llu messages about %zu objects, %llu that are no S3 events",
+                 NK_STR_ARG(arn), (unsigned long long)c->messages.messages, c->messages.objects.n,
+                 (unsigned long long)c->messages.strange);
+    nk_buf_init(&b, NK_POOL_FRAME_MAX);
+    nk_json_writer w = {.buf = &b};
+    nk_jw_object(&w);
+    nk_jw_kcstr(&w, "event", "receipts");
+    nk_jw_kstr(&w, "queue", arn);
+    nk_jw_kstr(&w, "url", c->messages.url);
+    nk_jw_key(&w, NK_STR("receipts"));
+    nk_jw_array(&w);
+    for (size_t i = 0; i < c->messages.receipts.n; i++)
+        nk_jw_str(&w, c->messages.receipts.v[i]);
+    nk_jw_array_end(&w);
+    nk_jw_object_end(&w);
+    nk_code rc = nk_crawl_send(c, &b);
+    nk_buf_free(&b);
+    return rc;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return nk_str_cmp(*(const nk_str *)a, *(const nk_str *)b);
+}
+
+/* The target's folders that the queue's messages are about. */
+static nk_code read_events(lister *l)
+{
+    nk_crawl *c = l->c;
+    const nk_json *events = nk_json_get(c->target, "events");
+    if (!events)
+        return NK_OK;
+    NK_TRY(take_messages(c, nk_json_str(events, "queue"), nk_json_str(events, "dlq")));
+    l->limited = !nk_json_bool(events, "first", false);
+    nk_str root = nk_str_printf(c->a, "%.*s/%.*s", NK_STR_ARG(c->grouping.bucket),
+                                NK_STR_ARG(c->grouping.root));
+    nk_strs all = {0};
+    for (size_t i = 0; i < c->messages.objects.n; i++) {
+        nk_str object = c->messages.objects.v[i], *slot;
+        if (!nk_str_starts(object, root))
+            continue;
+        if (!(slot = nk_strs_add(&all, c->a)))
+            return nk_fail(c->err, NK_E_NOMEM, "Out of memory reading events");
+        *slot =
+            nk_str_sub(object, c->grouping.bucket.n + 1, (size_t)(nk_str_rchr(object, '/') + 1));
+    }
+    if (all.n)
+        qsort(all.v, all.n, sizeof *all.v, by_text);
+    for (size_t i = 0; i < all.n; i++) {
+        if (i && nk_str_eq(all.v[i], all.v[i - 1]))
+            continue;
+        nk_str *slot = nk_strs_add(&l->folders, c->a);
+        if (!slot)
+            return nk_fail(c->err, NK_E_NOMEM, "Out of memory reading events");
+        *slot = all.v[i];
+    }
+    return NK_OK;
+}
+
+static nk_code list_target(lister *l, nk_str path)
+{
+    nk_crawl *c = l->c;
+    nk_s3_uri uri;
+    NK_TRY(nk_crawl_open_path(c, path, &uri));
+    c->grouping.bucket = uri.bucket;
+    c->grouping.root = uri.key;
+    NK_TRY(settle_root(c));
+    NK_TRY(read_events(l));
+    if (!l->limited)
+        return nk_s3_list(c->s3, c->grouping.bucket, c->grouping.root, NK_STR(""), NK_STR(""),
+                          on_object, NULL, l, c->err);
+    /* events: the folders that they are about, no more; in path order, as a listing would be */
+    for (size_t i = 0; i < l->folders.n; i++) {
+        size_t before = l->files.n;
+        NK_TRY(nk_s3_list(c->s3, c->grouping.bucket, l->folders.v[i], NK_STR("/"), NK_STR(""),
+                          on_object, NULL, l, c->err));
+        if (l->files.n == before)
+            NK_TRY(send_empty(c, l->folders.v[i]));
+    }
+    return NK_OK;
+}
+
+static nk_str folder_of(nk_str path)
+{
+    return nk_str_sub(path, 0, (size_t)(nk_str_rchr(path, '/') + 1));
+}
+
+/* With SampleSize only the first files of each folder are looked into, of known folders none. */
+static size_t choose_samples(lister *l)
+{
+    int64_t size = nk_json_i64(l->c->target, "sample_size", 0), taken = 0;
+    nk_str folder = NK_STR_NULL;
+    bool known = false;
+    size_t chosen = 0;
+    for (size_t i = 0; i < l->files.n; i++) {
+        nk_str dir = folder_of(l->files.v[i].path);
+        if (!folder.p || !nk_str_eq(dir, folder)) {
+            folder = dir;
+            taken = 0;
+            known = nk_map_has(&l->known, dir);
+        }
+        l->files.v[i].sampled = !known && (!size || taken++ < size);
+        chosen += l->files.v[i].sampled;
+    }
+    return chosen;
+}
+
+/* ---- looking into files ---- */
+
+static bool stopped(void *w)
+{
+    return nk_worker_cancelled(w);
+}
+
+static nk_code sample_all(lister *l)
+{
+    nk_crawl *c = l->c;
+    nk_sampling job = {.s3 = c->s3,
+                       .bucket = c->grouping.bucket,
+                       .customs = &c->customs,
+                       .files = l->files.v,
+                       .n = l->files.n,
+                       .stopped = stopped,
+                       .arg = c->w};
+    return nk_crawl_sample(&job, c->a, c->err);
+}
+
+static void tell_problems(lister *l)
+{
+    nk_crawl *c = l->c;
+    for (size_t i = 0; i < l->files.n; i++) {
+        nk_crawl_file *f = &l->files.v[i];
+        if (!f->is || f->is->format)
+            continue;
+        if (!c->first_problem.p)
+            c->first_problem =
+                nk_str_printf(c->a, "s3://%.*s/%.*s: %.*s", NK_STR_ARG(c->grouping.bucket),
+                              NK_STR_ARG(f->path), NK_STR_ARG(f->is->why));
+        if (c->unreadable++ < 100)
+            nk_crawl_say(c, "WARN", "s3://%.*s/%.*s: %.*s", NK_STR_ARG(c->grouping.bucket),
+                         NK_STR_ARG(f->path), NK_STR_ARG(f->is->why));
+    }
+}
+
+/* ---- results ---- */
+
+static nk_code send_partitions(nk_crawl *c, const nk_crawl_table *t)
+{
+    nk_buf b;
+    nk_code rc = NK_OK;
+    nk_buf_init(&b, NK_POOL_FRAME_MAX);
+    for (size_t i = 0; i < t->partitions.n && rc == NK_OK; i += PARTITION_BATCH) {
+        size_t end = i + PARTITION_BATCH < t->partitions.n ? i + PARTITION_BATCH : t->partitions.n;
+        nk_arena *scratch = nk_arena_create(0);
+        nk_buf_clear(&b);
+        nk_buf_puts(&b, "{\"event\":\"partitions\",\"inputs\":[");
+        for (size_t k = i; k < end && rc == NK_OK && scratch; k++) {
+            if (k > i)
+                nk_buf_putc(&b, ',');
+            rc = nk_crawl_partition_json(t, &t->partitions.v[k], c->inherit, c->grouping.bucket,
+                                         scratch, &b, c->err);
+        }
+        nk_buf_puts(&b, "]}");
+        if (rc == NK_OK)
+            rc = scratch ? nk_crawl_send(c, &b) : nk_fail(c->err, NK_E_NOMEM, "Out of memory");
+        nk_arena_destroy(scratch);
+    }
+    nk_buf_free(&b);
+    return rc;
+}
+
+/* Which rule made a table of these files, and which file stands for them. */
+static nk_str reason(nk_crawl *c, const nk_crawl_table *t)
+{
+    const nk_finding *s = t->sample;
+    return nk_str_printf(
+        c->a, "%s; %.*s by %.*s (%.*s)", t->rule ? t->rule : "", NK_STR_ARG(s->classification),
+        (int)(t->example.n > 1100 ? 1100 : t->example.n), t->example.p, NK_STR_ARG(s->why));
+}
+
+static nk_code send_table(nk_crawl *c, const nk_crawl_table *t)
+{
+    nk_buf b;
+    nk_str why = reason(c, t);
+    nk_crawl_say(c, "INFO", "Table at s3://%.*s/%.*s: %llu files, %zu partitions; %.*s",
+                 NK_STR_ARG(c->grouping.bucket), (int)(t->path.n > 500 ? 500 : t->path.n),
+                 t->path.p, (unsigned long long)t->files, t->partitions.n, NK_STR_ARG(why));
+    nk_buf_init(&b, NK_POOL_FRAME_MAX);
+    nk_code rc =
+        nk_crawl_table_json(t, c->grouping.bucket, c->a, &b, nk_crawl_remark_to_log, c, c->err);
+    if (rc == NK_OK)
+        rc = nk_crawl_send_table(c, t->base, why, t->partitions.n, nk_buf_view(&b));
+    nk_buf_free(&b);
+    return rc == NK_OK ? send_partitions(c, t) : rc;
+}
+
+static nk_code look_and_group(lister *l, nk_str path)
+{
+    nk_crawl *c = l->c;
+    size_t chosen = choose_samples(l);
+    nk_crawl_say(c, "INFO", "%.*s: %llu objects, %llu skipped, %zu of %zu files to look at",
+                 NK_STR_ARG(path), (unsigned long long)l->listed, (unsigned long long)l->skipped,
+                 chosen, l->files.n);
+    if (!l->files.n && l->limited)
+        return NK_OK;
+    if (!l->files.n) {
+        nk_crawl_say(c, "WARN", "%.*s holds no files to crawl", NK_STR_ARG(path));
+        return NK_OK;
+    }
+    NK_TRY(sample_all(l));
+    tell_problems(l);
+    nk_crawl_tables out = {0};
+    NK_TRY(nk_crawl_group(&c->grouping, l->files.v, l->files.n, c->a, &out, nk_crawl_remark_to_log,
+                          c, c->err));
+    for (size_t i = 0; i < out.n; i++)
+        NK_TRY(send_table(c, &out.v[i]));
+    c->tables += out.n;
+    return NK_OK;
+}
+
+nk_code nk_target_s3(nk_crawl *c)
+{
+    lister l = {.c = c};
+    nk_map roots;
+    nk_str path = nk_json_str(c->target, "path");
+    nk_map_init(&l.known);
+    nk_map_init(&roots);
+    nk_code rc = list_target(&l, path);
+    if (rc == NK_OK)
+        rc = keys_of(c, "known", &l.known);
+    if (rc == NK_OK)
+        rc = keys_of(c, "roots", &roots);
+    c->grouping.roots = roots.n ? &roots : NULL;
+    if (rc == NK_OK)
+        rc = look_and_group(&l, path);
+    c->grouping.roots = NULL;
+    nk_map_free(&l.known);
+    nk_map_free(&roots);
+    return rc;
+}
