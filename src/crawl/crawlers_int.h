@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/cron.h"
 #include "catalog/catalog.h"
 #include "crawl/crawl.h"
 #include "crawl/crawl_int.h"
@@ -49,21 +50,6 @@ nk_code nk_crawl_config_parse(nk_str text, nk_arena *a, nk_crawl_config *out, nk
 nk_code nk_crawl_check(const glue_Crawler *c, nk_arena *a, nk_err *err) NK_MUST;
 /* What this release can run; NK_E_UNSUPPORTED names what it cannot. */
 nk_code nk_crawl_runnable(const glue_Crawler *c, nk_err *err) NK_MUST;
-
-/* ---- cron.c ---- */
-typedef struct nk_cron {
-    uint64_t minutes;
-    uint32_t hours, days, months, weekdays; /* bits; weekday 1 = Sunday */
-    bool any_day, any_weekday;              /* '?' or '*' */
-    bool last_day, last_weekday_of_month;   /* L; 6L */
-    int nearest_weekday;                    /* 15W; -1 = LW; 0 = none */
-    int nth;                                /* 6#3 */
-    bool years[200];                        /* from 1970 */
-} nk_cron;
-/* "cron(15 12 * * ? *)": AWS's six fields, UTC. NK_E_INVALID says what is wrong. */
-nk_code nk_cron_parse(nk_str text, nk_cron *out, nk_err *err) NK_MUST;
-/* Whether it fires in the minute that holds t. */
-bool nk_cron_fires(const nk_cron *c, int64_t t_us);
 
 /* ---- runs ---- */
 typedef struct nk_crawl_run nk_crawl_run;

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "crawl/crawlers_int.h"
+#include "base/cron.h"
 
 static int64_t at(int year, int month, int day, int hour, int minute)
 {

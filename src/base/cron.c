@@ -1,5 +1,5 @@
 /* AWS's cron: minute hour day-of-month month day-of-week year, with ? L W and #. */
-#include "crawl/crawlers_int.h"
+#include "base/cron.h"
 
 static const char *const month_names[] = {"JAN", "FEB", "MAR", "APR", "MAY", "JUN",
                                           "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"};

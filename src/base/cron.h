@@ -1,0 +1,21 @@
+/* AWS's schedule expressions. */
+#ifndef NK_CRON_H
+#define NK_CRON_H
+
+#include "base/base.h"
+
+typedef struct nk_cron {
+    uint64_t minutes;
+    uint32_t hours, days, months, weekdays; /* bits; weekday 1 = Sunday */
+    bool any_day, any_weekday;              /* '?' or '*' */
+    bool last_day, last_weekday_of_month;   /* L; 6L */
+    int nearest_weekday;                    /* 15W; -1 = LW; 0 = none */
+    int nth;                                /* 6#3 */
+    bool years[200];                        /* from 1970 */
+} nk_cron;
+/* "cron(15 12 * * ? *)": AWS's six fields, UTC. NK_E_INVALID says what is wrong. */
+nk_code nk_cron_parse(nk_str text, nk_cron *out, nk_err *err) NK_MUST;
+/* Whether it fires in the minute that holds t. */
+bool nk_cron_fires(const nk_cron *c, int64_t t_us);
+
+#endif
