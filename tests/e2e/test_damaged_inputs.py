@@ -13,6 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
+from conftest import binary  # noqa: E402
 from visual import Visual, same  # noqa: E402
 
 
@@ -74,6 +75,8 @@ FAILS = {
 @pytest.mark.parametrize("case", FAILS)
 def test_what_cannot_be_read_is_said(lab, case):
     files, kind, says = FAILS[case]
+    if case == "bzip2" and not list((Path(binary()).parent / "python").glob("_nikawa*.so")):
+        pytest.skip("goes on as a script, which this build cannot run")
     run, rows = attempt(lab, files, kind)
     assert rows is None, rows[:5]
     assert all(s in run["ErrorMessage"] for s in says), run["ErrorMessage"]

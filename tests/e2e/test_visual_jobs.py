@@ -16,11 +16,11 @@ from botocore.exceptions import ClientError
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
+from conftest import binary  # noqa: E402
 from visual import Visual, same  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
-needs_extension = pytest.mark.skipif(not list((ROOT / "build" / "python").glob("_nikawa*.so")),
-                                     reason="build/python holds no _nikawa: awsglue scripts cannot run")
+needs_extension = pytest.mark.skipif(not list((Path(binary()).parent / "python").glob("_nikawa*.so")),
+                                     reason="the build holds no _nikawa: awsglue scripts cannot run")
 
 
 @pytest.fixture(scope="module")
@@ -589,8 +589,6 @@ def test_an_update_of_the_nodes_is_a_new_script_and_a_new_plan(lab, people):
 
 def test_logs_show_which_engine(lab, people):
     import subprocess
-
-    from conftest import binary
 
     nodes, _ = job(lab, CASES["Filter GT"][0])
     run, _ = lab.succeed(lab.create(nodes))
