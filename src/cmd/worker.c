@@ -1,6 +1,7 @@
 /* nikawa worker: one engine task in a process of its own, taken from descriptor 3. Started by the
  * pool. */
 #include "crawl/crawl_worker.h"
+#include "iceberg/maintain.h"
 #include "job/plan_worker.h"
 #include "pool/worker.h"
 
@@ -11,6 +12,7 @@
 static const nk_worker_op ops[] = {
     {"crawl", nk_crawl_worker},
 #ifdef NK_HAVE_ENGINE
+    {"iceberg", nk_iceberg_worker},
     {"plan", nk_plan_worker},
 #endif
     {NULL, NULL},

@@ -107,7 +107,7 @@ void nk_engine_interrupt(nk_engine *e)
     duckdb_interrupt(e->con);
 }
 
-/* ---- httpfs ---- */
+/* ---- extensions ---- */
 
 static nk_code run_raw(nk_engine *e, const char *sql, nk_err *err)
 {
@@ -120,7 +120,7 @@ static nk_code run_raw(nk_engine *e, const char *sql, nk_err *err)
 }
 
 /* The extension lies either as DuckDB's own tree (VERSION/PLATFORM/…) or as a plain file. */
-static nk_code load_httpfs(nk_engine *e, nk_err *err)
+nk_code nk_engine_extension(nk_engine *e, const char *name, nk_err *err)
 {
     char dir[1024], path[1300];
     const char *deps = getenv("NIKAWA_DEPS"), *home = getenv("HOME");
@@ -134,21 +134,21 @@ static nk_code load_httpfs(nk_engine *e, nk_err *err)
         snprintf(dir, sizeof(dir), "%s/.cache/nikawa/duckdb_extensions", home ? home : "");
     nk_buf sql;
     nk_buf_init(&sql, 1 << 16);
-    snprintf(path, sizeof(path), "%s/httpfs.duckdb_extension", dir);
+    snprintf(path, sizeof(path), "%s/%s.duckdb_extension", dir, name);
     if (access(path, R_OK) == 0) {
         (void)nk_buf_puts(&sql, "LOAD ");
         (void)sql_literal(&sql, path);
     } else {
         (void)nk_buf_puts(&sql, "SET extension_directory=");
         (void)sql_literal(&sql, dir);
-        (void)nk_buf_puts(&sql, "; LOAD httpfs");
+        (void)nk_buf_printf(&sql, "; LOAD %s", name);
     }
     nk_code rc = nk_buf_check(&sql, err);
     if (rc == NK_OK)
         rc = run_raw(e, sql.p, err);
     nk_buf_free(&sql);
     if (rc != NK_OK) {
-        nk_wrap(err, "DuckDB's httpfs extension cannot be loaded from %s", dir);
+        nk_wrap(err, "DuckDB's %s extension cannot be loaded from %s", name, dir);
         nk_hint(err, "run deps/install, or set NIKAWA_DEPS to where it put things");
     }
     return rc;
@@ -188,7 +188,7 @@ nk_code nk_duck_prepare(nk_engine *e, nk_str sql, nk_err *err)
         nk_fail(err, NK_E_UNAVAILABLE, "an s3:// path is used, but no S3 endpoint is set");
         return nk_hint(err, "give --s3-endpoint URL, or start the server with its own lake");
     }
-    NK_TRY(load_httpfs(e, err));
+    NK_TRY(nk_engine_extension(e, "httpfs", err));
     NK_TRY(make_secret(e, err));
     e->httpfs = true;
     return NK_OK;

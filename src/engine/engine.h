@@ -28,6 +28,8 @@ void nk_engine_close(nk_engine *e); /* NULL is fine */
  * NK_E_FULL, else NK_E_INVALID with the engine's words, shortened. */
 nk_code nk_engine_exec(nk_engine *e, nk_str sql, nk_err *err) NK_MUST;
 nk_code nk_engine_query(nk_engine *e, nk_str sql, nk_result **out, nk_err *err) NK_MUST;
+/* Loads one of DuckDB's extensions that deps/install puts beside httpfs, by its name. */
+nk_code nk_engine_extension(nk_engine *e, const char *name, nk_err *err) NK_MUST;
 /* Any thread: what runs ends with NK_E_CANCELLED. */
 void nk_engine_interrupt(nk_engine *e);
 

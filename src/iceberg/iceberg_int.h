@@ -30,6 +30,7 @@ nk_code nk_ice_file_next(nk_call *call, const nk_json *root, nk_str before, nk_s
 struct nk_iceberg {
     nk_app *app;
     nk_ice_cache *cache;
+    struct nk_ice_optimizers *optimizers;
 };
 
 #endif

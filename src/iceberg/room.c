@@ -1,9 +1,10 @@
 /* The room's life in a server. */
-#include "iceberg/iceberg_int.h"
+#include "iceberg/optimizers_int.h"
 
 #define CACHE_MAX ((size_t)16 << 20)
 
-const nk_kind *const nk_iceberg_kinds[] = {NULL};
+const nk_kind *const nk_iceberg_kinds[] = {&nk_kind_optimizer, &nk_kind_optimizer_run,
+                                           &nk_kind_purge, NULL};
 
 nk_code nk_iceberg_room_start(nk_app *app, nk_err *err)
 {
@@ -16,13 +17,17 @@ nk_code nk_iceberg_room_start(nk_app *app, nk_err *err)
     }
     i->app = app;
     app->iceberg = i;
-    return NK_OK;
+    nk_code rc = nk_ice_optimizers_create(app, &i->optimizers, err);
+    if (rc != NK_OK)
+        nk_iceberg_room_stop(app);
+    return rc;
 }
 
 void nk_iceberg_room_stop(nk_app *app)
 {
     if (!app->iceberg)
         return;
+    nk_ice_optimizers_destroy(app->iceberg->optimizers);
     nk_ice_cache_destroy(app->iceberg->cache);
     nk_free(app->iceberg);
     app->iceberg = NULL;

@@ -1,6 +1,5 @@
 /* Tables and views as entries of the catalogue. */
-#include "catalog/catalog.h"
-#include "iceberg/iceberg_int.h"
+#include "iceberg/optimizers_int.h"
 #include "model/glue_handlers.h"
 
 #define TRIES_MAX 20
@@ -569,7 +568,7 @@ nk_code nk_ice_commit(nk_call *call, const nk_ice_change *changes, size_t n, nk_
 
 typedef struct mover {
     nk_call *call;
-    bool view;
+    bool view, purge;
     nk_str database, name, to_database, to_name;
 } mover;
 
@@ -580,6 +579,26 @@ static nk_code own_row(nk_tx *tx, const mover *m, const nk_catalog_ctx *ctx, glu
     return *row && is_kind(*row, m->view) ? NK_OK : no_such(err, m->view, m->database, m->name);
 }
 
+/* The files go in the background; the note stays until they have. */
+static nk_code note_purge(nk_tx *tx, const mover *m, nk_str location, nk_err *err)
+{
+    int64_t seq;
+    nk_buf b;
+    nk_json_writer w = {.buf = &b};
+    NK_TRY(nk_store_next(tx, "glue.iceberg_purge", &seq, err));
+    nk_buf_init(&b, 64 << 10);
+    nk_jw_object(&w);
+    nk_jw_kstr(&w, "region", m->call->region);
+    nk_jw_kstr(&w, "location", location);
+    nk_jw_object_end(&w);
+    nk_row row = {.cols = NK_KEY(nk_vi(seq)), .body = nk_buf_view(&b)};
+    nk_code rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
+        rc = nk_store_insert(tx, &nk_kind_purge, &row, err);
+    nk_buf_free(&b);
+    return rc;
+}
+
 static nk_code drop_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     const mover *m = arg;
@@ -588,13 +607,18 @@ static nk_code drop_in_tx(nk_tx *tx, void *arg, nk_err *err)
     NK_TRY(own_row(tx, m, &ctx, &row, err));
     nk_catalog_change c = {
         .kind = NK_CHANGE_DELETE_TABLE, .database = m->database, .table = m->name};
-    return nk_catalog_apply(tx, &ctx, &c, 1, NULL, err);
+    NK_TRY(nk_catalog_apply(tx, &ctx, &c, 1, NULL, err));
+    return m->purge && !m->view ? note_purge(tx, m, parameter(row, "metadata_location"), err)
+                                : NK_OK;
 }
 
 nk_code nk_ice_entry_drop(nk_call *call, bool view, nk_str database, nk_str name, bool purge)
 {
-    mover m = {.call = call, .view = view, .database = database, .name = name};
-    return nk_store_write(call->app->store, drop_in_tx, &m, call->err);
+    mover m = {.call = call, .view = view, .purge = purge, .database = database, .name = name};
+    NK_TRY(nk_store_write(call->app->store, drop_in_tx, &m, call->err));
+    if (purge)
+        nk_ice_optimizers_wake(call->app->iceberg->optimizers);
+    return NK_OK;
 }
 
 static nk_code rename_in_tx(nk_tx *tx, void *arg, nk_err *err)

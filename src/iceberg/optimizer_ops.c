@@ -1,0 +1,436 @@
+/* CreateTableOptimizer and its kin. */
+#include "iceberg/optimizers_int.h"
+#include "model/glue_handlers.h"
+#include "model/page.h"
+
+static nk_code nomem(nk_err *err)
+{
+    return nk_fail(err, NK_E_NOMEM, "out of memory");
+}
+
+/* ---- records ---- */
+
+static const nk_col optimizer_cols[] = {
+    {"region", NK_COL_TEXT}, {"db", NK_COL_TEXT},     {"tbl", NK_COL_TEXT},  {"type", NK_COL_TEXT},
+    {"due", NK_COL_I64},     {"created", NK_COL_I64}, {"seen", NK_COL_TEXT},
+};
+static const nk_index optimizer_indexes[] = {{.name = "due", .cols = {OPT_DUE}, .n = 1}};
+const nk_kind nk_kind_optimizer = {.name = "glue_table_optimizer",
+                                   .version = 1,
+                                   .nkey = 4,
+                                   .cols = optimizer_cols,
+                                   .ncols = NK_COUNTOF(optimizer_cols),
+                                   .indexes = optimizer_indexes,
+                                   .nindexes = NK_COUNTOF(optimizer_indexes)};
+
+static const nk_col run_cols[] = {{"region", NK_COL_TEXT},
+                                  {"db", NK_COL_TEXT},
+                                  {"tbl", NK_COL_TEXT},
+                                  {"type", NK_COL_TEXT},
+                                  {"seq", NK_COL_I64}};
+const nk_kind nk_kind_optimizer_run = {.name = "glue_table_optimizer_run",
+                                       .version = 1,
+                                       .nkey = 5,
+                                       .cols = run_cols,
+                                       .ncols = NK_COUNTOF(run_cols)};
+
+static const nk_col purge_cols[] = {{"seq", NK_COL_I64}};
+const nk_kind nk_kind_purge = {.name = "glue_iceberg_purge",
+                               .version = 1,
+                               .nkey = 1,
+                               .cols = purge_cols,
+                               .ncols = NK_COUNTOF(purge_cols)};
+
+_Static_assert(NK_COUNTOF(optimizer_cols) == OPT_COLS, "columns");
+_Static_assert(NK_COUNTOF(run_cols) == RUN_COLS, "columns");
+
+static nk_code no_optimizer(nk_err *err, nk_str type, nk_str table)
+{
+    return nk_fail(err, NK_E_NOT_FOUND, "Table optimizer of type %.*s not found for table %.*s.",
+                   NK_STR_ARG(type), NK_STR_ARG(table));
+}
+
+nk_code nk_ice_optimizer_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
+                              nk_str type, nk_ice_optimizer *out, nk_err *err)
+{
+    glue_Table *t;
+    nk_row row;
+    NK_TRY(nk_catalog_get_table(tx, ctx, database, table, &t, err));
+    nk_code rc = nk_store_get(
+        tx, &nk_kind_optimizer,
+        NK_KEY(nk_vs(ctx->region), nk_vs(t->DatabaseName), nk_vs(t->Name), nk_vs(type)), ctx->arena,
+        &row, err);
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && row.cols[OPT_CREATED].i != t->CreateTime.us))
+        return no_optimizer(err, type, table);
+    NK_TRY(rc);
+    *out =
+        (nk_ice_optimizer){.region = ctx->region,
+                           .database = t->DatabaseName,
+                           .table = t->Name,
+                           .type = type,
+                           .due_us = row.cols[OPT_DUE].kind == NK_V_NULL ? 0 : row.cols[OPT_DUE].i,
+                           .created_us = t->CreateTime.us,
+                           .seen = row.cols[OPT_SEEN].s};
+    return nk_model_decode(&glue_TableOptimizer_shape, row.body, ctx->arena, (void **)&out->o, err);
+}
+
+nk_code nk_ice_optimizer_save(nk_tx *tx, const nk_ice_optimizer *o, bool insert, nk_arena *a,
+                              nk_err *err)
+{
+    const nk_val cols[OPT_COLS] = {
+        [OPT_REGION] = nk_vs(o->region),
+        [OPT_DATABASE] = nk_vs(o->database),
+        [OPT_TABLE] = nk_vs(o->table),
+        [OPT_TYPE] = nk_vs(o->type),
+        [OPT_DUE] = o->due_us ? nk_vi(o->due_us) : nk_vnull(),
+        [OPT_CREATED] = nk_vi(o->created_us),
+        [OPT_SEEN] = nk_vs(o->seen),
+    };
+    nk_row row = {.cols = cols};
+    NK_TRY(nk_model_encode_str(&glue_TableOptimizer_shape, o->o, a, &row.body, err));
+    return insert ? nk_store_insert(tx, &nk_kind_optimizer, &row, err)
+                  : nk_store_put(tx, &nk_kind_optimizer, &row, err);
+}
+
+nk_code nk_ice_optimizer_forget(nk_tx *tx, nk_str region, nk_str database, nk_str table,
+                                nk_str type, nk_err *err)
+{
+    const nk_val key[] = {nk_vs(region), nk_vs(database), nk_vs(table), nk_vs(type)};
+    nk_code rc = nk_store_delete(tx, &nk_kind_optimizer, key, err);
+    if (rc != NK_OK && rc != NK_E_NOT_FOUND)
+        return rc;
+    return nk_store_delete_range(tx, &nk_kind_optimizer_run, key, 4, 0, NULL, err);
+}
+
+nk_code nk_ice_run_save(nk_tx *tx, const nk_ice_optimizer *o, int64_t seq,
+                        const glue_TableOptimizerRun *run, nk_arena *a, nk_err *err)
+{
+    nk_row row = {.cols = NK_KEY(nk_vs(o->region), nk_vs(o->database), nk_vs(o->table),
+                                 nk_vs(o->type), nk_vi(seq))};
+    NK_TRY(nk_model_encode_str(&glue_TableOptimizerRun_shape, run, a, &row.body, err));
+    return nk_store_put(tx, &nk_kind_optimizer_run, &row, err);
+}
+
+/* ---- checking ---- */
+
+static nk_code check_catalog(nk_call *call, nk_str id)
+{
+    if (!id.p || nk_str_eq(id, call->account_id))
+        return NK_OK;
+    return nk_fail(call->err, NK_E_NOT_FOUND, "Catalog %.*s not found.", NK_STR_ARG(id));
+}
+
+static nk_code at_least(nk_err *err, const char *name, nk_opt_i64 v, int64_t min, int64_t max)
+{
+    if (!v.set || (v.value >= min && v.value <= max))
+        return NK_OK;
+    return nk_fail(err, NK_E_INVALID, "%s must be between %lld and %lld.", name, (long long)min,
+                   (long long)max);
+}
+
+static nk_code check_compaction(const glue_CompactionConfiguration *c, nk_err *err)
+{
+    const glue_IcebergCompactionConfiguration *i = c ? c->icebergConfiguration : NULL;
+    if (!i)
+        return NK_OK;
+    NK_TRY(at_least(err, "minInputFiles", i->minInputFiles, 2, INT32_MAX));
+    return at_least(err, "deleteFileThreshold", i->deleteFileThreshold, 1, INT32_MAX);
+}
+
+static nk_code check_retention(const glue_RetentionConfiguration *c, nk_err *err)
+{
+    const glue_IcebergRetentionConfiguration *i = c ? c->icebergConfiguration : NULL;
+    if (!i)
+        return NK_OK;
+    NK_TRY(at_least(err, "snapshotRetentionPeriodInDays", i->snapshotRetentionPeriodInDays, 1,
+                    INT32_MAX));
+    NK_TRY(at_least(err, "numberOfSnapshotsToRetain", i->numberOfSnapshotsToRetain, 1, INT32_MAX));
+    return at_least(err, "runRateInHours", i->runRateInHours, 3, 168);
+}
+
+static nk_code check_orphans(const glue_OrphanFileDeletionConfiguration *c, nk_err *err)
+{
+    const glue_IcebergOrphanFileDeletionConfiguration *i = c ? c->icebergConfiguration : NULL;
+    if (!i)
+        return NK_OK;
+    NK_TRY(at_least(err, "orphanFileRetentionPeriodInDays", i->orphanFileRetentionPeriodInDays, 0,
+                    INT32_MAX));
+    return at_least(err, "runRateInHours", i->runRateInHours, 3, 168);
+}
+
+static nk_code check_config(nk_call *call, nk_str type, const glue_TableOptimizerConfiguration *c)
+{
+    const struct {
+        const char *type, *member;
+        const void *given;
+    } rows[] = {{"compaction", "compactionConfiguration", c->compactionConfiguration},
+                {"retention", "retentionConfiguration", c->retentionConfiguration},
+                {"orphan_file_deletion", "orphanFileDeletionConfiguration",
+                 c->orphanFileDeletionConfiguration}};
+    for (size_t i = 0; i < NK_COUNTOF(rows); i++)
+        if (rows[i].given && !nk_str_is(type, rows[i].type))
+            return nk_fail(call->err, NK_E_INVALID,
+                           "%s does not go with an optimizer of type %.*s.", rows[i].member,
+                           NK_STR_ARG(type));
+    if (c->vpcConfiguration)
+        return nk_fail(call->err, NK_E_INVALID,
+                       "vpcConfiguration is not supported: optimizers run on this machine.");
+    NK_TRY(check_compaction(c->compactionConfiguration, call->err));
+    NK_TRY(check_retention(c->retentionConfiguration, call->err));
+    return check_orphans(c->orphanFileDeletionConfiguration, call->err);
+}
+
+/* ---- changing ---- */
+
+typedef struct change {
+    nk_call *call;
+    nk_str database, table, type;
+    const glue_TableOptimizerConfiguration *config;
+} change;
+
+static bool enabled(const glue_TableOptimizerConfiguration *c)
+{
+    return nk_bool_or(c->enabled, true);
+}
+
+static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
+{
+    change *c = arg;
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(c->call);
+    glue_Table *t;
+    nk_str kind = NK_STR_NULL;
+    nk_ice_optimizer old;
+    NK_TRY(nk_catalog_get_table(tx, &ctx, c->database, c->table, &t, err));
+    for (size_t i = 0; i < t->Parameters.n; i++)
+        if (nk_str_is(t->Parameters.v[i].key, "table_type"))
+            kind = t->Parameters.v[i].value;
+    if (!nk_str_ieq(kind, NK_STR("ICEBERG")))
+        return nk_fail(err, NK_E_INVALID, "Table %.*s is not an Iceberg table.",
+                       NK_STR_ARG(c->table));
+    nk_code rc = nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &old, err);
+    if (rc == NK_OK)
+        return nk_fail(err, NK_E_EXISTS,
+                       "Table optimizer of type %.*s already exists for table "
+                       "%.*s.",
+                       NK_STR_ARG(c->type), NK_STR_ARG(c->table));
+    if (rc != NK_E_NOT_FOUND)
+        return rc;
+    /* what a table of this name had before */
+    NK_TRY(nk_ice_optimizer_forget(tx, ctx.region, t->DatabaseName, t->Name, c->type, err));
+    glue_TableOptimizer o = {.type = c->type,
+                             .configuration =
+                                 (glue_TableOptimizerConfiguration *)(uintptr_t)c->config,
+                             .configurationSource = NK_STR("table")};
+    nk_ice_optimizer n = {.region = ctx.region,
+                          .database = t->DatabaseName,
+                          .table = t->Name,
+                          .type = c->type,
+                          .due_us = enabled(c->config) ? ctx.now_us : 0,
+                          .created_us = t->CreateTime.us,
+                          .o = &o};
+    return nk_ice_optimizer_save(tx, &n, true, ctx.arena, err);
+}
+
+static nk_code update_in_tx(nk_tx *tx, void *arg, nk_err *err)
+{
+    change *c = arg;
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(c->call);
+    nk_ice_optimizer o;
+    NK_TRY(nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &o, err));
+    glue_TableOptimizerConfiguration merged = *c->config;
+    const glue_TableOptimizerConfiguration *old = o.o->configuration;
+    if (!merged.roleArn.p && old)
+        merged.roleArn = old->roleArn;
+    o.o->configuration = &merged;
+    o.due_us = enabled(&merged) ? ctx.now_us : 0;
+    o.seen = NK_STR_NULL;
+    return nk_ice_optimizer_save(tx, &o, false, ctx.arena, err);
+}
+
+static nk_code delete_in_tx(nk_tx *tx, void *arg, nk_err *err)
+{
+    change *c = arg;
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(c->call);
+    nk_ice_optimizer o;
+    NK_TRY(nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &o, err));
+    return nk_ice_optimizer_forget(tx, o.region, o.database, o.table, o.type, err);
+}
+
+static nk_code apply(nk_call *call, nk_store_fn fn, change *c)
+{
+    NK_TRY(nk_store_write(call->app->store, fn, c, call->err));
+    if (call->app->iceberg)
+        nk_ice_optimizers_wake(call->app->iceberg->optimizers);
+    return NK_OK;
+}
+
+nk_code glue_CreateTableOptimizer(nk_call *call, const glue_CreateTableOptimizerRequest *in,
+                                  glue_CreateTableOptimizerResponse *out)
+{
+    change c = {call, in->DatabaseName, in->TableName, in->Type, in->TableOptimizerConfiguration};
+    NK_TRY(check_catalog(call, in->CatalogId));
+    NK_TRY(check_config(call, in->Type, c.config));
+    return apply(call, create_in_tx, &c);
+}
+
+nk_code glue_UpdateTableOptimizer(nk_call *call, const glue_UpdateTableOptimizerRequest *in,
+                                  glue_UpdateTableOptimizerResponse *out)
+{
+    change c = {call, in->DatabaseName, in->TableName, in->Type, in->TableOptimizerConfiguration};
+    NK_TRY(check_catalog(call, in->CatalogId));
+    NK_TRY(check_config(call, in->Type, c.config));
+    return apply(call, update_in_tx, &c);
+}
+
+nk_code glue_DeleteTableOptimizer(nk_call *call, const glue_DeleteTableOptimizerRequest *in,
+                                  glue_DeleteTableOptimizerResponse *out)
+{
+    change c = {call, in->DatabaseName, in->TableName, in->Type, NULL};
+    NK_TRY(check_catalog(call, in->CatalogId));
+    return apply(call, delete_in_tx, &c);
+}
+
+/* ---- reading ---- */
+
+nk_code glue_GetTableOptimizer(nk_call *call, const glue_GetTableOptimizerRequest *in,
+                               glue_GetTableOptimizerResponse *out)
+{
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_ice_optimizer o;
+    NK_TRY(check_catalog(call, in->CatalogId));
+    NK_TRY(nk_ice_optimizer_load(call->tx, &ctx, in->DatabaseName, in->TableName, in->Type, &o,
+                                 call->err));
+    out->CatalogId = call->account_id;
+    out->DatabaseName = o.database;
+    out->TableName = o.table;
+    out->TableOptimizer = o.o;
+    return NK_OK;
+}
+
+static nk_code batch_one(nk_call *call, const glue_BatchGetTableOptimizerEntry *e,
+                         glue_BatchTableOptimizer *got, nk_err *err)
+{
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_ice_optimizer o;
+    nk_call one = *call;
+    one.err = err;
+    NK_TRY(check_catalog(&one, e->catalogId));
+    if (!e->databaseName.p || !e->tableName.p || !e->type.p)
+        return nk_fail(err, NK_E_INVALID, "databaseName, tableName and type must be given.");
+    NK_TRY(nk_ice_optimizer_load(call->tx, &ctx, e->databaseName, e->tableName, e->type, &o, err));
+    *got = (glue_BatchTableOptimizer){.catalogId = call->account_id,
+                                      .databaseName = o.database,
+                                      .tableName = o.table,
+                                      .tableOptimizer = o.o};
+    return NK_OK;
+}
+
+nk_code glue_BatchGetTableOptimizer(nk_call *call, const glue_BatchGetTableOptimizerRequest *in,
+                                    glue_BatchGetTableOptimizerResponse *out)
+{
+    size_t n = in->Entries.n;
+    out->TableOptimizers.v = NK_NEWN(call->arena, glue_BatchTableOptimizer, n + 1);
+    out->Failures.v = NK_NEWN(call->arena, glue_BatchGetTableOptimizerError, n + 1);
+    out->TableOptimizers.set = out->Failures.set = true;
+    if (!out->TableOptimizers.v || !out->Failures.v)
+        return nomem(call->err);
+    for (size_t i = 0; i < n; i++) {
+        const glue_BatchGetTableOptimizerEntry *e = &in->Entries.v[i];
+        nk_err err = NK_ERR_INIT;
+        nk_code rc = batch_one(call, e, &out->TableOptimizers.v[out->TableOptimizers.n], &err);
+        if (rc == NK_OK) {
+            out->TableOptimizers.n++;
+            continue;
+        }
+        if (nk_code_status(rc) >= 500) {
+            *call->err = err;
+            return rc;
+        }
+        glue_ErrorDetail *d = NK_NEW(call->arena, glue_ErrorDetail);
+        if (!d)
+            return nomem(call->err);
+        d->ErrorCode = nk_str_c(nk_code_aws(rc));
+        d->ErrorMessage = nk_str_dup(call->arena, nk_str_c(err.msg));
+        out->Failures.v[out->Failures.n++] =
+            (glue_BatchGetTableOptimizerError){.error = d,
+                                               .catalogId = e->catalogId,
+                                               .databaseName = e->databaseName,
+                                               .tableName = e->tableName,
+                                               .type = e->type};
+    }
+    return NK_OK;
+}
+
+NK_LIST(run_list, glue_TableOptimizerRun);
+
+typedef struct lister {
+    nk_call *call;
+    size_t max;
+    bool more;
+    int64_t last;
+    run_list list;
+    bool failed;
+} lister;
+
+static bool collect(void *arg, const nk_row *row)
+{
+    lister *l = arg;
+    if (l->list.n == l->max) {
+        l->more = true;
+        return false;
+    }
+    glue_TableOptimizerRun *r = run_list_add(&l->list, l->call->arena);
+    if (r)
+        r->raw_ = nk_str_dup(l->call->arena, row->body);
+    l->last = row->cols[RUN_SEQ].i;
+    l->failed = !r || !r->raw_.p;
+    return !l->failed;
+}
+
+/* Newest first. */
+nk_code glue_ListTableOptimizerRuns(nk_call *call, const glue_ListTableOptimizerRunsRequest *in,
+                                    glue_ListTableOptimizerRunsResponse *out)
+{
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_ice_optimizer o;
+    nk_str place;
+    int64_t max = nk_i64_or(in->MaxResults, 100);
+    lister l = {.call = call};
+    NK_TRY(check_catalog(call, in->CatalogId));
+    if (max < 1)
+        return nk_fail(call->err, NK_E_INVALID, "MaxResults must be 1 or more.");
+    l.max = max > 1000 ? 1000 : (size_t)max;
+    NK_TRY(nk_ice_optimizer_load(call->tx, &ctx, in->DatabaseName, in->TableName, in->Type, &o,
+                                 call->err));
+    nk_str request = nk_str_printf(call->arena, "%.*s/%.*s/%.*s", NK_STR_ARG(o.database),
+                                   NK_STR_ARG(o.table), NK_STR_ARG(o.type));
+    if (!request.p)
+        return nomem(call->err);
+    NK_TRY(nk_page_open(call, request, in->NextToken, &place));
+    nk_pos after = {.v = {nk_vs(o.region), nk_vs(o.database), nk_vs(o.table), nk_vs(o.type)},
+                    .n = RUN_COLS};
+    nk_query q = {.kind = &nk_kind_optimizer_run,
+                  .prefix = after.v,
+                  .nprefix = 4,
+                  .desc = true,
+                  .limit = l.max + 1};
+    if (place.p) {
+        if (place.n != sizeof l.last)
+            return nk_fail(call->err, NK_E_INVALID, "Invalid NextToken.");
+        memcpy(&l.last, place.p, sizeof l.last);
+        after.v[RUN_SEQ] = nk_vi(l.last);
+        q.after = &after;
+    }
+    NK_TRY(nk_store_scan(call->tx, &q, collect, &l, call->err));
+    if (l.failed)
+        return nomem(call->err);
+    out->CatalogId = call->account_id;
+    out->DatabaseName = o.database;
+    out->TableName = o.table;
+    out->TableOptimizerRuns =
+        (glue_TableOptimizerRun_list){.v = l.list.v, .n = l.list.n, .set = true};
+    if (!l.more)
+        return NK_OK;
+    return nk_page_token(call, request, nk_str_n((const char *)&l.last, sizeof l.last),
+                         &out->NextToken);
+}
