@@ -40,6 +40,7 @@ typedef struct found {
     nk_str name;
     deed did;
     bool keys_changed, skip;
+    bool flat; /* no partitions, whatever was found */
     nk_catalog_counts counts;
 } found;
 
@@ -279,9 +280,22 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
             .kind = NK_CHANGE_CREATE_TABLE, .database = db, .table = f->name, .table_input = in};
         return NK_OK;
     }
-    /* known keys may bear better names than folders do */
-    if (f->given.n && old->PartitionKeys.n == in->PartitionKeys.n)
+    if (f->given.n) {
+        /* a catalogue target's keys are its own: they may bear better names than folders do, and a
+         * table without any holds what lies in folders, too */
+        f->flat = !old->PartitionKeys.n;
+        f->skip = !f->flat && old->PartitionKeys.n != in->PartitionKeys.n;
         in->PartitionKeys = old->PartitionKeys;
+        if (f->skip)
+            nk_crawl_log(f->run, "WARN",
+                         "Table %.*s has %zu partition keys, its folders have another number: "
+                         "passed over",
+                         NK_STR_ARG(f->name), old->PartitionKeys.n);
+    }
+    if (f->skip) {
+        f->did = DID_NOTHING;
+        return NK_OK;
+    }
     f->keys_changed = !same_keys(&old->PartitionKeys, &in->PartitionKeys);
     bool differs =
         f->keys_changed || !same_storage(old->StorageDescriptor, f->input->StorageDescriptor);
@@ -468,7 +482,7 @@ static nk_code batch_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f,
     if (!*out || !f->name.p)
         return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
     memcpy(*out, table, *n * sizeof **out);
-    if (f->skip || (f->keys_changed && !update_policy(f->run)))
+    if (f->skip || f->flat || (f->keys_changed && !update_policy(f->run)))
         return NK_OK;
     NK_TRY(partition_changes(f, &f->old, *out, n));
     if (f->last && !partial(f->run) && delete_policy(f->run, "DELETE_FROM_DATABASE") &&

@@ -1,0 +1,301 @@
+"""Targets that are no plain folders, through boto3: catalogue tables, Delta, Iceberg and Hudi tables, events from a queue."""
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pytest
+from botocore.exceptions import ClientError
+
+from conftest import wait_for
+from crawling import World, code_of, columns, parquet, query
+
+
+@pytest.fixture(scope="module")
+def world(glue, s3, server):
+    w = World(glue, s3)
+    w.server = server
+    return w
+
+
+def create(world, targets, **more):
+    name = world.fresh()
+    world.glue.create_crawler(Name=name, Role="r", Targets=targets, **{"DatabaseName": name, **more})
+    return name
+
+
+def make_table(world, db, name, location, columns_, keys=(), **parameters):
+    world.glue.create_table(DatabaseName=db, TableInput={
+        "Name": name, "PartitionKeys": [{"Name": k, "Type": "string"} for k in keys], "Parameters": parameters, "TableType": "EXTERNAL_TABLE",
+        "StorageDescriptor": {"Columns": [{"Name": c, "Type": t} for c, t in columns_], "Location": location, "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+                              "OutputFormat": "x", "SerdeInfo": {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe", "Parameters": {"paths": "a"}}}})
+
+
+# ---- tables of the catalogue ----
+
+def test_catalogue_targets(world):
+    db = world.fresh()
+    world.glue.create_database(DatabaseInput={"Name": db})
+    for day in ("1", "2"):
+        world.put(f"{db}/sales/{day}/f.json", json.dumps({"a": 1, "b": "x"}))
+    world.put(f"{db}/flat/f.json", json.dumps({"q": 1.5}))
+    world.put(f"{db}/flat/deeper/g.json", json.dumps({"q": 1.5, "r": True}))
+    make_table(world, db, "money", f"s3://{world.bucket}/{db}/sales/", [("a", "int")], keys=["day"], team="x")
+    make_table(world, db, "flat", f"s3://{world.bucket}/{db}/flat", [("q", "double")])
+    make_table(world, db, "apart", f"s3://{world.bucket}/{db}/nothing/", [("z", "int")])
+    targets = {"CatalogTargets": [{"DatabaseName": db, "Tables": ["money", "flat"]}]}
+    name = create(world, targets, SchemaChangePolicy={"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "LOG"})
+    world.run(name)
+    tables = world.tables(db)
+    assert sorted(tables) == ["apart", "flat", "money"]  # none is new
+    t = tables["money"]
+    assert columns(t) == [("a", "int"), ("b", "string")] and t["PartitionKeys"] == [{"Name": "day", "Type": "string"}]
+    assert t["Parameters"]["team"] == "x" and t["Parameters"]["UPDATED_BY_CRAWLER"] == name
+    assert set(world.partitions(db, "money")) == {("1",), ("2",)}
+    assert columns(tables["flat"]) == [("q", "double"), ("r", "boolean")] and tables["flat"]["PartitionKeys"] == []
+    assert columns(tables["apart"]) == [("z", "int")]
+    assert query(world.server, f'select count(*) from "{db}".money where day = \'2\'') == ["1"]
+    # only LOG for what is gone; not beside other kinds of targets; the table must be there
+    for wrong in ({"SchemaChangePolicy": {"DeleteBehavior": "DELETE_FROM_DATABASE"}}, {"Targets": dict(targets, S3Targets=[{"Path": "s3://b/x"}])}):
+        assert code_of(world.glue.update_crawler, Name=name, **wrong) == "InvalidInputException"
+    world.glue.delete_table(DatabaseName=db, Name="flat")
+    assert code_of(world.glue.start_crawler, Name=name) == "EntityNotFoundException"
+    assert world.glue.get_crawler(Name=name)["Crawler"]["LastCrawl"]["Status"] == "FAILED"
+
+
+def test_catalogue_target_logs_a_change(world):
+    db = world.fresh()
+    world.glue.create_database(DatabaseInput={"Name": db})
+    world.put(f"{db}/t/f.json", json.dumps({"a": 1, "b": "x"}))
+    make_table(world, db, "t", f"s3://{world.bucket}/{db}/t/", [("a", "int")])
+    name = create(world, {"CatalogTargets": [{"DatabaseName": db, "Tables": ["t"]}]}, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"})
+    world.run(name)
+    assert columns(world.tables(db)["t"]) == [("a", "int")]
+
+
+# ---- Delta ----
+
+class Delta:
+    """A Delta table written by hand: Parquet files and a log."""
+
+    def __init__(self, world, prefix, schema, keys=()):
+        self.world, self.prefix, self.version = world, prefix, 0
+        fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in schema]
+        self.commit({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
+                    {"metaData": {"id": str(uuid.uuid4()), "format": {"provider": "parquet", "options": {}}, "partitionColumns": list(keys),
+                                  "schemaString": json.dumps({"type": "struct", "fields": fields}), "configuration": {}}})
+
+    def commit(self, *actions):
+        self.world.put(f"{self.prefix}/_delta_log/{self.version:020d}.json", "\n".join(map(json.dumps, actions)))
+        self.version += 1
+
+    def add(self, path, **values):
+        data = parquet(pa.table({"id": [1, 2]}))
+        self.world.put(f"{self.prefix}/{path}", data)
+        return {"add": {"path": path, "partitionValues": values, "size": len(data), "modificationTime": 1, "dataChange": True}}
+
+
+DELTA_SCHEMA = [("id", "long"), ("Amount", "decimal(9,2)"), ("tags", {"type": "array", "elementType": "string", "containsNull": True}),
+                ("at", "timestamp"), ("who", {"type": "struct", "fields": [{"name": "n", "type": "integer", "nullable": True, "metadata": {}}]}),
+                ("m", {"type": "map", "keyType": "string", "valueType": "double", "valueContainsNull": True}), ("day", "string")]
+DELTA_COLUMNS = [("id", "bigint"), ("amount", "decimal(9,2)"), ("tags", "array<string>"), ("at", "timestamp"), ("who", "struct<n:int>"),
+                 ("m", "map<string,double>"), ("day", "string")]
+
+
+def test_delta_native(world):
+    prefix = world.fresh()
+    d = Delta(world, f"{prefix}/orders", DELTA_SCHEMA, ["day"])
+    d.commit(d.add("day=1/a.parquet", day="1"))
+    name = create(world, {"DeltaTargets": [{"DeltaTables": [f"s3://{world.bucket}/{prefix}/orders/"], "CreateNativeDeltaTable": True, "WriteManifest": False}]}, TablePrefix="d_")
+    world.run(name)
+    t = world.tables(name)["d_orders"]
+    assert columns(t) == DELTA_COLUMNS and t["PartitionKeys"] == []
+    assert t["Parameters"]["classification"] == "delta" and t["Parameters"]["spark.sql.sources.provider"] == "delta" and t["Parameters"]["delta.lastUpdateVersion"] == "1"
+    assert t["StorageDescriptor"]["Location"] == t["StorageDescriptor"]["SerdeInfo"]["Parameters"]["path"] == f"s3://{world.bucket}/{prefix}/orders/"
+    # the schema moves on
+    d.commit({"metaData": {"id": "x", "format": {"provider": "parquet", "options": {}}, "partitionColumns": [], "configuration": {},
+                           "schemaString": json.dumps({"type": "struct", "fields": [{"name": "only", "type": "boolean", "nullable": True, "metadata": {}}]})}})
+    world.run(name)
+    assert columns(world.tables(name)["d_orders"]) == [("only", "boolean")]
+
+
+def test_delta_with_manifests(world):
+    prefix = world.fresh()
+    d = Delta(world, prefix, DELTA_SCHEMA, ["day"])
+    d.commit(d.add("day=1/a.parquet", day="1"), d.add("day=2/b.parquet", day="2"), d.add("day=2/c.parquet", day="2"))
+    d.commit({"remove": {"path": "day=2/b.parquet", "deletionTimestamp": 5, "dataChange": True}})
+    name = create(world, {"DeltaTargets": [{"DeltaTables": [f"s3://{world.bucket}/{prefix}"], "WriteManifest": True}]})
+    world.run(name)
+    t = world.tables(name)[prefix]
+    assert columns(t) == DELTA_COLUMNS[:-1] and t["PartitionKeys"] == [{"Name": "day", "Type": "string"}]
+    assert t["StorageDescriptor"]["InputFormat"] == "org.apache.hadoop.hive.ql.io.SymlinkTextInputFormat"
+    parts = world.partitions(name, prefix)
+    assert set(parts) == {("1",), ("2",)}
+    where = parts[("2",)]["StorageDescriptor"]["Location"]
+    assert where == f"s3://{world.bucket}/{prefix}/_symlink_format_manifest/day=2/"
+    text = world.s3.get_object(Bucket=world.bucket, Key=where[len(f"s3://{world.bucket}/"):] + "manifest")["Body"].read().decode()
+    assert text == f"s3://{world.bucket}/{prefix}/day=2/c.parquet\n"
+
+
+def test_no_delta_table_there(world):
+    prefix = world.fresh()
+    world.put(f"{prefix}/f.csv", "a,b\n1,2\n3,4\n")
+    name = create(world, {"DeltaTargets": [{"DeltaTables": [f"s3://{world.bucket}/{prefix}"]}]})
+    c = world.run(name, expect="FAILED")
+    assert "no Delta table" in c["LastCrawl"]["ErrorMessage"]
+    for wrong in ({"DeltaTargets": [{"DeltaTables": []}]}, {"DeltaTargets": [{"DeltaTables": ["hdfs://x"]}]}, {"IcebergTargets": [{"Paths": ["s3://b"], "MaximumTraversalDepth": 99}]},
+                  {"HudiTargets": [{"Paths": []}]}):
+        assert code_of(world.glue.create_crawler, Name="wrong", Role="r", DatabaseName="d", Targets=wrong) == "InvalidInputException"
+
+
+# ---- Iceberg, written by PyIceberg ----
+
+def test_iceberg(world, server):
+    from pyiceberg.catalog.glue import GlueCatalog
+
+    prefix = world.fresh()
+    glue = catalog = GlueCatalog("g", **{"glue.endpoint": server.url, "glue.access-key-id": server.access_key, "glue.secret-access-key": server.secret_key,
+                                         "glue.region": "us-east-1", "s3.endpoint": server.s3_url, "s3.access-key-id": server.access_key,
+                                         "s3.secret-access-key": server.secret_key, "s3.region": "us-east-1"})
+    catalog.create_namespace(prefix)  # its own tables; the crawler finds them by their files alone
+    data = pa.table({"id": pa.array([1, 2], pa.int64()), "Name": ["a", "b"], "xs": [[1], [2]], "in": [{"y": 1.5}, {"y": 2.5}]})
+    t = catalog.create_table(f"{prefix}.first", schema=data.schema, location=f"s3://{world.bucket}/{prefix}/deep/first")
+    t.append(data)
+    catalog.create_table(f"{prefix}.second", schema=pa.schema([("q", pa.date32())]), location=f"s3://{world.bucket}/{prefix}/deep/er/second")
+    catalog.create_table(f"{prefix}.hidden", schema=pa.schema([("q", pa.date32())]), location=f"s3://{world.bucket}/{prefix}/skip/hidden")
+    target = {"Paths": [f"s3://{world.bucket}/{prefix}/"], "Exclusions": ["skip/**"], "MaximumTraversalDepth": 5}
+    name = create(world, {"IcebergTargets": [target]})
+    world.run(name)
+    tables = world.tables(name)
+    assert sorted(tables) == ["first", "second"]
+    first = tables["first"]
+    assert columns(first) == [("id", "bigint"), ("name", "string"), ("xs", "array<bigint>"), ("in", "struct<y:double>")]
+    assert first["Parameters"]["table_type"] == "ICEBERG" and first["Parameters"]["metadata_location"] == t.metadata_location
+    assert first["StorageDescriptor"]["Columns"][0]["Parameters"]["iceberg.field.id"] == "1"
+    # another client opens it by what the crawler wrote
+    assert glue.load_table(f"{name}.first").scan().to_arrow().to_pydict()["id"] == [1, 2]
+    # a new snapshot is a new metadata file
+    t.append(data)
+    world.run(name)
+    assert world.tables(name)["first"]["Parameters"]["metadata_location"] == t.metadata_location
+    assert glue.load_table(f"{name}.first").scan().to_arrow().num_rows == 4
+    shallow = create(world, {"IcebergTargets": [dict(target, MaximumTraversalDepth=2)]})
+    world.run(shallow)
+    assert sorted(world.tables(shallow)) == ["first"]
+
+
+# ---- Hudi, its timeline written by hand ----
+
+def hudi(world, prefix, kind="COPY_ON_WRITE", keys=("day",)):
+    schema = {"type": "record", "name": "r", "fields": [{"name": "_hoodie_commit_time", "type": ["null", "string"]}, {"name": "id", "type": "long"},
+                                                        {"name": "v", "type": ["null", "double"]}, {"name": "day", "type": "string"}]}
+    world.put(f"{prefix}/.hoodie/hoodie.properties", f"#x\nhoodie.table.name=trips\nhoodie.table.type={kind}\nhoodie.table.partition.fields={','.join(keys)}\n")
+    world.put(f"{prefix}/.hoodie/20240101000000.commit", json.dumps({"extraMetadata": {"schema": "{\"type\":\"record\",\"name\":\"old\",\"fields\":[]}"}}))
+    world.put(f"{prefix}/.hoodie/20240102000000.commit", json.dumps({"extraMetadata": {"schema": json.dumps(schema)}}))
+    world.put(f"{prefix}/.hoodie/20240103000000.commit.requested", "{}")
+    for day in ("1", "2"):
+        world.put(f"{prefix}/day={day}/.hoodie_partition_metadata", "x=1")
+        world.put(f"{prefix}/day={day}/f.parquet", parquet(pa.table({"id": [1]})))
+
+
+def test_hudi(world):
+    prefix = world.fresh()
+    hudi(world, f"{prefix}/a/trips")
+    hudi(world, f"{prefix}/b/mor", "MERGE_ON_READ")
+    name = create(world, {"HudiTargets": [{"Paths": [f"s3://{world.bucket}/{prefix}"], "MaximumTraversalDepth": 3}]})
+    world.run(name)
+    tables = world.tables(name)
+    assert sorted(tables) == ["trips", "trips_ro", "trips_rt"]
+    t = tables["trips"]
+    assert columns(t) == [(c, "string") for c in ("_hoodie_commit_seqno", "_hoodie_record_key", "_hoodie_partition_path", "_hoodie_file_name", "_hoodie_commit_time")] \
+        + [("id", "bigint"), ("v", "double")]
+    assert t["PartitionKeys"] == [{"Name": "day", "Type": "string"}] and set(world.partitions(name, "trips")) == {("1",), ("2",)}
+    assert t["StorageDescriptor"]["InputFormat"] == "org.apache.hudi.hadoop.HoodieParquetInputFormat"
+    assert tables["trips_rt"]["StorageDescriptor"]["InputFormat"] == "org.apache.hudi.hadoop.realtime.HoodieParquetRealtimeInputFormat"
+    assert world.partitions(name, "trips")[("2",)]["StorageDescriptor"]["Location"] == f"s3://{world.bucket}/{prefix}/a/trips/day=2/"
+
+
+# ---- events ----
+
+@pytest.fixture(scope="module")
+def moto():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    process = subprocess.Popen([str(Path(sys.executable).parent / "moto_server"), "-H", "127.0.0.1", "-p", str(port)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def listens():
+        assert process.poll() is None
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) == 0
+    wait_for(listens, 60)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(20)
+
+
+def record(event, bucket, key):
+    from urllib.parse import quote_plus
+
+    return {"eventSource": "aws:s3", "eventName": event, "s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}}}
+
+
+def test_event_mode(moto, new_server):
+    server = new_server(env={"AWS_ENDPOINT_URL_SQS": moto})
+    world = World(server.client("glue"), server.client("s3"))
+    sqs = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
+    url = sqs.create_queue(QueueName="lake-events", Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn, dlq = (sqs.get_queue_attributes(QueueUrl=u, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"] for u in (url, dead))
+
+    def left(queue):
+        a = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])["Attributes"]
+        return int(a["ApproximateNumberOfMessages"]) + int(a["ApproximateNumberOfMessagesNotVisible"])
+
+    def send(*records, wrap=None):
+        body = json.dumps({"Records": list(records)})
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Type": "Notification", "Message": body}) if wrap == "sns" else body)
+    name = world.fresh()
+    path = f"{name}/sales data"
+    for day in range(3):
+        world.put(f"{path}/day={day}/f.json", json.dumps({"a": 1}))
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"}))
+    policy = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DELETE_FROM_DATABASE"}
+    with pytest.raises(ClientError) as e:
+        world.create(name, f"{path}/", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"}, SchemaChangePolicy=policy)
+    assert e.value.response["Error"]["Code"] == "InvalidInputException"
+    world.create(name, f"{path}/", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"}, SchemaChangePolicy=policy,
+                 target={"EventQueueArn": arn, "DlqEventQueueArn": dlq})
+    world.run(name)  # the first one looks at everything
+    table = "sales_data"
+    assert set(world.partitions(name, table)) == {("0",), ("1",), ("2",)} and left(url) == 0
+    # what no event tells of is not looked at
+    world.put(f"{path}/day=5/f.json", json.dumps({"a": 1, "b": "x"}))
+    world.put(f"{path}/day=6/f.json", json.dumps({"a": 1}))
+    world.s3.delete_object(Bucket=world.bucket, Key=f"{path}/day=1/f.json")
+    send(record("ObjectCreated:Put", world.bucket, f"{path}/day=5/f.json"), record("ObjectCreated:Put", "another-bucket", f"{path}/day=9/f.json"))
+    send(record("ObjectRemoved:Delete", world.bucket, f"{path}/day=1/f.json"), wrap="sns")
+    sqs.send_message(QueueUrl=url, MessageBody="what is this")
+    world.run(name)
+    assert set(world.partitions(name, table)) == {("0",), ("2",), ("5",)}
+    t = world.tables(name)[table]
+    assert columns(t) == [("a", "int"), ("b", "string")]
+    assert left(url) == 0 and left(dead) == 1
+    assert sqs.receive_message(QueueUrl=dead)["Messages"][0]["Body"] == "what is this"
+    # nothing happened: nothing is done, and EventBridge's form is understood
+    world.run(name)
+    assert list(world.tables(name)) == [table]
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"source": "aws.s3", "detail": {"bucket": {"name": world.bucket}, "object": {"key": f"{path}/day=6/f.json"}}}))
+    world.run(name)
+    assert ("6",) in world.partitions(name, table)
+    # a queue that is gone
+    sqs.delete_queue(QueueUrl=url)
+    c = world.run(name, expect="FAILED")
+    assert "lake-events" in c["LastCrawl"]["ErrorMessage"]
