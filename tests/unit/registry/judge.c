@@ -6,8 +6,9 @@
 #include <stdlib.h>
 
 #include "registry/jsonschema.h"
+#include "registry/protobuf.h"
 
-static const nk_schema_format *const formats[] = {&nk_format_json};
+static const nk_schema_format *const formats[] = {&nk_format_json, &nk_format_protobuf};
 
 static void put_diffs(nk_json_writer *w, const nk_schema_diffs *diffs)
 {
@@ -42,8 +43,18 @@ static nk_code judge(const nk_schema_format *f, const nk_json *in, nk_json_write
     NK_TRY(f->parse(nk_json_str(in, "writer"), refs, n, a, &writer, err));
     if (nk_json_get(in, "value")) {
         nk_err why = NK_ERR_INIT;
-        nk_code rc =
-            nk_jsonschema_validate((nk_jsonschema *)(void *)writer, nk_json_str(in, "value"), &why);
+        nk_str value = nk_json_str(in, "value"), bytes;
+        nk_code rc;
+        if (f == &nk_format_json) {
+            rc = nk_jsonschema_validate((nk_jsonschema *)(void *)writer, value, &why);
+        } else { /* base64, and the message's name */
+            uint32_t index;
+            nk_protobuf *s = (nk_protobuf *)(void *)writer;
+            NK_TRY(nk_protobuf_index(s, nk_json_str(in, "message"), &index, err));
+            nk_jw_ki64(w, "index", index);
+            NK_TRY(nk_base64_decode(a, value, &bytes));
+            rc = nk_protobuf_validate(s, index, bytes, &why);
+        }
         nk_jw_kcstr(w, "value_error", rc == NK_OK ? "" : why.msg);
     }
     if (nk_json_get(in, "reader")) {
