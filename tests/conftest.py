@@ -111,6 +111,8 @@ class Server:
         env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "NIKAWA_ACCESS", "NIKAWA_SECRET"))}
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+        # A sanitizer's runtime cannot be loaded into Python: scripts run on the extension of the ordinary build.
+        env.setdefault("NIKAWA_PYTHONPATH", f"{ROOT}/python:{ROOT}/build/python")
         env.update(self.env)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:

@@ -199,7 +199,22 @@ def _patch_session(module):
     module.SparkSession.getActiveSession = staticmethod(getActiveSession)
 
 
-_PATCHES = {"pyspark": _patch_pyspark, "pyspark.sql.session": _patch_session}
+def _patch_connect_session(module):
+    """What needs a session at import time (a UDF whose type is text) gets this run's."""
+    active = module.SparkSession.active.__func__
+
+    def active_of_run(cls):
+        from nikawa import spark
+
+        if cls.getActiveSession() is None and cls._get_default_session() is None:
+            spark.session()
+        return active(cls)
+
+    module.SparkSession.active = classmethod(active_of_run)
+
+
+_PATCHES = {"pyspark": _patch_pyspark, "pyspark.sql.session": _patch_session,
+            "pyspark.sql.connect.session": _patch_connect_session}
 
 
 class _Loader(importlib.abc.Loader):

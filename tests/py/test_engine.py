@@ -22,11 +22,10 @@ def _extension():
             for base, _, files in os.walk(folder):
                 if any(f.startswith("_nikawa") and f.endswith(".so") for f in files):
                     return base
-    return None
+    raise FileNotFoundError("no _nikawa is built: make build")
 
 
 EXTENSION = _extension()
-pytestmark = pytest.mark.skipif(EXTENSION is None, reason="build/ holds no _nikawa")
 
 
 @pytest.fixture(scope="module")
