@@ -14,6 +14,9 @@ extern const nk_kind *const nk_catalog_kinds[];
  * once, when the store is open. */
 nk_code nk_catalog_start(nk_app *app, nk_err *err) NK_MUST;
 void nk_catalog_stop(nk_app *app);
+/* The runs that compute statistics; they need the pool. */
+nk_code nk_catalog_stats_start(nk_app *app, nk_err *err) NK_MUST;
+void nk_catalog_stats_stop(nk_app *app);
 
 /* Who acts where and when. Strings are borrowed. */
 typedef struct nk_catalog_ctx {

@@ -2,9 +2,11 @@
 #include <stdio.h>
 
 #include "catalog/connections_int.h"
+#include "catalog/stats_int.h"
 
 struct nk_catalog {
     nk_seal_key key;
+    struct nk_stats *stats; /* NULL until the pool is there */
 };
 
 const nk_seal_key *nk_catalog_key(const nk_app *app)
@@ -36,4 +38,20 @@ void nk_catalog_stop(nk_app *app)
 {
     nk_free(app->catalog);
     app->catalog = NULL;
+}
+
+struct nk_stats *nk_catalog_stats(const nk_app *app)
+{
+    return app->catalog->stats;
+}
+
+nk_code nk_catalog_stats_start(nk_app *app, nk_err *err)
+{
+    return nk_stats_create(app, &app->catalog->stats, err);
+}
+
+void nk_catalog_stats_stop(nk_app *app)
+{
+    nk_stats_destroy(app->catalog->stats);
+    app->catalog->stats = NULL;
 }

@@ -73,7 +73,7 @@ nk_code nk_task_add(nk_tx *tx, int64_t id, int what, int64_t keygen, nk_err *err
 static nk_code purge_table(nk_tx *tx, int64_t id, bool *done, nk_err *err)
 {
     const nk_kind *const kinds[] = {&nk_kind_partition, &nk_kind_table_version, &nk_kind_piece,
-                                    &nk_kind_column_stats};
+                                    &nk_kind_column_stats, &nk_kind_stats_settings};
     size_t left = STEP, n;
     for (size_t i = 0; i < NK_COUNTOF(kinds); i++) {
         NK_TRY(nk_store_delete_range(tx, kinds[i], NK_KEY(nk_vi(id)), 1, left, &n, err));

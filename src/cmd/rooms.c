@@ -11,6 +11,7 @@ const nk_room nk_rooms[] = {
     {"crawl", nk_crawl_kinds, nk_crawl_room_start,
      nk_crawl_room_stop}, /* after job, which makes the pool */
     {"iceberg", nk_iceberg_kinds, nk_iceberg_room_start, nk_iceberg_room_stop},
+    {"statistics", NULL, nk_catalog_stats_start, nk_catalog_stats_stop}, /* after job, too */
 };
 const size_t nk_rooms_count = NK_COUNTOF(nk_rooms);
 

@@ -1,5 +1,6 @@
 /* nikawa worker: one engine task in a process of its own, taken from descriptor 3. Started by the
  * pool. */
+#include "catalog/stats_worker.h"
 #include "crawl/crawl_worker.h"
 #include "iceberg/maintain.h"
 #include "job/plan_worker.h"
@@ -14,6 +15,7 @@ static const nk_worker_op ops[] = {
 #ifdef NK_HAVE_ENGINE
     {"iceberg", nk_iceberg_worker},
     {"plan", nk_plan_worker},
+    {"statistics", nk_stats_worker},
 #endif
     {NULL, NULL},
 };

@@ -1,0 +1,269 @@
+/* The settings of a table's statistics runs, and their schedules. */
+#include <stdio.h>
+
+#include "catalog/stats_int.h"
+
+static const nk_col cols[] = {
+    {"tbl", NK_COL_I64}, {"region", NK_COL_TEXT}, {"cron", NK_COL_TEXT}};
+static const nk_index indexes[] = {{.name = "by_cron", .cols = {SET_CRON}, .n = 1}};
+const nk_kind nk_kind_stats_settings = {.name = "glue_stats_settings",
+                                        .version = 1,
+                                        .nkey = 1,
+                                        .cols = cols,
+                                        .ncols = SET_NCOLS,
+                                        .indexes = indexes,
+                                        .nindexes = 1};
+static const nk_doc_type type = {&nk_kind_stats_settings, &glue_ColumnStatisticsTaskSettings_shape,
+                                 "Column statistics task settings of table"};
+
+typedef glue_ColumnStatisticsTaskSettings settings;
+
+typedef struct subject {
+    nk_catalog_ctx ctx;
+    nk_table_row table;
+} subject;
+
+static nk_code open_table(nk_call *call, nk_str catalog, nk_str database, nk_str table, subject *s)
+{
+    NK_TRY(nk_catalog_open(call, catalog, &s->ctx));
+    if (s->ctx.catalog_id.p)
+        return nk_fail(call->err, NK_E_INVALID,
+                       "Statistics are computed for tables of the account's own catalog only.");
+    return nk_table_follow(call->tx, &s->ctx, database, table, &s->table, call->err);
+}
+
+static nk_code load(nk_call *call, const subject *s, settings **out)
+{
+    return nk_doc_load(call->tx, &type, NK_KEY(nk_vi(s->table.id)), s->table.name, call->arena,
+                       (void **)out, NULL, call->err);
+}
+
+static nk_code save(nk_tx *tx, nk_str region, int64_t table, const settings *s, bool insert,
+                    nk_arena *a, nk_err *err)
+{
+    bool on = s->Schedule && nk_str_is(s->Schedule->State, "SCHEDULED");
+    nk_str cron = on ? s->Schedule->ScheduleExpression : NK_STR_NULL;
+    return nk_doc_save(tx, &type, NK_KEY(nk_vi(table), nk_vs(region), nk_vs(cron)), s->TableName, s,
+                       insert, a, err);
+}
+
+static nk_code set_schedule(nk_call *call, settings *s, nk_str cron)
+{
+    nk_cron parsed;
+    s->Schedule = NULL;
+    s->ScheduleType = NK_STR("AUTO");
+    if (!cron.n)
+        return NK_OK;
+    NK_TRY(nk_cron_parse(cron, &parsed, call->err));
+    s->Schedule = NK_NEW(call->arena, glue_Schedule);
+    if (!s->Schedule)
+        return nk_fail(call->err, NK_E_NOMEM, "out of memory");
+    *s->Schedule = (glue_Schedule){.ScheduleExpression = cron, .State = NK_STR("SCHEDULED")};
+    s->ScheduleType = NK_STR("CRON");
+    return NK_OK;
+}
+
+static nk_code check(nk_call *call, const subject *s, const settings *x)
+{
+    glue_Table *t;
+    NK_TRY(nk_model_decode(&glue_Table_shape, s->table.body, call->arena, (void **)&t, call->err));
+    if (x->SampleSize.set && x->SampleSize.value <= 0)
+        return nk_fail(call->err, NK_E_INVALID, "SampleSize must be more than 0.");
+    for (size_t i = 0; i < x->ColumnNameList.n; i++) {
+        bool found = false;
+        for (size_t k = 0; t->StorageDescriptor && k < t->StorageDescriptor->Columns.n; k++)
+            found = found || nk_str_ieq(t->StorageDescriptor->Columns.v[k].Name,
+                                        x->ColumnNameList.v[i]);
+        if (!found)
+            return nk_fail(call->err, NK_E_INVALID, "Table %.*s has no column '%.*s'.",
+                           NK_STR_ARG(s->table.name), NK_STR_ARG(x->ColumnNameList.v[i]));
+    }
+    return NK_OK;
+}
+
+nk_code
+glue_CreateColumnStatisticsTaskSettings(nk_call *call,
+                                        const glue_CreateColumnStatisticsTaskSettingsRequest *in,
+                                        glue_CreateColumnStatisticsTaskSettingsResponse *out)
+{
+    subject s;
+    NK_TRY(open_table(call, in->CatalogID, in->DatabaseName, in->TableName, &s));
+    if (in->Tags.n)
+        return nk_fail(call->err, NK_E_INVALID,
+                       "Column statistics task settings have no ARN that tags could be read by.");
+    settings x = {.DatabaseName = s.table.database,
+                  .TableName = s.table.name,
+                  .ColumnNameList = in->ColumnNameList,
+                  .CatalogID = call->account_id,
+                  .Role = in->Role,
+                  .SampleSize = nk_some_f64(nk_f64_or(in->SampleSize, 100)),
+                  .SecurityConfiguration = in->SecurityConfiguration,
+                  .SettingSource = NK_STR("TABLE")};
+    NK_TRY(set_schedule(call, &x, in->Schedule));
+    NK_TRY(check(call, &s, &x));
+    return save(call->tx, call->region, s.table.id, &x, true, call->arena, call->err);
+}
+
+nk_code
+glue_UpdateColumnStatisticsTaskSettings(nk_call *call,
+                                        const glue_UpdateColumnStatisticsTaskSettingsRequest *in,
+                                        glue_UpdateColumnStatisticsTaskSettingsResponse *out)
+{
+    subject s;
+    settings *x;
+    NK_TRY(open_table(call, in->CatalogID, in->DatabaseName, in->TableName, &s));
+    NK_TRY(load(call, &s, &x));
+    if (in->Role.p)
+        x->Role = in->Role;
+    if (in->ColumnNameList.set)
+        x->ColumnNameList = in->ColumnNameList;
+    if (in->SampleSize.set)
+        x->SampleSize = in->SampleSize;
+    if (in->SecurityConfiguration.p)
+        x->SecurityConfiguration = in->SecurityConfiguration;
+    if (in->Schedule.p)
+        NK_TRY(set_schedule(call, x, in->Schedule));
+    NK_TRY(check(call, &s, x));
+    return save(call->tx, call->region, s.table.id, x, false, call->arena, call->err);
+}
+
+nk_code glue_GetColumnStatisticsTaskSettings(nk_call *call,
+                                             const glue_GetColumnStatisticsTaskSettingsRequest *in,
+                                             glue_GetColumnStatisticsTaskSettingsResponse *out)
+{
+    subject s;
+    NK_TRY(open_table(call, in->CatalogID, in->DatabaseName, in->TableName, &s));
+    return load(call, &s, &out->ColumnStatisticsTaskSettings);
+}
+
+nk_code
+glue_DeleteColumnStatisticsTaskSettings(nk_call *call,
+                                        const glue_DeleteColumnStatisticsTaskSettingsRequest *in,
+                                        glue_DeleteColumnStatisticsTaskSettingsResponse *out)
+{
+    subject s;
+    NK_TRY(open_table(call, in->CatalogID, in->DatabaseName, in->TableName, &s));
+    return nk_doc_drop(call->tx, &type, NK_KEY(nk_vi(s.table.id)), s.table.name, call->err);
+}
+
+static nk_code switch_schedule(nk_call *call, nk_str catalog, nk_str database, nk_str table,
+                               const char *state)
+{
+    subject s;
+    settings *x;
+    NK_TRY(open_table(call, catalog, database, table, &s));
+    NK_TRY(load(call, &s, &x));
+    if (!x->Schedule)
+        return nk_fail(call->err, NK_E_INVALID, "Table %.*s has no schedule for its statistics.",
+                       NK_STR_ARG(s.table.name));
+    x->Schedule->State = nk_str_c(state);
+    return save(call->tx, call->region, s.table.id, x, false, call->arena, call->err);
+}
+
+nk_code glue_StartColumnStatisticsTaskRunSchedule(
+    nk_call *call, const glue_StartColumnStatisticsTaskRunScheduleRequest *in,
+    glue_StartColumnStatisticsTaskRunScheduleResponse *out)
+{
+    return switch_schedule(call, in->CatalogID, in->DatabaseName, in->TableName, "SCHEDULED");
+}
+
+nk_code glue_StopColumnStatisticsTaskRunSchedule(
+    nk_call *call, const glue_StopColumnStatisticsTaskRunScheduleRequest *in,
+    glue_StopColumnStatisticsTaskRunScheduleResponse *out)
+{
+    return switch_schedule(call, in->CatalogID, in->DatabaseName, in->TableName, "NOT_SCHEDULED");
+}
+
+/* ---- schedules ---- */
+
+typedef struct due {
+    nk_arena *arena;
+    nk_rows rows;
+    bool failed;
+} due;
+
+static bool due_row(void *arg, const nk_row *row)
+{
+    due *d = arg;
+    nk_row *copy = nk_rows_add(&d->rows, d->arena);
+    nk_val *v = NK_NEWN(d->arena, nk_val, SET_NCOLS);
+    if (!copy || !v)
+        return !(d->failed = true);
+    v[SET_TABLE] = row->cols[SET_TABLE];
+    v[SET_REGION] = nk_vs(nk_str_dup(d->arena, row->cols[SET_REGION].s));
+    v[SET_CRON] = nk_vs(nk_str_dup(d->arena, row->cols[SET_CRON].s));
+    *copy = (nk_row){.cols = v, .body = nk_str_dup(d->arena, row->body)};
+    return true;
+}
+
+static nk_code find_due(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_query q = {.kind = &nk_kind_stats_settings, .index = &indexes[0]};
+    return nk_store_scan(tx, &q, due_row, arg, err);
+}
+
+typedef struct attempt {
+    nk_arena *arena;
+    const nk_row *row;
+    glue_ExecutionAttempt what;
+} attempt;
+
+static nk_code note(nk_tx *tx, void *arg, nk_err *err)
+{
+    attempt *a = arg;
+    nk_row row;
+    settings *x;
+    nk_code rc = nk_doc_load(tx, &type, NK_KEY(a->row->cols[SET_TABLE]), NK_STR(""), a->arena,
+                             (void **)&x, &row, err);
+    if (rc != NK_OK)
+        return rc == NK_E_NOT_FOUND ? NK_OK : rc;
+    x->LastExecutionAttempt = &a->what;
+    return save(tx, a->row->cols[SET_REGION].s, a->row->cols[SET_TABLE].i, x, false, a->arena, err);
+}
+
+static void start_one(struct nk_stats *s, nk_arena *a, const nk_row *row)
+{
+    settings *x;
+    char id[37];
+    nk_err err = NK_ERR_INIT, why = NK_ERR_INIT;
+    attempt at = {.arena = a, .row = row};
+    if (nk_model_decode(type.shape, row->body, a, (void **)&x, &err) != NK_OK)
+        return;
+    nk_stats_order o = {.region = row->cols[SET_REGION].s,
+                        .database = x->DatabaseName,
+                        .table = x->TableName,
+                        .role = x->Role,
+                        .security = x->SecurityConfiguration,
+                        .columns = x->ColumnNameList,
+                        .sample = x->SampleSize};
+    int64_t now = nk_now_us(s->app->env);
+    at.what.ExecutionTimestamp = nk_some_time(now - now % 1000);
+    if (nk_stats_begin(s, &o, id, &why) == NK_OK) {
+        at.what.Status = NK_STR("STARTED");
+        at.what.ColumnStatisticsTaskRunId = nk_str_c(id);
+    } else {
+        at.what.Status = NK_STR("FAILED");
+        at.what.ErrorMessage = nk_str_c(why.msg);
+    }
+    if (nk_store_write(s->app->store, note, &at, &err) != NK_OK)
+        nk_warn("catalog", "a scheduled statistics run cannot be noted: %s", err.msg);
+}
+
+void nk_stats_fire(struct nk_stats *s, int64_t from, int64_t to)
+{
+    due d = {.arena = nk_arena_create(0)};
+    nk_err err = NK_ERR_INIT;
+    if (!d.arena || nk_store_read(s->app->store, find_due, &d, &err) != NK_OK)
+        nk_warn("catalog", "the schedules of statistics cannot be read: %s", err.msg);
+    for (size_t i = 0; d.arena && !d.failed && i < d.rows.n; i++) {
+        nk_cron cron;
+        bool fires = false;
+        if (nk_cron_parse(d.rows.v[i].cols[SET_CRON].s, &cron, NULL) != NK_OK)
+            continue;
+        for (int64_t m = to - from > 60 ? to - 60 : from; m < to && !fires; m++)
+            fires = nk_cron_fires(&cron, (m + 1) * 60000000);
+        if (fires)
+            start_one(s, d.arena, &d.rows.v[i]);
+    }
+    nk_arena_destroy(d.arena);
+}

@@ -1,0 +1,222 @@
+"""Statistics that are computed: against Python's own arithmetic over the same random rows; runs, settings, schedules."""
+import datetime
+import decimal
+import io
+import random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import wait_for
+from test_catalog import name, refused
+
+COLUMNS = [("flag", "boolean", pa.bool_()), ("tiny", "tinyint", pa.int8()), ("big", "bigint", pa.int64()), ("dbl", "double", pa.float64()),
+           ("amount", "decimal(12,3)", pa.decimal128(12, 3)), ("day", "date", pa.date32()), ("at", "timestamp", pa.timestamp("us")),
+           ("text", "string", pa.string()), ("raw", "binary", pa.binary()), ("list", "array<int>", pa.list_(pa.int32()))]
+PARQUET = {"InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+           "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+           "SerdeInfo": {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"}}
+
+
+@pytest.fixture(scope="module")
+def s3(server):
+    client = server.client("s3")
+    client.create_bucket(Bucket="statistics")
+    return client
+
+
+@pytest.fixture
+def db(glue):
+    n = name("stats")
+    glue.create_database(DatabaseInput={"Name": n})
+    yield n
+    glue.delete_database(Name=n)
+
+
+def random_row(rng):
+    def maybe(v):
+        return None if rng.random() < 0.2 else v
+
+    return {"flag": maybe(rng.random() < 0.3), "tiny": maybe(rng.randint(-128, 127)), "big": maybe(rng.randint(-2 ** 63, 2 ** 63 - 1)),
+            "dbl": maybe(rng.choice([rng.uniform(-1e6, 1e6), 0.0, float("nan")])), "amount": maybe(decimal.Decimal(rng.randint(-10 ** 11, 10 ** 11)).scaleb(-3)),
+            "day": maybe(datetime.date(1900, 1, 1) + datetime.timedelta(days=rng.randint(0, 80000))),
+            "at": maybe(datetime.datetime(1960, 1, 1) + datetime.timedelta(seconds=rng.randint(0, 3 * 10 ** 9))),
+            "text": maybe("".join(rng.choice("abäλ") for _ in range(rng.randint(0, 6)))), "raw": maybe(bytes(rng.randint(0, 255) for _ in range(rng.randint(0, 5)))),
+            "list": maybe([1, 2])}
+
+
+def put_parquet(s3, key, rows):
+    schema = pa.schema([(n, t) for n, _, t in COLUMNS])
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), out)
+    s3.put_object(Bucket="statistics", Key=key, Body=out.getvalue())
+
+
+def make_table(glue, db, prefix, keys=()):
+    glue.create_table(DatabaseName=db, TableInput={
+        "Name": "t", "TableType": "EXTERNAL_TABLE", "Parameters": {"classification": "parquet"},
+        "PartitionKeys": [{"Name": k, "Type": "string"} for k in keys],
+        "StorageDescriptor": {"Columns": [{"Name": n, "Type": t} for n, t, _ in COLUMNS], "Location": f"s3://statistics/{prefix}", **PARQUET}})
+
+
+def finished(glue, run_id):
+    def look():
+        run = glue.get_column_statistics_task_run(ColumnStatisticsTaskRunId=run_id)["ColumnStatisticsTaskRun"]
+        return run if run["Status"] not in ("STARTING", "RUNNING") else None
+    return wait_for(look, 60)
+
+
+def number(d):
+    return decimal.Decimal(int.from_bytes(d["UnscaledValue"], "big", signed=True)).scaleb(-d["Scale"])
+
+
+def expected(rows):
+    """Column → its statistics, by Python."""
+    out = {}
+    for n, hive, _ in COLUMNS:
+        values = [r[n] for r in rows if r[n] is not None]
+        nulls = len(rows) - len(values)
+        if n == "flag":
+            out[n] = {"NumberOfTrues": sum(values), "NumberOfFalses": len(values) - sum(values), "NumberOfNulls": nulls}
+        elif n == "text":
+            lengths = [len(v) for v in values]
+            out[n] = {"MaximumLength": max(lengths), "AverageLength": sum(lengths) / len(lengths), "NumberOfNulls": nulls, "NumberOfDistinctValues": len(set(values))}
+        elif n == "raw":
+            lengths = [len(v) for v in values]
+            out[n] = {"MaximumLength": max(lengths), "AverageLength": sum(lengths) / len(lengths), "NumberOfNulls": nulls}
+        elif n != "list":
+            real = [v for v in values if v == v]
+            out[n] = {"MinimumValue": min(real), "MaximumValue": max(real), "NumberOfNulls": nulls,
+                      "NumberOfDistinctValues": len({"nan" if v != v else v for v in values})}
+    return out
+
+
+def plain(n, data):
+    got = dict(data)
+    for k in ("MinimumValue", "MaximumValue"):
+        if n == "amount":
+            got[k] = number(got[k])
+        elif n == "day":
+            got[k] = got[k].astimezone(datetime.timezone.utc).date()
+        elif n == "at":
+            got[k] = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=got[k])
+    return got
+
+
+def test_computed_statistics_are_pythons(glue, s3, db):
+    rng = random.Random()
+    rows = [random_row(rng) for _ in range(rng.randint(200, 3000))]
+    prefix = f"{db}/t/"
+    for i in range(3):
+        for p in ("x", "y"):
+            put_parquet(s3, f"{prefix}p={p}/{i}.parquet", rows[i::6] if p == "x" else rows[i + 3::6])
+    make_table(glue, db, prefix, ["p"])
+    for p in ("x", "y"):
+        glue.create_partition(DatabaseName=db, TableName="t", PartitionInput={
+            "Values": [p], "StorageDescriptor": {"Columns": [{"Name": n, "Type": t} for n, t, _ in COLUMNS], "Location": f"s3://statistics/{prefix}p={p}/", **PARQUET}})
+    run_id = glue.start_column_statistics_task_run(DatabaseName=db.upper(), TableName="T", Role="me")["ColumnStatisticsTaskRunId"]
+    run = finished(glue, run_id)
+    assert run["Status"] == "SUCCEEDED", run
+    assert run["DatabaseName"] == db and run["TableName"] == "t" and run["SampleSize"] == 100 and run["Role"] == "me"
+    assert run["CreationTime"] <= run["StartTime"] <= run["EndTime"] and run["DPUSeconds"] >= 0
+    want = expected(rows)
+    assert run["ColumnNameList"] == list(want)  # arrays have none
+    got = glue.get_column_statistics_for_table(DatabaseName=db, TableName="t", ColumnNames=list(want) + ["list"])
+    assert [e["ColumnName"] for e in got["Errors"]] == ["list"]
+    for s in got["ColumnStatisticsList"]:
+        n, kind = s["ColumnName"], s["StatisticsData"]["Type"]
+        data = plain(n, s["StatisticsData"][f"{kind.title()}ColumnStatisticsData"])
+        assert {k: pytest.approx(v, rel=1e-12) if isinstance(v, float) else v for k, v in want[n].items()} == data, n
+        assert s["ColumnType"] == dict((c, t) for c, t, _ in COLUMNS)[n]
+    assert glue.get_column_statistics_task_runs(DatabaseName=db, TableName="t")["ColumnStatisticsTaskRuns"] == [run]
+
+
+def test_columns_and_sample_are_honoured(glue, s3, db):
+    rng = random.Random()
+    rows = [{**random_row(rng), "big": i} for i in range(20000)]
+    put_parquet(s3, f"{db}/s/1.parquet", rows)
+    make_table(glue, db, f"{db}/s/")
+    run = finished(glue, glue.start_column_statistics_task_run(DatabaseName=db, TableName="t", Role="me", ColumnNameList=["BIG"], SampleSize=25)["ColumnStatisticsTaskRunId"])
+    assert run["Status"] == "SUCCEEDED" and run["ColumnNameList"] == ["big"] and run["SampleSize"] == 25
+    got = glue.get_column_statistics_for_table(DatabaseName=db, TableName="t", ColumnNames=["big", "tiny"])
+    assert [s["ColumnName"] for s in got["ColumnStatisticsList"]] == ["big"]
+    seen = got["ColumnStatisticsList"][0]["StatisticsData"]["LongColumnStatisticsData"]["NumberOfDistinctValues"]
+    assert 4000 < seen < 6000  # every value is distinct: 5,000 of 20,000, give or take 16 standard deviations
+
+
+def test_what_cannot_be_started(glue, s3, db):
+    make_table(glue, db, f"{db}/none/")
+    at = {"DatabaseName": db, "TableName": "t", "Role": "me"}
+    refused("EntityNotFoundException", glue.start_column_statistics_task_run, DatabaseName=db, TableName="none", Role="me")
+    refused("InvalidInputException", glue.start_column_statistics_task_run, "no column", ColumnNameList=["nowhere"], **at)
+    refused("InvalidInputException", glue.start_column_statistics_task_run, "no statistics", ColumnNameList=["list"], **at)
+    refused("InvalidInputException", glue.start_column_statistics_task_run, "SampleSize", SampleSize=0, **at)
+    refused("EntityNotFoundException", glue.get_column_statistics_task_run, ColumnStatisticsTaskRunId="none")
+    refused("ColumnStatisticsTaskNotRunningException", glue.stop_column_statistics_task_run, DatabaseName=db, TableName="t")
+    refused("EntityNotFoundException", glue.stop_column_statistics_task_run, DatabaseName=db, TableName="none")
+    s3.put_object(Bucket="statistics", Key=f"{db}/none/x.parquet", Body=b"this is no parquet file")
+    run = finished(glue, glue.start_column_statistics_task_run(**at)["ColumnStatisticsTaskRunId"])
+    assert run["Status"] == "FAILED" and "parquet" in run["ErrorMessage"].lower(), run
+    assert glue.get_column_statistics_for_table(DatabaseName=db, TableName="t", ColumnNames=["big"])["ColumnStatisticsList"] == []
+
+
+def test_one_run_of_a_table_at_a_time(glue, s3, db):
+    rng = random.Random()
+    row = [random_row(rng) for _ in range(2000)]
+    for i in range(40):
+        put_parquet(s3, f"{db}/m/{i}.parquet", row * 10)
+    make_table(glue, db, f"{db}/m/")
+    at = {"DatabaseName": db, "TableName": "t"}
+    first = glue.start_column_statistics_task_run(Role="me", **at)["ColumnStatisticsTaskRunId"]
+    refused("ColumnStatisticsTaskRunningException", glue.start_column_statistics_task_run, Role="me", **at)
+    try:
+        glue.stop_column_statistics_task_run(**at)
+        stopped = True
+    except glue.exceptions.ColumnStatisticsTaskNotRunningException:
+        stopped = False  # it was quicker
+    assert finished(glue, first)["Status"] in (("STOPPED", "SUCCEEDED") if stopped else ("SUCCEEDED",))
+    second = glue.start_column_statistics_task_run(Role="me", **at)["ColumnStatisticsTaskRunId"]
+    assert finished(glue, second)["Status"] == "SUCCEEDED"
+    runs = [r["ColumnStatisticsTaskRunId"] for r in glue.get_column_statistics_task_runs(**at)["ColumnStatisticsTaskRuns"]]
+    assert runs == [second, first]
+    assert glue.get_column_statistics_task_runs(MaxResults=1, **at)["ColumnStatisticsTaskRuns"][0]["ColumnStatisticsTaskRunId"] == second
+    listed, token = [], None
+    while True:
+        page = glue.list_column_statistics_task_runs(MaxResults=1, **({"NextToken": token} if token else {}))
+        listed += page["ColumnStatisticsTaskRunIds"]
+        token = page.get("NextToken")
+        if not token:
+            break
+    assert {first, second} <= set(listed) and len(listed) == len(set(listed))
+
+
+def test_settings_and_their_schedule(glue, s3, db):
+    put_parquet(s3, f"{db}/c/1.parquet", [random_row(random.Random()) for _ in range(50)])
+    make_table(glue, db, f"{db}/c/")
+    at = {"DatabaseName": db, "TableName": "t"}
+    refused("EntityNotFoundException", glue.get_column_statistics_task_settings, **at)
+    glue.create_column_statistics_task_settings(Role="me", ColumnNameList=["big"], SampleSize=50, **at)
+    refused("AlreadyExistsException", glue.create_column_statistics_task_settings, Role="me", **at)
+    got = glue.get_column_statistics_task_settings(**at)["ColumnStatisticsTaskSettings"]
+    assert got == {"DatabaseName": db, "TableName": "t", "ColumnNameList": ["big"], "CatalogID": "000000000000", "Role": "me",
+                   "SampleSize": 50.0, "ScheduleType": "AUTO", "SettingSource": "TABLE"}
+    refused("InvalidInputException", glue.start_column_statistics_task_run_schedule, "no schedule", **at)
+    refused("InvalidInputException", glue.stop_column_statistics_task_run_schedule, "no schedule", **at)
+    refused("InvalidInputException", glue.update_column_statistics_task_settings, Schedule="cron(not cron)", **at)
+    refused("InvalidInputException", glue.update_column_statistics_task_settings, "no column", ColumnNameList=["q"], **at)
+    glue.update_column_statistics_task_settings(Schedule="cron(* * * * ? *)", Role="you", **at)
+    got = glue.get_column_statistics_task_settings(**at)["ColumnStatisticsTaskSettings"]
+    assert got["Schedule"] == {"ScheduleExpression": "cron(* * * * ? *)", "State": "SCHEDULED"} and got["Role"] == "you"
+    attempt = wait_for(lambda: glue.get_column_statistics_task_settings(**at)["ColumnStatisticsTaskSettings"].get("LastExecutionAttempt"), 90, 0.5)
+    assert attempt["Status"] == "STARTED", attempt
+    run = finished(glue, attempt["ColumnStatisticsTaskRunId"])
+    assert run["Status"] == "SUCCEEDED" and run["ColumnNameList"] == ["big"] and run["Role"] == "you"
+    glue.stop_column_statistics_task_run_schedule(**at)
+    assert glue.get_column_statistics_task_settings(**at)["ColumnStatisticsTaskSettings"]["Schedule"]["State"] == "NOT_SCHEDULED"
+    glue.start_column_statistics_task_run_schedule(**at)
+    assert glue.get_column_statistics_task_settings(**at)["ColumnStatisticsTaskSettings"]["Schedule"]["State"] == "SCHEDULED"
+    glue.delete_column_statistics_task_settings(**at)
+    for call in (glue.get_column_statistics_task_settings, glue.delete_column_statistics_task_settings, glue.update_column_statistics_task_settings,
+                 glue.start_column_statistics_task_run_schedule, glue.stop_column_statistics_task_run_schedule):
+        refused("EntityNotFoundException", call, **at)
+    refused("EntityNotFoundException", glue.create_column_statistics_task_settings, DatabaseName=db, TableName="none", Role="me")
