@@ -10,7 +10,8 @@
 
 /* ---- records ---- */
 enum { RUN_REGION, RUN_ID, RUN_DB, RUN_TABLE, RUN_SEQ, RUN_ACTIVE, RUN_NCOLS };
-extern const nk_kind nk_kind_stats_run; /* body: glue_ColumnStatisticsTaskRun; active 1 until it ends */
+extern const nk_kind
+    nk_kind_stats_run; /* body: glue_ColumnStatisticsTaskRun; active 1 until it ends */
 enum { SET_TABLE, SET_REGION, SET_CRON, SET_NCOLS };
 extern const nk_kind nk_kind_stats_settings; /* body: glue_ColumnStatisticsTaskSettings; cron while
                                                 scheduled */
@@ -51,7 +52,8 @@ typedef struct nk_stats_order {
     nk_opt_f64 sample;
 } nk_stats_order;
 /* id: 37 bytes. */
-nk_code nk_stats_begin(struct nk_stats *s, const nk_stats_order *order, char *id, nk_err *err) NK_MUST;
+nk_code nk_stats_begin(struct nk_stats *s, const nk_stats_order *order, char *id,
+                       nk_err *err) NK_MUST;
 /* Starts what is scheduled for one of the minutes (from, to]. */
 void nk_stats_fire(struct nk_stats *s, int64_t from, int64_t to);
 nk_code nk_stats_create(nk_app *app, struct nk_stats **out, nk_err *err) NK_MUST;
@@ -63,8 +65,8 @@ nk_code nk_fail_as(nk_err *err, nk_code code, const char *aws, const char *fmt, 
     __attribute__((format(printf, 4, 5)));
 
 /* A worker's frame as statistics of that column. */
-nk_code nk_stats_read(const nk_json *frame, nk_str type, nk_str hive_type, int64_t now_us, nk_arena *a,
-                      glue_ColumnStatistics *out, nk_err *err) NK_MUST;
+nk_code nk_stats_read(const nk_json *frame, nk_str type, nk_str hive_type, int64_t now_us,
+                      nk_arena *a, glue_ColumnStatistics *out, nk_err *err) NK_MUST;
 /* The statistics' type of a Hive type: "LONG" …, "TIMESTAMP"; NULL for one that has none. */
 const char *nk_stats_type(nk_str hive_type, nk_arena *a);
 

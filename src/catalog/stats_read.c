@@ -7,11 +7,13 @@ const char *nk_stats_type(nk_str hive_type, nk_arena *a)
     static const struct {
         nk_type_kind kind;
         const char *type;
-    } rows[] = {{NK_T_BOOLEAN, "BOOLEAN"},     {NK_T_BYTE, "LONG"},      {NK_T_SHORT, "LONG"},
-                {NK_T_INT, "LONG"},            {NK_T_LONG, "LONG"},      {NK_T_FLOAT, "DOUBLE"},
-                {NK_T_DOUBLE, "DOUBLE"},       {NK_T_DECIMAL, "DECIMAL"}, {NK_T_DATE, "DATE"},
-                {NK_T_TIMESTAMP, "TIMESTAMP"}, {NK_T_STRING, "STRING"},  {NK_T_CHAR, "STRING"},
-                {NK_T_VARCHAR, "STRING"},      {NK_T_BINARY, "BINARY"}};
+    } rows[] = {{NK_T_BOOLEAN, "BOOLEAN"}, {NK_T_BYTE, "LONG"},
+                {NK_T_SHORT, "LONG"},      {NK_T_INT, "LONG"},
+                {NK_T_LONG, "LONG"},       {NK_T_FLOAT, "DOUBLE"},
+                {NK_T_DOUBLE, "DOUBLE"},   {NK_T_DECIMAL, "DECIMAL"},
+                {NK_T_DATE, "DATE"},       {NK_T_TIMESTAMP, "TIMESTAMP"},
+                {NK_T_STRING, "STRING"},   {NK_T_CHAR, "STRING"},
+                {NK_T_VARCHAR, "STRING"},  {NK_T_BINARY, "BINARY"}};
     const nk_type *t;
     if (nk_type_parse(hive_type, a, &t, NULL) != NK_OK)
         return NULL;
@@ -99,7 +101,7 @@ static bool of_boolean(const counted *c, glue_ColumnStatisticsData *out)
 }
 
 #define LEAST_GREATEST(of)                                                                         \
-    .MinimumValue = of(c->v[0]), .MaximumValue = of(c->v[1]),                                       \
+    .MinimumValue = of(c->v[0]), .MaximumValue = of(c->v[1]),                                      \
     .NumberOfNulls = nk_some_i64(c->rows - c->present),                                            \
     .NumberOfDistinctValues = nk_some_i64(c->distinct)
 
@@ -146,8 +148,9 @@ static const struct {
     const char *asked, *type;
     bool (*make)(const counted *c, glue_ColumnStatisticsData *out);
 } makers[] = {
-    {"BOOLEAN", "BOOLEAN", of_boolean}, {"LONG", "LONG", of_long},     {"TIMESTAMP", "LONG", of_long},
-    {"DOUBLE", "DOUBLE", of_double},    {"DECIMAL", "DECIMAL", of_decimal}, {"DATE", "DATE", of_date},
+    {"BOOLEAN", "BOOLEAN", of_boolean}, {"LONG", "LONG", of_long},
+    {"TIMESTAMP", "LONG", of_long},     {"DOUBLE", "DOUBLE", of_double},
+    {"DECIMAL", "DECIMAL", of_decimal}, {"DATE", "DATE", of_date},
     {"STRING", "STRING", of_string},    {"BINARY", "BINARY", of_binary},
 };
 
@@ -157,8 +160,8 @@ static nk_str cell(const nk_json *list, size_t i)
     return nk_json_is_null(j) ? NK_STR_NULL : j->text;
 }
 
-nk_code nk_stats_read(const nk_json *frame, nk_str type, nk_str hive_type, int64_t now_us, nk_arena *a,
-                      glue_ColumnStatistics *out, nk_err *err)
+nk_code nk_stats_read(const nk_json *frame, nk_str type, nk_str hive_type, int64_t now_us,
+                      nk_arena *a, glue_ColumnStatistics *out, nk_err *err)
 {
     counted c = {.arena = a};
     glue_ColumnStatisticsData *data = NK_NEW(a, glue_ColumnStatisticsData);

@@ -9,9 +9,9 @@
 
 enum { FRAME_BYTES_MAX = 64 << 20, STOP_GRACE_MS = 2000 };
 
-static const nk_col run_cols[] = {{"region", NK_COL_TEXT},     {"id", NK_COL_TEXT},
-                                  {"db", NK_COL_TEXT},         {"table_name", NK_COL_TEXT},
-                                  {"seq", NK_COL_I64},         {"active", NK_COL_I64}};
+static const nk_col run_cols[] = {{"region", NK_COL_TEXT}, {"id", NK_COL_TEXT},
+                                  {"db", NK_COL_TEXT},     {"table_name", NK_COL_TEXT},
+                                  {"seq", NK_COL_I64},     {"active", NK_COL_I64}};
 static const nk_index run_indexes[] = {
     {.name = "by_table", .cols = {RUN_REGION, RUN_DB, RUN_TABLE, RUN_SEQ}, .n = 4},
     {.name = "by_active", .cols = {RUN_ACTIVE}, .n = 1},
@@ -259,8 +259,9 @@ static nk_code request_of(const nk_stats_run *run, nk_buf *b, nk_err *err)
     put_setting(&w, "secret_key", s->secret_key);
     put_setting(&w, "s3_endpoint", s->s3_endpoint);
     put_setting(&w, "account_id", s->account_id);
-    put_setting(&w, "temp_dir", nk_arena_printf(run->arena, "%s/scratch/statistics-%.*s", s->data_dir,
-                                                NK_STR_ARG(run->doc->ColumnStatisticsTaskRunId)));
+    put_setting(&w, "temp_dir",
+                nk_arena_printf(run->arena, "%s/scratch/statistics-%.*s", s->data_dir,
+                                NK_STR_ARG(run->doc->ColumnStatisticsTaskRunId)));
     nk_jw_object_end(&w);
     nk_jw_object_end(&w);
     return nk_buf_check(b, err);
@@ -273,10 +274,9 @@ static nk_code mark_running(nk_tx *tx, void *arg, nk_err *err)
     void *value;
     if (!a)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
-    nk_code rc =
-        nk_doc_load(tx, &run_type,
-                    NK_KEY(nk_vs(run->region), nk_vs(run->doc->ColumnStatisticsTaskRunId)),
-                    run->doc->ColumnStatisticsTaskRunId, a, &value, NULL, err);
+    nk_code rc = nk_doc_load(tx, &run_type,
+                             NK_KEY(nk_vs(run->region), nk_vs(run->doc->ColumnStatisticsTaskRunId)),
+                             run->doc->ColumnStatisticsTaskRunId, a, &value, NULL, err);
     if (rc == NK_OK) {
         glue_ColumnStatisticsTaskRun *r = value;
         int64_t now = nk_now_us(run->owner->app->env);
@@ -355,8 +355,9 @@ static nk_code store_results(nk_tx *tx, nk_stats_run *run, nk_arena *a, int64_t 
                   .limit = 1};
     NK_TRY(nk_store_scan(tx, &q, seen, &there, err));
     if (!there)
-        return nk_fail(err, NK_E_NOT_FOUND, "The table was deleted while its statistics were "
-                                            "computed");
+        return nk_fail(err, NK_E_NOT_FOUND,
+                       "The table was deleted while its statistics were "
+                       "computed");
     for (size_t i = 0; i < run->frames.n; i++) {
         nk_json *j;
         glue_ColumnStatistics s;
@@ -383,8 +384,8 @@ static nk_code end(nk_tx *tx, void *arg, nk_err *err)
     now -= now % 1000;
     if (!a)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
-    nk_code rc = nk_doc_load(tx, &run_type, NK_KEY(nk_vs(run->region), nk_vs(id)), id, a, &value,
-                             NULL, err);
+    nk_code rc =
+        nk_doc_load(tx, &run_type, NK_KEY(nk_vs(run->region), nk_vs(id)), id, a, &value, NULL, err);
     if (rc == NK_OK && !strcmp(e->status, "SUCCEEDED"))
         rc = store_results(tx, run, a, now, err);
     if (rc == NK_OK) {
@@ -413,8 +414,9 @@ static void conclude(nk_stats_run *run)
     if (stop && run->failure.code != NK_E_NOMEM && !run->finished)
         e = (ending){run, "STOPPED", NK_STR("Stopped by request")};
     else if (down && !run->finished)
-        e = (ending){run, "FAILED", NK_STR("The server was stopped while the statistics were "
-                                           "computed")};
+        e = (ending){run, "FAILED",
+                     NK_STR("The server was stopped while the statistics were "
+                            "computed")};
     else if (!run->finished)
         e = (ending){run, "FAILED", nk_str_c(why)};
     if (nk_store_write(s->app->store, end, &e, &err) != NK_OK) {
@@ -555,20 +557,21 @@ nk_code glue_GetColumnStatisticsTaskRuns(nk_call *call,
 {
     nk_str db = nk_str_lower(call->arena, in->DatabaseName),
            table = nk_str_lower(call->arena, in->TableName);
-    nk_docs_page page = {.call = call,
-                         .query = {.kind = &nk_kind_stats_run,
-                                   .index = &run_indexes[0],
-                                   .prefix = NK_KEY(nk_vs(call->region), nk_vs(db), nk_vs(table)),
-                                   .nprefix = 3,
-                                   .desc = true},
-                         .request =
-                             nk_str_printf(call->arena, "%.*s/%.*s", NK_STR_ARG(db), NK_STR_ARG(table)),
-                         .token = in->NextToken,
-                         .max = (size_t)nk_i64_or(in->MaxResults, 100)};
+    nk_docs_page page = {
+        .call = call,
+        .query = {.kind = &nk_kind_stats_run,
+                  .index = &run_indexes[0],
+                  .prefix = NK_KEY(nk_vs(call->region), nk_vs(db), nk_vs(table)),
+                  .nprefix = 3,
+                  .desc = true},
+        .request = nk_str_printf(call->arena, "%.*s/%.*s", NK_STR_ARG(db), NK_STR_ARG(table)),
+        .token = in->NextToken,
+        .max = (size_t)nk_i64_or(in->MaxResults, 100)};
     if (!db.p || !table.p)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
     NK_TRY(nk_docs_list(&page, &out->NextToken));
-    return nk_docs_fill(&page, sizeof(glue_ColumnStatisticsTaskRun), &out->ColumnStatisticsTaskRuns);
+    return nk_docs_fill(&page, sizeof(glue_ColumnStatisticsTaskRun),
+                        &out->ColumnStatisticsTaskRuns);
 }
 
 nk_code glue_ListColumnStatisticsTaskRuns(nk_call *call,
@@ -576,13 +579,14 @@ nk_code glue_ListColumnStatisticsTaskRuns(nk_call *call,
                                           glue_ListColumnStatisticsTaskRunsResponse *out)
 {
     size_t max = (size_t)nk_i64_or(in->MaxResults, 100);
-    nk_docs_page page = {
-        .call = call,
-        .query = {.kind = &nk_kind_stats_run, .prefix = NK_KEY(nk_vs(call->region)), .nprefix = 1,
-                  .no_body = true},
-        .request = NK_STR(""),
-        .token = in->NextToken,
-        .max = max < 100 ? max : 100}; /* the model lets no reply hold more */
+    nk_docs_page page = {.call = call,
+                         .query = {.kind = &nk_kind_stats_run,
+                                   .prefix = NK_KEY(nk_vs(call->region)),
+                                   .nprefix = 1,
+                                   .no_body = true},
+                         .request = NK_STR(""),
+                         .token = in->NextToken,
+                         .max = max < 100 ? max : 100}; /* the model lets no reply hold more */
     NK_TRY(nk_docs_list(&page, &out->NextToken));
     out->ColumnStatisticsTaskRunIds = (nk_list_str){
         .v = NK_NEWN(call->arena, nk_str, page.rows.n + 1), .n = page.rows.n, .set = true};

@@ -3,8 +3,7 @@
 
 #include "catalog/stats_int.h"
 
-static const nk_col cols[] = {
-    {"tbl", NK_COL_I64}, {"region", NK_COL_TEXT}, {"cron", NK_COL_TEXT}};
+static const nk_col cols[] = {{"tbl", NK_COL_I64}, {"region", NK_COL_TEXT}, {"cron", NK_COL_TEXT}};
 static const nk_index indexes[] = {{.name = "by_cron", .cols = {SET_CRON}, .n = 1}};
 const nk_kind nk_kind_stats_settings = {.name = "glue_stats_settings",
                                         .version = 1,
@@ -72,8 +71,8 @@ static nk_code check(nk_call *call, const subject *s, const settings *x)
     for (size_t i = 0; i < x->ColumnNameList.n; i++) {
         bool found = false;
         for (size_t k = 0; t->StorageDescriptor && k < t->StorageDescriptor->Columns.n; k++)
-            found = found || nk_str_ieq(t->StorageDescriptor->Columns.v[k].Name,
-                                        x->ColumnNameList.v[i]);
+            found = found ||
+                    nk_str_ieq(t->StorageDescriptor->Columns.v[k].Name, x->ColumnNameList.v[i]);
         if (!found)
             return nk_fail(call->err, NK_E_INVALID, "Table %.*s has no column '%.*s'.",
                            NK_STR_ARG(s->table.name), NK_STR_ARG(x->ColumnNameList.v[i]));
@@ -167,9 +166,10 @@ nk_code glue_StartColumnStatisticsTaskRunSchedule(
     return switch_schedule(call, in->CatalogID, in->DatabaseName, in->TableName, "SCHEDULED");
 }
 
-nk_code glue_StopColumnStatisticsTaskRunSchedule(
-    nk_call *call, const glue_StopColumnStatisticsTaskRunScheduleRequest *in,
-    glue_StopColumnStatisticsTaskRunScheduleResponse *out)
+nk_code
+glue_StopColumnStatisticsTaskRunSchedule(nk_call *call,
+                                         const glue_StopColumnStatisticsTaskRunScheduleRequest *in,
+                                         glue_StopColumnStatisticsTaskRunScheduleResponse *out)
 {
     return switch_schedule(call, in->CatalogID, in->DatabaseName, in->TableName, "NOT_SCHEDULED");
 }
