@@ -752,7 +752,7 @@ static nk_code av_compare(const nk_schema_doc *writer, const nk_schema_doc *read
     return rc;
 }
 
-const nk_schema_format nk_format_avro = {
+const nk_schema_format nk_schema_format_avro = {
     .name = {"AVRO", 4},
     .rules = av_rules,
     .n_rules = NK_COUNTOF(av_rules),

@@ -90,7 +90,8 @@ nk_str av_label(const av_type *t);
 /* AV_NONE when absent. */
 size_t av_field_find(const av_type *record, nk_str name);
 size_t av_symbol_find(const av_type *e, nk_str symbol);
-/* JSON pointer in the arena; "" for the root; p NULL when memory is gone. */
+/* JSON pointer in the arena; "" for the root, "Name#/…" in a reference; p NULL when memory is gone.
+ */
 nk_str av_pointer(nk_arena *a, const av_at *at);
 
 nk_code av_links(nk_str text, nk_arena *a, nk_strs *out, nk_err *err) NK_MUST;

@@ -22,16 +22,24 @@ nk_str av_label(const av_type *t)
 
 nk_str av_pointer(nk_arena *a, const av_at *at)
 {
-    size_t n = 0, depth = 0;
+    size_t n = 0;
     char number[24];
-    for (const av_at *p = at; p && p->up; p = p->up, depth++)
+    for (const av_at *p = at; p; p = p->up)
         n += 1 + (p->key.p ? 2 * p->key.n : 20);
     char *text = nk_arena_bytes(a, n + 1);
     if (!text)
         return NK_STR_NULL;
     size_t end = n;
-    for (const av_at *p = at; p && p->up; p = p->up) {
+    for (const av_at *p = at; p; p = p->up) {
         nk_str key = p->key;
+        if (!p->up) { /* the root; one of another definition has a name */
+            if (key.p) {
+                text[--end] = '#';
+                end -= key.n;
+                memcpy(text + end, key.p, key.n);
+            }
+            break;
+        }
         if (!key.p)
             key = nk_str_n(number, (size_t)snprintf(number, sizeof number, "%zu", p->index));
         for (size_t i = key.n; i-- > 0;) {
@@ -674,7 +682,7 @@ static void measure(const nk_schema_doc *doc)
 
 /* ---- whole definitions ---- */
 
-static nk_code read_text(parser *p, nk_str text, av_type **out)
+static nk_code read_text(parser *p, nk_str text, nk_str name, av_type **out)
 {
     nk_json *j;
     nk_err inner = NK_ERR_INIT;
@@ -686,7 +694,10 @@ static nk_code read_text(parser *p, nk_str text, av_type **out)
     if (rc != NK_OK)
         return nk_fail(p->err, NK_E_INVALID, "%s", inner.msg);
     av_at *root = NK_NEW(p->arena, av_at);
-    return root ? read_type(p, j, NK_STR(""), root, out) : nomem(p->err);
+    if (!root)
+        return nomem(p->err);
+    root->key = name;
+    return read_type(p, j, NK_STR(""), root, out);
 }
 
 static nk_code run(parser *p, nk_str text, const nk_schema_ref *refs, size_t n_refs)
@@ -696,14 +707,14 @@ static nk_code run(parser *p, nk_str text, const nk_schema_ref *refs, size_t n_r
     for (size_t i = 0; i < n_refs; i++) {
         if (nk_map_has(&p->names, refs[i].name))
             continue; /* an earlier reference brought it along */
-        nk_code rc = read_text(p, refs[i].text, &t);
+        nk_code rc = read_text(p, refs[i].text, refs[i].name, &t);
         if (rc != NK_OK)
             return rc == NK_E_INVALID
                        ? nk_wrap(p->err, "in the reference \"%.*s\"", NK_STR_ARG(refs[i].name))
                        : rc;
     }
     p->foreign = false;
-    NK_TRY(read_text(p, text, &p->doc->root));
+    NK_TRY(read_text(p, text, NK_STR_NULL, &p->doc->root));
     NK_TRY(check_defaults(p));
     measure(p->doc);
     return NK_OK;

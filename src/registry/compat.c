@@ -31,9 +31,10 @@ int nk_compat_mode_find(nk_door door, nk_str name)
 }
 
 /* The rows' order is what is stored: only add. */
-static const nk_schema_format *const formats[] = {&nk_format_avro, &nk_format_json};
+static const nk_schema_format *const formats[] = {&nk_schema_format_avro, &nk_schema_format_json,
+                                                  &nk_schema_format_protobuf};
 
-const nk_schema_format *nk_format_find(nk_str name)
+const nk_schema_format *nk_schema_format_find(nk_str name)
 {
     for (size_t i = 0; i < NK_COUNTOF(formats); i++)
         if (nk_str_ieq(formats[i]->name, name))
@@ -41,7 +42,7 @@ const nk_schema_format *nk_format_find(nk_str name)
     return NULL;
 }
 
-int nk_format_number(const nk_schema_format *f)
+int nk_schema_format_number(const nk_schema_format *f)
 {
     for (size_t i = 0; i < NK_COUNTOF(formats); i++)
         if (formats[i] == f)
@@ -49,7 +50,7 @@ int nk_format_number(const nk_schema_format *f)
     return -1;
 }
 
-const nk_schema_format *nk_format_at(int64_t number)
+const nk_schema_format *nk_schema_format_at(int64_t number)
 {
     return number >= 0 && (size_t)number < NK_COUNTOF(formats) ? formats[number] : NULL;
 }

@@ -44,9 +44,9 @@ nk_code nk_compat_check(const nk_schema_format *format, const nk_compat_mode *mo
 nk_str nk_conflict_text(const nk_conflict *c, nk_arena *a);
 
 /* The format of a name in either door's spelling; NULL when unknown. */
-const nk_schema_format *nk_format_find(nk_str name);
+const nk_schema_format *nk_schema_format_find(nk_str name);
 /* Position in the list of formats, as stored; and back. */
-int nk_format_number(const nk_schema_format *f);
-const nk_schema_format *nk_format_at(int64_t number);
+int nk_schema_format_number(const nk_schema_format *f);
+const nk_schema_format *nk_schema_format_at(int64_t number);
 
 #endif

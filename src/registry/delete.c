@@ -103,28 +103,30 @@ nk_code nk_version_delete(nk_tx *tx, const nk_reg_ctx *ctx, nk_schema_row *s, in
 
 /* ---- purging ---- */
 
-static nk_code purge_schema(nk_tx *tx, int64_t registry, nk_str name, int64_t id, size_t *left,
-                            nk_err *err)
+typedef struct doomed_one {
+    int64_t registry, id;
+    nk_str name, region, tags; /* tags: the key of its tags */
+} doomed_one;
+
+static nk_code purge_schema(nk_tx *tx, const doomed_one *d, size_t *left, nk_err *err)
 {
     const nk_kind *const kinds[] = {&nk_kind_schema_link, &nk_kind_schema_metadata,
                                     &nk_kind_schema_version};
     for (size_t i = 0; i < NK_COUNTOF(kinds); i++) {
         size_t n;
-        NK_TRY(nk_store_delete_range(tx, kinds[i], NK_KEY(nk_vi(id)), 1, *left, &n, err));
+        NK_TRY(nk_store_delete_range(tx, kinds[i], NK_KEY(nk_vi(d->id)), 1, *left, &n, err));
         *left -= n;
         if (!*left)
             return NK_OK;
     }
     --*left;
-    return nk_store_delete(tx, &nk_kind_schema, NK_KEY(nk_vi(registry), nk_vs(name)), err);
+    NK_TRY(nk_tags_drop(tx, d->region, d->tags, err));
+    return nk_store_delete(tx, &nk_kind_schema, NK_KEY(nk_vi(d->registry), nk_vs(d->name)), err);
 }
 
 typedef struct doomed {
     nk_arena *arena;
-    struct {
-        int64_t registry, id;
-        nk_str name, region;
-    } v[64];
+    doomed_one v[64];
     size_t n;
     bool failed;
 } doomed;
@@ -132,23 +134,24 @@ typedef struct doomed {
 static bool take_schema(void *arg, const nk_row *row)
 {
     doomed *d = arg;
-    nk_str name = nk_str_dup(d->arena, row->cols[NK_SCH_NAME].s);
-    d->failed = d->failed || !name.p;
-    d->v[d->n].registry = row->cols[NK_SCH_REGISTRY].i;
-    d->v[d->n].id = row->cols[NK_SCH_ID].i;
-    d->v[d->n++].name = name;
+    const nk_val *c = row->cols;
+    doomed_one *x = &d->v[d->n++];
+    *x = (doomed_one){c[NK_SCH_REGISTRY].i, c[NK_SCH_ID].i, nk_str_dup(d->arena, c[NK_SCH_NAME].s),
+                      nk_str_dup(d->arena, c[NK_SCH_REGION].s),
+                      nk_schema_resource(d->arena, c[NK_SCH_REGISTRY_NAME].s, c[NK_SCH_NAME].s)};
+    d->failed = d->failed || !x->name.p || !x->region.p || !x->tags.p;
     return !d->failed;
 }
 
 static bool take_registry(void *arg, const nk_row *row)
 {
     doomed *d = arg;
-    nk_str name = nk_str_dup(d->arena, row->cols[NK_REG_NAME].s);
-    nk_str region = nk_str_dup(d->arena, row->cols[NK_REG_REGION].s);
-    d->failed = d->failed || !name.p || !region.p;
-    d->v[d->n].id = row->cols[NK_REG_ID].i;
-    d->v[d->n].region = region;
-    d->v[d->n++].name = name;
+    const nk_val *c = row->cols;
+    doomed_one *x = &d->v[d->n++];
+    *x = (doomed_one){0, c[NK_REG_ID].i, nk_str_dup(d->arena, c[NK_REG_NAME].s),
+                      nk_str_dup(d->arena, c[NK_REG_REGION].s),
+                      nk_registry_resource(d->arena, c[NK_REG_NAME].s)};
+    d->failed = d->failed || !x->name.p || !x->region.p || !x->tags.p;
     return !d->failed;
 }
 
@@ -159,7 +162,7 @@ static nk_code purge_all(nk_tx *tx, const nk_query *q, doomed *d, size_t *left, 
     if (d->failed)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     for (size_t i = 0; i < d->n && *left; i++)
-        NK_TRY(purge_schema(tx, d->v[i].registry, d->v[i].name, d->v[i].id, left, err));
+        NK_TRY(purge_schema(tx, &d->v[i], left, err));
     return NK_OK;
 }
 
@@ -194,6 +197,7 @@ static nk_code sweep_step(nk_tx *tx, nk_arena *a, bool *more, nk_err *err)
         NK_TRY(purge_all(tx, &of, &schemas, &left, err));
     if (!left || schemas.n)
         return NK_OK;
+    NK_TRY(nk_tags_drop(tx, registries.v[0].region, registries.v[0].tags, err));
     return nk_store_delete(tx, &nk_kind_registry,
                            NK_KEY(nk_vs(registries.v[0].region), nk_vs(registries.v[0].name)), err);
 }
@@ -236,8 +240,41 @@ static nk_code sweep_begin(nk_store *store, nk_err *err)
     return rc;
 }
 
+/* ---- the room ---- */
+
+static nk_code registry_exists(nk_tx *tx, const nk_catalog_ctx *c, nk_str name, bool *found,
+                               nk_err *err)
+{
+    nk_reg_ctx ctx = {.arena = c->arena, .region = c->region, .account = c->account_id};
+    nk_registry_row r;
+    nk_code rc = nk_registry_load(tx, &ctx, name, &r, err);
+    *found = rc == NK_OK && !r.deleting;
+    return rc == NK_E_NOT_FOUND ? NK_OK : rc;
+}
+
+static nk_code schema_exists(nk_tx *tx, const nk_catalog_ctx *c, nk_str name, bool *found,
+                             nk_err *err)
+{
+    nk_reg_ctx ctx = {.arena = c->arena, .region = c->region, .account = c->account_id};
+    nk_schema_row s;
+    ptrdiff_t slash = nk_str_chr(name, '/');
+    *found = false;
+    if (slash <= 0)
+        return NK_OK;
+    nk_code rc = nk_schema_load(tx, &ctx, nk_str_sub(name, 0, (size_t)slash),
+                                nk_str_sub(name, (size_t)slash + 1, name.n), &s, err);
+    *found = rc == NK_OK;
+    return rc == NK_E_NOT_FOUND ? NK_OK : rc;
+}
+
 nk_code nk_registry_room_start(nk_app *app, nk_err *err)
 {
+    static const nk_tag_type types[] = {
+        {.type = "registry", .exists = registry_exists, .exact = true},
+        {.type = "schema", .exists = schema_exists, .exact = true},
+    };
+    for (size_t i = 0; i < NK_COUNTOF(types); i++)
+        NK_TRY(nk_tags_register(&types[i], err));
     return sweep_begin(app->store, err);
 }
 
@@ -251,10 +288,12 @@ nk_code nk_schema_delete(nk_tx *tx, const nk_reg_ctx *ctx, nk_schema_row *s, nk_
     if (who.p)
         return nk_fail(err, NK_E_INVALID, "Schema %.*s is referenced by %.*s.", NK_STR_ARG(s->name),
                        NK_STR_ARG(who));
+    doomed_one one = {s->registry, s->id, s->name, ctx->region,
+                      nk_schema_resource(ctx->arena, s->registry_name, s->name)};
     s->deleting = true;
     s->change++;
     NK_TRY(nk_schema_save(tx, ctx, s, false, err));
-    NK_TRY(purge_schema(tx, s->registry, s->name, s->id, &left, err));
+    NK_TRY(purge_schema(tx, &one, &left, err));
     return left ? NK_OK : sweep_begin(nk_tx_store(tx), err);
 }
 

@@ -33,44 +33,19 @@ nk_str nk_reg_time(const nk_reg_ctx *ctx)
                          c.hour, c.minute, c.second, c.usec / 1000);
 }
 
+nk_str nk_registry_resource(nk_arena *a, nk_str registry)
+{
+    return nk_str_printf(a, "registry/%.*s", NK_STR_ARG(registry));
+}
+
+nk_str nk_schema_resource(nk_arena *a, nk_str registry, nk_str schema)
+{
+    return nk_str_printf(a, "schema/%.*s/%.*s", NK_STR_ARG(registry), NK_STR_ARG(schema));
+}
+
 static nk_code nomem(nk_err *err)
 {
     return nk_fail(err, NK_E_NOMEM, "out of memory");
-}
-
-/* ---- tags ---- */
-
-nk_code nk_tags_text(const nk_map_str *tags, nk_arena *a, nk_str *out, nk_err *err)
-{
-    *out = NK_STR_NULL;
-    if (!tags->n)
-        return NK_OK;
-    if (tags->n > NK_TAGS_MAX)
-        return nk_fail(err, NK_E_INVALID, "New Tags cannot be empty or more than 50");
-    nk_buf b;
-    nk_buf_init(&b, 1 << 20);
-    nk_json_writer w = {.buf = &b};
-    nk_jw_object(&w);
-    for (size_t i = 0; i < tags->n; i++) {
-        nk_jw_key(&w, tags->v[i].key);
-        nk_jw_str(&w, tags->v[i].value);
-    }
-    nk_jw_object_end(&w);
-    *out = b.failed ? NK_STR_NULL : nk_buf_dup(&b, a);
-    nk_buf_free(&b);
-    return out->p ? NK_OK : nomem(err);
-}
-
-nk_code nk_tags_read(nk_str text, nk_arena *a, nk_map_str *out, nk_err *err)
-{
-    nk_json *j;
-    *out = (nk_map_str){.set = true};
-    if (!text.p)
-        return NK_OK;
-    NK_TRY(nk_json_parse(text, a, 0, &j, err));
-    for (const nk_json *m = j->first; m; m = m->next)
-        NK_TRY(nk_map_str_put(out, a, m->key, m->text));
-    return NK_OK;
 }
 
 /* ---- registries ---- */
@@ -79,46 +54,30 @@ nk_code nk_registry_load(nk_tx *tx, const nk_reg_ctx *ctx, nk_str name, nk_regis
                          nk_err *err)
 {
     nk_row row;
-    nk_json *j;
     nk_code rc = nk_store_get(tx, &nk_kind_registry, NK_KEY(nk_vs(ctx->region), nk_vs(name)),
                               ctx->arena, &row, err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "Registry is not found. RegistryName: %.*s", NK_STR_ARG(name));
     NK_TRY(rc);
-    NK_TRY(nk_json_parse(row.body, ctx->arena, 0, &j, err));
-    const nk_json *item = nk_json_get(j, "item");
     *out = (nk_registry_row){.name = row.cols[NK_REG_NAME].s,
                              .id = row.cols[NK_REG_ID].i,
                              .deleting = row.cols[NK_REG_DELETING].kind == NK_V_I64,
-                             .body = item ? item->text : NK_STR_NULL};
-    out->tags = nk_json_str(j, "tags");
+                             .body = row.body};
     return NK_OK;
 }
 
 nk_code nk_registry_save(nk_tx *tx, const nk_reg_ctx *ctx, const nk_registry_row *r, bool insert,
                          nk_err *err)
 {
-    nk_buf b;
-    nk_buf_init(&b, 1 << 20);
-    nk_json_writer w = {.buf = &b};
-    nk_jw_object(&w);
-    nk_jw_kstr(&w, "item", r->body);
-    if (r->tags.p)
-        nk_jw_kstr(&w, "tags", r->tags);
-    nk_jw_object_end(&w);
     nk_row row = {.cols = NK_KEY(nk_vs(ctx->region), nk_vs(r->name), nk_vi(r->id),
                                  r->deleting ? nk_vi(1) : nk_vnull()),
-                  .body = nk_buf_view(&b)};
-    nk_code rc = nk_buf_check(&b, err);
-    if (rc == NK_OK)
-        rc = insert ? nk_store_insert(tx, &nk_kind_registry, &row, err)
-                    : nk_store_put(tx, &nk_kind_registry, &row, err);
-    nk_buf_free(&b);
-    return rc;
+                  .body = r->body};
+    return insert ? nk_store_insert(tx, &nk_kind_registry, &row, err)
+                  : nk_store_put(tx, &nk_kind_registry, &row, err);
 }
 
 nk_code nk_registry_create(nk_tx *tx, const nk_reg_ctx *ctx, nk_str name, nk_str description,
-                           nk_str tags, nk_registry_row *out, nk_err *err)
+                           const nk_map_str *tags, nk_registry_row *out, nk_err *err)
 {
     int64_t n;
     nk_query all = {.kind = &nk_kind_registry, .prefix = NK_KEY(nk_vs(ctx->region)), .nprefix = 1};
@@ -132,13 +91,16 @@ nk_code nk_registry_create(nk_tx *tx, const nk_reg_ctx *ctx, nk_str name, nk_str
                                   .Description = description,
                                   .CreatedTime = now,
                                   .UpdatedTime = now};
-    *out = (nk_registry_row){.name = name, .tags = tags};
+    *out = (nk_registry_row){.name = name};
     NK_TRY(nk_model_encode_str(&glue_RegistryListItem_shape, &item, ctx->arena, &out->body, err));
     NK_TRY(nk_store_next(tx, "glue.registry", &out->id, err));
     nk_code rc = nk_registry_save(tx, ctx, out, true, err);
-    return rc == NK_E_EXISTS
-               ? nk_fail(err, rc, "Registry already exists. RegistryName: %.*s", NK_STR_ARG(name))
-               : rc;
+    if (rc == NK_E_EXISTS)
+        return nk_fail(err, rc, "Registry already exists. RegistryName: %.*s", NK_STR_ARG(name));
+    if (rc == NK_OK && tags && tags->n)
+        rc = nk_tags_put(tx, ctx->region, nk_registry_resource(ctx->arena, name), tags, ctx->arena,
+                         err);
+    return rc;
 }
 
 /* ---- schemas ---- */
@@ -168,11 +130,11 @@ nk_code nk_schema_read(const nk_reg_ctx *ctx, const nk_row *row, nk_schema_row *
         .compat_follows = c[NK_SCH_FOLLOWS].i != 0,
         .mode = c[NK_SCH_MODE].i,
         .deleting = c[NK_SCH_DELETING].kind == NK_V_I64,
-        .format = nk_format_at(c[NK_SCH_FORMAT].i),
+        .format = nk_schema_format_at(c[NK_SCH_FORMAT].i),
         .description = nk_json_str(j, "description"),
         .created = nk_json_str(j, "created"),
         .updated = nk_json_str(j, "updated"),
-        .tags = nk_json_str(j, "tags"),
+
     };
     if (!out->name.p || !out->registry_name.p)
         return nomem(err);
@@ -190,15 +152,14 @@ nk_code nk_schema_save(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s,
         nk_jw_kstr(&w, "description", s->description);
     nk_jw_kstr(&w, "created", s->created);
     nk_jw_kstr(&w, "updated", s->updated);
-    if (s->tags.p)
-        nk_jw_kstr(&w, "tags", s->tags);
+
     nk_jw_object_end(&w);
     const nk_val cols[NK_SCH_NCOLS] = {
         [NK_SCH_REGISTRY] = nk_vi(s->registry),
         [NK_SCH_NAME] = nk_vs(s->name),
         [NK_SCH_ID] = nk_vi(s->id),
         [NK_SCH_REGION] = nk_vs(ctx->region),
-        [NK_SCH_FORMAT] = nk_vi(nk_format_number(s->format)),
+        [NK_SCH_FORMAT] = nk_vi(nk_schema_format_number(s->format)),
         [NK_SCH_NEXT] = nk_vi(s->next),
         [NK_SCH_LATEST] = nk_vi(s->latest),
         [NK_SCH_CHECKPOINT] = nk_vi(s->checkpoint),

@@ -516,7 +516,7 @@ static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
     nk_code rc = nk_registry_load(tx, ctx, r->registry, &reg, err);
     if (rc == NK_E_NOT_FOUND &&
         (ctx->door == NK_DOOR_CONFLUENT || nk_str_eq(r->registry, NK_DEFAULT_REGISTRY)))
-        rc = nk_registry_create(tx, ctx, r->registry, NK_STR_NULL, NK_STR_NULL, &reg, err);
+        rc = nk_registry_create(tx, ctx, r->registry, NK_STR_NULL, NULL, &reg, err);
     NK_TRY(rc);
     if (reg.deleting)
         return nk_fail(err, NK_E_INVALID, "Registry %.*s is being deleted.",
@@ -533,8 +533,7 @@ static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
                                 .format = r->format,
                                 .description = r->description,
                                 .created = now,
-                                .updated = now,
-                                .tags = r->tags};
+                                .updated = now};
     NK_TRY(nk_config_load(tx, ctx, r->registry, r->name, &own, err));
     if (own.set && ctx->door == NK_DOOR_CONFLUENT) { /* set before there was a schema to hold it */
         r->schema.mode = own.mode;
@@ -548,9 +547,12 @@ static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
                               &(nk_reg_config){.compat = -1, .mode = -1}, err));
     NK_TRY(nk_store_next(tx, "glue.schema", &r->schema.id, err));
     rc = nk_schema_save(tx, ctx, &r->schema, true, err);
-    return rc == NK_E_EXISTS
-               ? nk_fail(err, rc, "Schema already exists. SchemaName: %.*s", NK_STR_ARG(r->name))
-               : rc;
+    if (rc == NK_E_EXISTS)
+        return nk_fail(err, rc, "Schema already exists. SchemaName: %.*s", NK_STR_ARG(r->name));
+    if (rc == NK_OK && r->tags && r->tags->n)
+        rc = nk_tags_put(tx, ctx->region, nk_schema_resource(ctx->arena, r->registry, r->name),
+                         r->tags, ctx->arena, err);
+    return rc;
 }
 
 static nk_code write_links(nk_tx *tx, job *j, nk_err *err)

@@ -20,10 +20,9 @@ nk_code glue_CreateRegistry(nk_call *call, const glue_CreateRegistryInput *in,
 {
     nk_reg_ctx ctx = nk_reg_ctx_of(call);
     nk_registry_row r;
-    nk_str tags;
-    NK_TRY(nk_tags_text(&in->Tags, call->arena, &tags, call->err));
-    NK_TRY(
-        nk_registry_create(call->tx, &ctx, in->RegistryName, in->Description, tags, &r, call->err));
+
+    NK_TRY(nk_registry_create(call->tx, &ctx, in->RegistryName, in->Description, &in->Tags, &r,
+                              call->err));
     out->RegistryArn = nk_registry_arn(&ctx, in->RegistryName);
     out->RegistryName = in->RegistryName;
     out->Description = in->Description;

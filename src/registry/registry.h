@@ -9,6 +9,7 @@
 #define NK_REGISTRY_H
 
 #include "model/call.h"
+#include "model/model.h"
 #include "registry/compat.h"
 #include "store/store.h"
 
@@ -45,7 +46,7 @@ typedef struct nk_schema_row {
     bool deleting;
     const nk_schema_format *format;
     nk_str description, created, updated; /* texts */
-    nk_str tags;                          /* JSON object; p NULL = none */
+
 } nk_schema_row;
 
 typedef struct nk_version_row {
@@ -97,7 +98,8 @@ typedef struct nk_registration {
     bool only_create; /* its being there is an error */
     int64_t compat;   /* of a schema that is made */
     bool compat_follows;
-    nk_str description, tags; /* of a schema that is made */
+    nk_str description;     /* of a schema that is made */
+    const nk_map_str *tags; /* the same; NULL = none */
     /* out */
     nk_schema_row schema;
     nk_version_row version;

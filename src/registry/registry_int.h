@@ -2,6 +2,7 @@
 #ifndef NK_REGISTRY_INT_H
 #define NK_REGISTRY_INT_H
 
+#include "catalog/tags.h"
 #include "model/glue_handlers.h"
 #include "model/page.h"
 #include "registry/registry.h"
@@ -64,10 +65,10 @@ enum { NK_CFG_REGION, NK_CFG_REGISTRY, NK_CFG_SUBJECT, NK_CFG_COMPAT, NK_CFG_MOD
 
 /* ---- limits ---- */
 enum {
-    NK_REGISTRIES_MAX = 100,    /* a region */
-    NK_VERSION_MAX = 100000,    /* a schema's highest version number */
-    NK_METADATA_MAX = 10,       /* pairs a version */
-    NK_TAGS_MAX = 50,           /* a resource */
+    NK_REGISTRIES_MAX = 100, /* a region */
+    NK_VERSION_MAX = 100000, /* a schema's highest version number */
+    NK_METADATA_MAX = 10,    /* pairs a version */
+
     NK_LINKS_MAX = 1000,        /* definitions that one may pull in, all told */
     NK_DELETE_RANGE_MAX = 10000 /* versions named by one DeleteSchemaVersions */
 };
@@ -78,15 +79,14 @@ typedef struct nk_registry_row {
     nk_str name;
     int64_t id;
     bool deleting;
-    nk_str body; /* glue_RegistryListItem, without Status when deleting is set later */
-    nk_str tags;
+    nk_str body; /* glue_RegistryListItem without Status */
 } nk_registry_row;
 nk_code nk_registry_load(nk_tx *tx, const nk_reg_ctx *ctx, nk_str name, nk_registry_row *out,
                          nk_err *err) NK_MUST;
 nk_code nk_registry_save(nk_tx *tx, const nk_reg_ctx *ctx, const nk_registry_row *r, bool insert,
                          nk_err *err) NK_MUST;
 nk_code nk_registry_create(nk_tx *tx, const nk_reg_ctx *ctx, nk_str name, nk_str description,
-                           nk_str tags, nk_registry_row *out, nk_err *err) NK_MUST;
+                           const nk_map_str *tags, nk_registry_row *out, nk_err *err) NK_MUST;
 nk_code nk_schema_save(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s, bool insert,
                        nk_err *err) NK_MUST;
 nk_code nk_schema_read(const nk_reg_ctx *ctx, const nk_row *row, nk_schema_row *out,
@@ -112,9 +112,9 @@ nk_code nk_version_of(nk_tx *tx, const nk_reg_ctx *ctx, const glue_SchemaId *id,
                       const glue_SchemaVersionNumber *number, nk_schema_row *s, nk_version_row *out,
                       nk_err *err) NK_MUST;
 nk_code nk_fail_schema(nk_err *err, nk_str registry, nk_str name);
-/* Tags as a JSON object; p NULL when there are none. NK_E_INVALID past NK_TAGS_MAX. */
-nk_code nk_tags_text(const nk_map_str *tags, nk_arena *a, nk_str *out, nk_err *err) NK_MUST;
-nk_code nk_tags_read(nk_str text, nk_arena *a, nk_map_str *out, nk_err *err) NK_MUST;
+/* What their ARNs say after the account: for tags. */
+nk_str nk_registry_resource(nk_arena *a, nk_str registry);
+nk_str nk_schema_resource(nk_arena *a, nk_str registry, nk_str schema);
 
 /* The mode and compatibility that hold for schemas without their own. */
 typedef struct nk_reg_config {

@@ -22,10 +22,11 @@ nk_code glue_CreateSchema(nk_call *call, const glue_CreateSchemaInput *in,
     nk_reg_ctx ctx = nk_reg_ctx_of(call);
     nk_registration r = {.name = in->SchemaName,
                          .text = in->SchemaDefinition,
-                         .format = nk_format_find(in->DataFormat),
+                         .format = nk_schema_format_find(in->DataFormat),
                          .create = true,
                          .only_create = true,
-                         .description = in->Description};
+                         .description = in->Description,
+                         .tags = &in->Tags};
     if (!r.format)
         return nk_fail(call->err, NK_E_INVALID, "Data format is not valid.");
     r.compat = in->Compatibility.p ? nk_compat_mode_find(NK_DOOR_GLUE, in->Compatibility)
@@ -33,7 +34,7 @@ nk_code glue_CreateSchema(nk_call *call, const glue_CreateSchemaInput *in,
     if (r.compat < 0)
         return nk_fail(call->err, NK_E_INVALID, "Compatibility is not valid.");
     NK_TRY(nk_registry_name_of(&ctx, in->RegistryId, &r.registry, call->err));
-    NK_TRY(nk_tags_text(&in->Tags, call->arena, &r.tags, call->err));
+
     NK_TRY(nk_glue_refusal(nk_registry_register(&ctx, &r, call->err), call->err));
     out->RegistryName = r.registry;
     out->RegistryArn = nk_registry_arn(&ctx, r.registry);

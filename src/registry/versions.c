@@ -239,7 +239,7 @@ nk_code glue_CheckSchemaVersionValidity(nk_call *call,
                                         glue_CheckSchemaVersionValidityResponse *out)
 {
     nk_reg_ctx ctx = nk_reg_ctx_of(call);
-    validity v = {&ctx, nk_format_find(in->DataFormat), in->SchemaDefinition};
+    validity v = {&ctx, nk_schema_format_find(in->DataFormat), in->SchemaDefinition};
     nk_err why = NK_ERR_INIT;
     if (!v.format)
         return nk_fail(call->err, NK_E_INVALID, "Data format is not valid.");
