@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     nk_code rc = nk_schema_format_protobuf.parse(part[0], NULL, 0, a, &w, &err);
     if (rc == NK_OK) {
         FUZZ_CHECK(nk_schema_format_protobuf.canonical(w, &b, &err) == NK_OK);
-        FUZZ_CHECK(nk_schema_format_protobuf.parse(nk_buf_view(&b), NULL, 0, a, &again, &err) == NK_OK);
+        FUZZ_CHECK(nk_schema_format_protobuf.parse(nk_buf_view(&b), NULL, 0, a, &again, &err) ==
+                   NK_OK);
         FUZZ_CHECK(nk_schema_format_protobuf.canonical(again, &b2, &err) == NK_OK);
         FUZZ_CHECK(nk_str_eq(nk_buf_view(&b), nk_buf_view(&b2)));
         FUZZ_CHECK(nk_schema_format_protobuf.compare(w, again, a, &diffs, &err) == NK_OK);
