@@ -243,38 +243,41 @@ static void table_columns(void **state)
                                           {"u", "uniontype<int,string>"},
                                           {"n", "date"},
                                           {"f", "binary"}};
-    nk_schema_doc *doc =
-        parsed(a,
-               REC(
-                   F("b", "\"boolean\"") "," F("l", "\"long\"") "," F(
-                       "d",
-                       "{\"type\":\"bytes\","
-                       "\"logicalType\":"
-                       "\"decimal\",\"precision\":"
-                       "9,\"scale\":2}") "," F("t",
-                                               "{\"type\":\"long\",\"logicalType\":\"timestamp-"
-                                               "micros\"}") "," F("s",
-                                                                  "{\"type\":\"record\",\"name\":"
-                                                                  "\"S\",\"fields\":[" F("x", "\"in"
-                                                                                              "t\"") "," F(
-                                                                      "y",
-                                                                      "{\"type\":\"array\","
-                                                                      "\"items\":{\"type\":\"map\","
-                                                                      "\"values\":\"double\"}"
-                                                                      "}") "]}") "," F("u",
-                                                                                       "[\"null\","
-                                                                                       "\"int\","
-                                                                                       "\"string\""
-                                                                                       "]") "," F("n",
-                                                                                                  "[\"null\""
-                                                                                                  ",{"
-                                                                                                  "\"type\":"
-                                                                                                  "\"int\","
-                                                                                                  "\"logical"
-                                                                                                  "Type\":"
-                                                                                                  "\"date\"}"
-                                                                                                  "]") "," F("f",
-                                                                                                             "{\"type\":\"fixed\",\"name\":\"X\",\"size\":4}")));
+    nk_schema_doc *doc = parsed(
+        a,
+        REC(F("b", "\"boolean\"") "," F("l", "\"long\"") "," F(
+            "d",
+            "{\"type\":\"bytes\","
+            "\"logicalType\":"
+            "\"decimal\",\"precision\":"
+            "9,\"scale\":2}") "," F("t",
+                                    "{\"type\":\"long\",\"logicalType\":\"timestamp-"
+                                    "micros\"}") "," F("s",
+                                                       "{\"type\":\"record\",\"name\":"
+                                                       "\"S\",\"fields\":[" F(
+                                                           "x",
+                                                           "\"in"
+                                                           "t\"") "," F("y",
+                                                                        "{\"type\":\"array\","
+                                                                        "\"items\":{\"type\":"
+                                                                        "\"map\","
+                                                                        "\"values\":\"double\"}"
+                                                                        "}") "]}") "," F("u",
+                                                                                         "[\"null\""
+                                                                                         ","
+                                                                                         "\"int\","
+                                                                                         "\"string"
+                                                                                         "\""
+                                                                                         "]") "," F("n",
+                                                                                                    "[\"null\""
+                                                                                                    ",{"
+                                                                                                    "\"type\":"
+                                                                                                    "\"int\","
+                                                                                                    "\"logical"
+                                                                                                    "Type\":"
+                                                                                                    "\"date\"}"
+                                                                                                    "]") "," F("f",
+                                                                                                               "{\"type\":\"fixed\",\"name\":\"X\",\"size\":4}")));
     assert_int_equal(nk_schema_format_avro.columns(doc, a, &c, &err), NK_OK);
     assert_int_equal(c.n, NK_COUNTOF(want));
     for (size_t i = 0; i < c.n; i++)
