@@ -199,6 +199,16 @@ static nk_code sign(found *f, nk_map_str *parameters)
     return nk_map_str_put(parameters, f->a, NK_STR("UPDATED_BY_CRAWLER"), f->run->name);
 }
 
+/* Whether this crawl has found it already. */
+static bool found_now(const nk_crawl_run *run, nk_str database, nk_str table)
+{
+    for (size_t i = 0; i < run->found.n; i += 2) {
+        if (nk_str_ieq(run->found.v[i], database) && nk_str_eq(run->found.v[i + 1], table))
+            return true;
+    }
+    return false;
+}
+
 /* Where the table stands: under its plain name, or under that with a hash when another location has
  * taken it. */
 static nk_code find_table(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, glue_Table **existing,
@@ -222,7 +232,10 @@ static nk_code find_table(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, glue_T
         if (rc != NK_OK)
             return nk_fail(err, rc, "%s", missing.msg);
         glue_StorageDescriptor *sd = (*existing)->StorageDescriptor;
-        if (sd && same_place(sd->Location, f->location))
+        /* of "a" and "a/", beside one another, each is a table */
+        bool other = found_now(f->run, f->database, f->name);
+        if (sd && (nk_str_eq(sd->Location, f->location) ||
+                   (!other && same_place(sd->Location, f->location))))
             return NK_OK;
         f->name = nk_crawl_clash_name(f->a, plain, f->location);
     }
@@ -672,16 +685,6 @@ static bool made_row(void *arg, const nk_row *row)
                 .table = nk_str_dup(s->run->arena, v[MADE_TABLE].s),
                 .location = nk_str_dup(s->run->arena, v[MADE_LOCATION].s)};
     return true;
-}
-
-/* Of a dry run, nothing is remembered in the store. */
-static bool found_now(const nk_crawl_run *run, nk_str database, nk_str table)
-{
-    for (size_t i = 0; i < run->found.n; i += 2) {
-        if (nk_str_ieq(run->found.v[i], database) && nk_str_eq(run->found.v[i + 1], table))
-            return true;
-    }
-    return false;
 }
 
 static bool gone_row(void *arg, const nk_row *row)

@@ -8,7 +8,7 @@ static void drop_grok(void *arg)
 
 static nk_code make_grok(const glue_GrokClassifier *g, nk_arena *a, nk_custom *out, nk_err *err)
 {
-    out->format = &nk_format_grok;
+    out->format = &nk_crawl_format_grok;
     out->name = g->Name;
     out->classification = g->Classification;
     out->pattern = g->GrokPattern;
@@ -19,7 +19,7 @@ static nk_code make_grok(const glue_GrokClassifier *g, nk_arena *a, nk_custom *o
 
 static nk_code make_json(const glue_JsonClassifier *j, nk_arena *a, nk_custom *out, nk_err *err)
 {
-    out->format = &nk_format_json;
+    out->format = &nk_crawl_format_json;
     out->name = j->Name;
     out->json_path = nk_str_trim(j->JsonPath);
     return nk_jsonpath_parse(j->JsonPath, a, &out->path, err);
@@ -27,7 +27,7 @@ static nk_code make_json(const glue_JsonClassifier *j, nk_arena *a, nk_custom *o
 
 static nk_code make_xml(const glue_XMLClassifier *x, nk_arena *a, nk_custom *out, nk_err *err)
 {
-    out->format = &nk_format_xml;
+    out->format = &nk_crawl_format_xml;
     out->name = x->Name;
     out->classification = x->Classification;
     out->row_tag = x->RowTag;
@@ -76,7 +76,7 @@ static nk_code csv_types(const glue_CsvClassifier *c, nk_arena *a, nk_custom *ou
 
 static nk_code make_csv(const glue_CsvClassifier *c, nk_arena *a, nk_custom *out, nk_err *err)
 {
-    out->format = &nk_format_csv;
+    out->format = &nk_crawl_format_csv;
     out->name = c->Name;
     out->csv.delimiter = c->Delimiter.n ? c->Delimiter.p[0] : 0;
     out->csv.quote = c->QuoteSymbol.n ? c->QuoteSymbol.p[0] : 0;

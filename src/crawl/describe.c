@@ -68,7 +68,7 @@ static void put_parameters(nk_json_writer *w, const nk_facts *f)
 
 static void put_serde(nk_json_writer *w, const nk_facts *f)
 {
-    const nk_format *format = f->sample->format;
+    const nk_crawl_format *format = f->sample->format;
     const char *serde = format->serde_of ? format->serde_of(f) : format->serde;
     nk_jw_object(w);
     if (serde)
@@ -109,7 +109,7 @@ nk_code nk_crawl_put_columns(nk_json_writer *w, const nk_type *t, nk_err *err)
 static nk_code put_storage(nk_json_writer *w, const nk_facts *f, const nk_type *columns,
                            nk_str bucket, nk_str path, nk_arena *a, nk_err *err)
 {
-    const nk_format *row = f->sample->format;
+    const nk_crawl_format *row = f->sample->format;
     nk_jw_object(w);
     nk_jw_key(w, NK_STR("Columns"));
     NK_TRY(nk_crawl_put_columns(w, columns, err));
@@ -141,13 +141,13 @@ nk_code nk_crawl_table_json(const nk_crawl_table *t, nk_str bucket, nk_arena *a,
                   t->files,  t->bytes, t->records, t->record_size};
     const nk_type *columns;
     nk_str clash = NK_STR_NULL;
-    NK_TRY(columns_of(t->type, t->sample->format == &nk_format_csv, &t->keys, a, &columns, &clash,
-                      err));
+    NK_TRY(columns_of(t->type, t->sample->format == &nk_crawl_format_csv, &t->keys, a, &columns,
+                      &clash, err));
     if (clash.p && remark) {
         nk_str text =
             nk_str_printf(a, "column %.*s is also a partition key: %s", NK_STR_ARG(clash),
-                          t->sample->format == &nk_format_csv ? "it is renamed in the table"
-                                                              : "the folder's value is used");
+                          t->sample->format == &nk_crawl_format_csv ? "it is renamed in the table"
+                                                                    : "the folder's value is used");
         remark(arg, text.p);
     }
     if (t->mixed_header && remark)
@@ -183,8 +183,8 @@ nk_code nk_crawl_partition_json(const nk_crawl_table *t, const nk_crawl_partitio
                   p->records, p->record_size};
     const nk_type *columns;
     nk_str clash = NK_STR_NULL;
-    NK_TRY(columns_of(inherit ? t->type : p->type, t->sample->format == &nk_format_csv, &t->keys, a,
-                      &columns, &clash, err));
+    NK_TRY(columns_of(inherit ? t->type : p->type, t->sample->format == &nk_crawl_format_csv,
+                      &t->keys, a, &columns, &clash, err));
     nk_json_writer w = {.buf = out};
     nk_jw_object(&w);
     nk_jw_key(&w, NK_STR("Values"));

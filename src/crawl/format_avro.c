@@ -1,8 +1,8 @@
 #include "crawl/formats.h"
 #include "schema/avro.h"
 
-static nk_code classify(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err)
+static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err)
 {
     nk_avro_header h;
     if (!nk_str_starts(s->head, NK_STR("Obj\x01")))
@@ -28,7 +28,7 @@ static void serde_parameters(nk_json_writer *w, const nk_facts *f)
     nk_jw_kcstr(w, "serialization.format", "1");
 }
 
-const nk_format nk_format_avro = {
+const nk_crawl_format nk_crawl_format_avro = {
     .classification = "avro",
     .input = "org.apache.hadoop.hive.ql.io.avro.AvroContainerInputFormat",
     .output = "org.apache.hadoop.hive.ql.io.avro.AvroContainerOutputFormat",

@@ -1,8 +1,8 @@
 #include "crawl/formats.h"
 #include "schema/bson.h"
 
-static nk_code classify(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err)
+static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err)
 {
     /* a document's first four bytes are its size: text would make an absurd one */
     if (s->head.n < 5 || s->head.p[3] != 0 || (s->whole && s->head.p[s->head.n - 1] != 0))
@@ -25,7 +25,7 @@ static void serde_parameters(nk_json_writer *w, const nk_facts *f)
     nk_jw_kcstr(w, "serialization.format", "1");
 }
 
-const nk_format nk_format_bson = {
+const nk_crawl_format nk_crawl_format_bson = {
     .classification = "bson",
     .input = "com.mongodb.hadoop.mapred.BSONFileInputFormat",
     .output = "com.mongodb.hadoop.hive.output.HiveBSONFileOutputFormat",

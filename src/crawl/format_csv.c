@@ -27,8 +27,8 @@ static nk_code name_columns(const nk_custom *c, const nk_sniffed *r, nk_arena *a
     return *out ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory naming columns");
 }
 
-static nk_code classify(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err)
+static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err)
 {
     nk_sniffed r;
     NK_TRY(nk_sniff_csv(s->head, s->whole, c ? &c->csv : NULL, a, &r, err));
@@ -78,7 +78,7 @@ static void serde_parameters(nk_json_writer *w, const nk_facts *f)
     }
 }
 
-const nk_format nk_format_csv = {
+const nk_crawl_format nk_crawl_format_csv = {
     .classification = "csv",
     .input = NK_TEXT_INPUT,
     .output = NK_TEXT_OUTPUT,

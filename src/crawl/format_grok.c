@@ -7,15 +7,15 @@
 #define FIRST_LINES 10   /* none of which matching settles it */
 #define LEAST_SHARE 0.8  /* of the lines, for a file to be taken for it */
 
-#define BUILT_IN NK_COUNTOF(nk_format_logs)
+#define BUILT_IN NK_COUNTOF(nk_crawl_format_logs)
 static nk_grok *compiled[BUILT_IN];
 static pthread_once_t compile_once = PTHREAD_ONCE_INIT;
 
 static void compile_all(void)
 {
     for (size_t i = 0; i < BUILT_IN; i++) {
-        if (nk_grok_compile(nk_str_c(nk_format_logs[i].pattern), NK_STR(""), &compiled[i], NULL) !=
-            NK_OK)
+        if (nk_grok_compile(nk_str_c(nk_crawl_format_logs[i].pattern), NK_STR(""), &compiled[i],
+                            NULL) != NK_OK)
             compiled[i] = NULL;
     }
 }
@@ -57,13 +57,13 @@ static nk_code lines(const nk_grok *g, const nk_sample *s, nk_finding *out)
     return NK_OK;
 }
 
-static nk_code classify(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err)
+static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err)
 {
     const nk_grok *g = c ? c->grok : NULL;
     if (!c) {
         pthread_once(&compile_once, compile_all);
-        g = compiled[f - nk_format_logs];
+        g = compiled[f - nk_crawl_format_logs];
     }
     if (!g)
         return nk_fail(err, NK_E_NOMEM, "Out of memory compiling the built-in patterns");
@@ -102,10 +102,10 @@ static void serde_parameters(nk_json_writer *w, const nk_facts *f)
         .serde_parameters = serde_parameters                                                       \
     }
 
-const nk_format nk_format_grok =
+const nk_crawl_format nk_crawl_format_grok =
     GROK("grok", NULL, "lines that match a custom classifier's pattern");
 
-const nk_format nk_format_logs[8] = {
+const nk_crawl_format nk_crawl_format_logs[8] = {
     GROK("combined_apache", "%{COMMONAPACHELOG} %{QUOTEDSTRING:referrer} %{QUOTEDSTRING:agent}",
          "Apache's combined log"),
     GROK("apache", "%{COMMONAPACHELOG}", "Apache's common log"),

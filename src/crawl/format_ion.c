@@ -1,8 +1,8 @@
 #include "crawl/formats.h"
 #include "schema/ion.h"
 
-static nk_code classify(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err)
+static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err)
 {
     bool binary = nk_is_ion_binary(s->head);
     nk_str text = nk_str_trim(s->head);
@@ -34,7 +34,7 @@ static void serde_parameters(nk_json_writer *w, const nk_facts *f)
     nk_jw_kcstr(w, "serialization.format", "1");
 }
 
-const nk_format nk_format_ion = {
+const nk_crawl_format nk_crawl_format_ion = {
     .classification = "ion",
     .input = "com.amazon.ionhiveserde.formats.IonInputFormat",
     .output = "com.amazon.ionhiveserde.formats.IonOutputFormat",

@@ -33,8 +33,8 @@ static nk_code by_path(const nk_custom *c, const nk_sample *s, nk_arena *a, nk_f
     return NK_OK;
 }
 
-static nk_code classify(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err)
+static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err)
 {
     if (c)
         return by_path(c, s, a, out, err);
@@ -79,7 +79,7 @@ static void serde_parameters(nk_json_writer *w, const nk_facts *f)
     properties(w, f);
 }
 
-const nk_format nk_format_json = {
+const nk_crawl_format nk_crawl_format_json = {
     .classification = "json",
     .input = NK_TEXT_INPUT,
     .output = NK_TEXT_OUTPUT,

@@ -3,8 +3,8 @@
 
 #define TAIL_BYTES ((uint64_t)16 << 10)
 
-static nk_code classify(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err)
+static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err)
 {
     if (s->codec || (s->head.p && !nk_str_starts(s->head, NK_STR("ORC"))))
         return NK_OK;
@@ -31,7 +31,7 @@ static void serde_parameters(nk_json_writer *w, const nk_facts *f)
     nk_jw_kcstr(w, "serialization.format", "1");
 }
 
-const nk_format nk_format_orc = {
+const nk_crawl_format nk_crawl_format_orc = {
     .classification = "orc",
     .input = "org.apache.hadoop.hive.ql.io.orc.OrcInputFormat",
     .output = "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat",

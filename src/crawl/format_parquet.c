@@ -4,8 +4,8 @@
 #define TAIL_BYTES ((uint64_t)64 << 10)
 #define FOOTER_MAX ((uint64_t)256 << 20)
 
-static nk_code classify(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err)
+static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err)
 {
     if (s->codec || (s->head.p && !nk_str_starts(s->head, NK_STR("PAR1"))))
         return NK_OK;
@@ -39,7 +39,7 @@ static void serde_parameters(nk_json_writer *w, const nk_facts *f)
     nk_jw_kcstr(w, "serialization.format", "1");
 }
 
-const nk_format nk_format_parquet = {
+const nk_crawl_format nk_crawl_format_parquet = {
     .classification = "parquet",
     .input = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
     .output = "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",

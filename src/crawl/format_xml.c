@@ -1,8 +1,8 @@
 #include "crawl/formats.h"
 #include "schema/xml.h"
 
-static nk_code classify(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err)
+static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err)
 {
     nk_infer *in = nk_infer_create(a, 0);
     nk_xml_seen seen;
@@ -46,7 +46,7 @@ static void serde_parameters(nk_json_writer *w, const nk_facts *f)
 }
 
 /* Hive has no classes for XML: as AWS, none are named. */
-const nk_format nk_format_xml = {
+const nk_crawl_format nk_crawl_format_xml = {
     .classification = "xml",
     .input = "",
     .output = "",

@@ -3,7 +3,7 @@
 
 /* Those that are told by a connection, not by a file's content. */
 #define CONNECTION(name, what)                                                                     \
-    static const nk_format format_##name = {.classification = #name, .doc = what}
+    static const nk_crawl_format format_##name = {.classification = #name, .doc = what}
 CONNECTION(redshift, "Amazon Redshift, by its JDBC connection");
 CONNECTION(mysql, "MySQL, by its JDBC connection");
 CONNECTION(postgresql, "PostgreSQL, by its JDBC connection");
@@ -11,23 +11,23 @@ CONNECTION(oracle, "Oracle, by its JDBC connection");
 CONNECTION(sqlserver, "Microsoft SQL Server, by its JDBC connection");
 CONNECTION(dynamodb, "Amazon DynamoDB, by the table's own description");
 
-const nk_format *const nk_formats[] = {
-    &nk_format_avro,
-    &nk_format_orc,
-    &nk_format_parquet,
-    &nk_format_json,
-    &nk_format_bson,
-    &nk_format_xml,
-    &nk_format_ion,
-    &nk_format_logs[0],
-    &nk_format_logs[1],
-    &nk_format_logs[2],
-    &nk_format_logs[3],
-    &nk_format_logs[4],
-    &nk_format_logs[5],
-    &nk_format_logs[6],
-    &nk_format_logs[7],
-    &nk_format_csv,
+const nk_crawl_format *const nk_crawl_formats[] = {
+    &nk_crawl_format_avro,
+    &nk_crawl_format_orc,
+    &nk_crawl_format_parquet,
+    &nk_crawl_format_json,
+    &nk_crawl_format_bson,
+    &nk_crawl_format_xml,
+    &nk_crawl_format_ion,
+    &nk_crawl_format_logs[0],
+    &nk_crawl_format_logs[1],
+    &nk_crawl_format_logs[2],
+    &nk_crawl_format_logs[3],
+    &nk_crawl_format_logs[4],
+    &nk_crawl_format_logs[5],
+    &nk_crawl_format_logs[6],
+    &nk_crawl_format_logs[7],
+    &nk_crawl_format_csv,
     &format_redshift,
     &format_mysql,
     &format_postgresql,
@@ -43,7 +43,7 @@ static bool of_the_file(nk_code rc)
     return rc == NK_E_PARSE || rc == NK_E_SERIALIZATION || rc == NK_E_LIMIT;
 }
 
-static nk_code ask(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
+static nk_code ask(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
                    nk_finding *best, nk_err *err)
 {
     nk_finding one = {
@@ -61,8 +61,8 @@ static nk_code ask(const nk_format *f, const nk_custom *c, const nk_sample *s, n
     if (one.certainty > best->certainty) {
         *best = one;
     } else if (one.certainty <= 0 && best->certainty <= 0 && !best->claimed && one.why.p &&
-               (one.claimed || !best->why.p || f == &nk_format_csv) &&
-               !(f == &nk_format_csv && best->why.p)) {
+               (one.claimed || !best->why.p || f == &nk_crawl_format_csv) &&
+               !(f == &nk_crawl_format_csv && best->why.p)) {
         *best = (nk_finding){.claimed = one.claimed, .why = one.why};
     }
     return NK_OK;
@@ -87,8 +87,8 @@ nk_code nk_classify(const nk_customs *customs, nk_sample *s, nk_load_head load, 
                     nk_finding *out, nk_err *err)
 {
     *out = (nk_finding){0};
-    const nk_format *by_end = NULL;
-    for (const nk_format *const *f = nk_formats; *f && !customs->n; f++) {
+    const nk_crawl_format *by_end = NULL;
+    for (const nk_crawl_format *const *f = nk_crawl_formats; *f && !customs->n; f++) {
         if ((*f)->suffix && nk_str_ends(s->name, nk_str_c((*f)->suffix)))
             by_end = *f;
     }
@@ -105,7 +105,7 @@ nk_code nk_classify(const nk_customs *customs, nk_sample *s, nk_load_head load, 
         return NK_OK;
     for (size_t i = 0; i < customs->n && !settled(out); i++)
         NK_TRY(ask(customs->v[i].format, &customs->v[i], s, a, out, err));
-    for (const nk_format *const *f = nk_formats; *f && !settled(out); f++) {
+    for (const nk_crawl_format *const *f = nk_crawl_formats; *f && !settled(out); f++) {
         if ((*f)->classify && *f != by_end)
             NK_TRY(ask(*f, NULL, s, a, out, err));
     }

@@ -8,7 +8,7 @@
 #include "schema/jsonpath.h"
 #include "schema/sniff.h"
 
-typedef struct nk_format nk_format;
+typedef struct nk_crawl_format nk_crawl_format;
 typedef struct nk_custom nk_custom;
 
 /* A file as a classifier sees it. */
@@ -25,7 +25,7 @@ typedef struct nk_sample {
 
 /* What came out. */
 typedef struct nk_finding {
-    const nk_format *format; /* NULL: not recognised, why says more */
+    const nk_crawl_format *format; /* NULL: not recognised, why says more */
     const nk_codec *codec;
     nk_str classification;               /* the format's, or the custom classifier's own */
     double certainty;                    /* 0: not this; 1: settled */
@@ -51,15 +51,15 @@ typedef struct nk_facts {
     double record_size;
 } nk_facts;
 
-struct nk_format {
+struct nk_crawl_format {
     const char *classification; /* AWS's name of the built-in classifier */
     const char *input, *output, *serde;
     const char
         *suffix; /* files named so are read from their end first; NULL = from the beginning */
     /* Sets out->certainty and, if > 0, the rest. c: a custom classifier of this format, or NULL. A
      * code other than NK_E_PARSE, NK_E_SERIALIZATION and NK_E_LIMIT is an error of the crawl. */
-    nk_code (*classify)(const nk_format *f, const nk_custom *c, const nk_sample *s, nk_arena *a,
-                        nk_finding *out, nk_err *err);
+    nk_code (*classify)(const nk_crawl_format *f, const nk_custom *c, const nk_sample *s,
+                        nk_arena *a, nk_finding *out, nk_err *err);
     const char *(*serde_of)(const nk_facts *f); /* instead of serde; NULL = always serde */
     /* Whether two files of it can be of one table, columns aside; NULL = yes. */
     bool (*same)(const nk_finding *a, const nk_finding *b);
@@ -70,12 +70,13 @@ struct nk_format {
 };
 
 /* In AWS's order; ends with a NULL. */
-extern const nk_format *const nk_formats[];
+extern const nk_crawl_format *const nk_crawl_formats[];
 
-extern const nk_format nk_format_avro, nk_format_orc, nk_format_parquet, nk_format_json,
-    nk_format_bson, nk_format_xml, nk_format_ion, nk_format_csv;
-extern const nk_format nk_format_grok; /* custom grok classifiers */
-extern const nk_format nk_format_logs[8];
+extern const nk_crawl_format nk_crawl_format_avro, nk_crawl_format_orc, nk_crawl_format_parquet,
+    nk_crawl_format_json, nk_crawl_format_bson, nk_crawl_format_xml, nk_crawl_format_ion,
+    nk_crawl_format_csv;
+extern const nk_crawl_format nk_crawl_format_grok; /* custom grok classifiers */
+extern const nk_crawl_format nk_crawl_format_logs[8];
 
 #define NK_TEXT_INPUT  "org.apache.hadoop.mapred.TextInputFormat"
 #define NK_TEXT_OUTPUT "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
@@ -84,7 +85,7 @@ extern const nk_format nk_format_logs[8];
 
 /* A custom classifier, ready to be used by several threads. */
 struct nk_custom {
-    const nk_format *format;
+    const nk_crawl_format *format;
     nk_str name, classification;
     nk_grok *grok;
     nk_str pattern, patterns; /* grok */

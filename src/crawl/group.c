@@ -67,7 +67,7 @@ double nk_crawl_likeness(const nk_finding *fa, const nk_type *a, const nk_findin
         return 1;
     if (a == b)
         return 1;
-    bool csv = fa->format == &nk_format_csv;
+    bool csv = fa->format == &nk_crawl_format_csv;
     if (csv && !fa->dialect.header && !fb->dialect.header) {
         size_t least = a->nfields + b->nfields - most;
         for (size_t i = 0; i < least; i++) {
@@ -120,7 +120,7 @@ static bool alike(grouper *g, bool relaxed, const nk_crawl_table *a, const nk_cr
  * of its neighbours, it has. */
 static void adopt_header(grouper *g, nk_finding *f, const nk_finding *with)
 {
-    if (f->format != &nk_format_csv || f->dialect.header || !with->dialect.header ||
+    if (f->format != &nk_crawl_format_csv || f->dialect.header || !with->dialect.header ||
         with->format != f->format || f->dialect.delimiter != with->dialect.delimiter ||
         f->dialect.first.n != with->dialect.names.n || f->type->nfields != with->type->nfields)
         return;
@@ -169,7 +169,7 @@ static nk_code absorb(grouper *g, nk_crawl_table *into, const nk_crawl_table *t)
         into->record_size =
             (into->record_size * (double)into->records + t->record_size * (double)t->records) /
             records;
-    if (t->sample->format == &nk_format_csv &&
+    if (t->sample->format == &nk_crawl_format_csv &&
         into->sample->dialect.header != t->sample->dialect.header)
         into->mixed_header = true;
     /* the more telling sample stands for all */
@@ -196,7 +196,9 @@ static void count_unsampled(nk_crawl_table *t, const nk_crawl_file *f)
 
 static nk_str last_part(nk_str path)
 {
-    nk_str p = path.n && path.p[path.n - 1] == '/' ? nk_str_sub(path, 0, path.n - 1) : path;
+    nk_str p = path;
+    while (p.n && p.p[p.n - 1] == '/')
+        p.n--;
     ptrdiff_t at = nk_str_rchr(p, '/');
     return at < 0 ? p : nk_str_sub(p, (size_t)at + 1, p.n);
 }
@@ -390,11 +392,27 @@ static nk_code add_partition(grouper *g, nk_crawl_table *t, const kid *k,
     return NK_OK;
 }
 
+/* Adds a partition key; one that is there already (k=1/k=2/) gets another name. */
+static nk_code add_key(grouper *g, nk_strs *keys, nk_str name)
+{
+    nk_str free_name = name;
+    for (size_t n = 1, i = 0; i < keys->n && free_name.p; i++) {
+        if (nk_str_eq(keys->v[i], free_name)) {
+            free_name = nk_str_printf(g->a, "%.*s_%zu", NK_STR_ARG(name), n++);
+            i = (size_t)-1;
+        }
+    }
+    nk_str *slot = free_name.p ? nk_strs_add(keys, g->a) : NULL;
+    if (!slot)
+        return no_memory(g);
+    *slot = free_name;
+    return NK_OK;
+}
+
 /* Like kids become the partitions of this folder's table. */
 static nk_code combine(grouper *g, const folder *f, kid *kids, size_t n, const kid *like,
                        bool relaxed, unit *out)
 {
-    nk_str *key;
     for (size_t i = 0; i < n; i++) {
         kid *k = &kids[i];
         if (!k->u.open || k->taken || !kids_alike(g, relaxed, like, k))
@@ -408,15 +426,12 @@ static nk_code combine(grouper *g, const folder *f, kid *kids, size_t n, const k
                                    : "its folders hold like files: partitions";
             out->t.keys = (nk_strs){0};
             out->t.partitions = (nk_crawl_partitions){0};
-            if (!(key = nk_strs_add(&out->t.keys, g->a)))
-                return no_memory(g);
-            *key = k->key.p ? k->key : NK_STR("partition_0");
+            NK_TRY(add_key(g, &out->t.keys, k->key.p ? k->key : NK_STR("partition_0")));
             for (size_t j = 0; j < k->u.t.keys.n; j++) {
-                if (!(key = nk_strs_add(&out->t.keys, g->a)))
-                    return no_memory(g);
-                *key = k->u.t.keys.v[j];
-                if (nk_str_starts(*key, NK_STR("partition_")))
-                    *key = nk_str_printf(g->a, "partition_%zu", j + 1);
+                nk_str name = k->u.t.keys.v[j];
+                if (nk_str_starts(name, NK_STR("partition_")))
+                    name = nk_str_printf(g->a, "partition_%zu", j + 1);
+                NK_TRY(add_key(g, &out->t.keys, name));
             }
         } else {
             NK_TRY(absorb(g, &out->t, &k->u.t));

@@ -289,7 +289,7 @@ static nk_code put_storage(delta *d, nk_json_writer *w, bool native, nk_str path
                        : NK_TEXT_OUTPUT);
     nk_jw_key(w, NK_STR("SerdeInfo"));
     nk_jw_object(w);
-    nk_jw_kcstr(w, "SerializationLibrary", native ? NK_LAZY_CSV : nk_format_parquet.serde);
+    nk_jw_kcstr(w, "SerializationLibrary", native ? NK_LAZY_CSV : nk_crawl_format_parquet.serde);
     nk_jw_key(w, NK_STR("Parameters"));
     nk_jw_object(w);
     nk_jw_kcstr(w, "serialization.format", "1");

@@ -149,10 +149,10 @@ static nk_code put_storage(hudi *h, nk_json_writer *w, const struct kind *k, nk_
                nk_str_printf(c->a, "s3://%.*s/%.*s%.*s", NK_STR_ARG(h->bucket),
                              NK_STR_ARG(h->folder), NK_STR_ARG(path)));
     nk_jw_kcstr(w, "InputFormat", k->input);
-    nk_jw_kcstr(w, "OutputFormat", nk_format_parquet.output);
+    nk_jw_kcstr(w, "OutputFormat", nk_crawl_format_parquet.output);
     nk_jw_key(w, NK_STR("SerdeInfo"));
     nk_jw_object(w);
-    nk_jw_kcstr(w, "SerializationLibrary", nk_format_parquet.serde);
+    nk_jw_kcstr(w, "SerializationLibrary", nk_crawl_format_parquet.serde);
     nk_jw_key(w, NK_STR("Parameters"));
     nk_jw_object(w);
     nk_jw_kcstr(w, "serialization.format", "1");

@@ -115,9 +115,9 @@ static nk_crawl_file file_of(const seen *s)
     *is = (nk_finding){.records = 10, .record_bytes = 100, .sample_bytes = 100, .exact = true};
     if (nk_str_ends(format, NK_STR(".gz")))
         is->codec = &nk_codecs[0];
-    is->format = nk_str_starts(format, NK_STR("csv"))    ? &nk_format_csv
-                 : nk_str_starts(format, NK_STR("json")) ? &nk_format_json
-                 : nk_str_starts(format, NK_STR("parq")) ? &nk_format_parquet
+    is->format = nk_str_starts(format, NK_STR("csv"))    ? &nk_crawl_format_csv
+                 : nk_str_starts(format, NK_STR("json")) ? &nk_crawl_format_json
+                 : nk_str_starts(format, NK_STR("parq")) ? &nk_crawl_format_parquet
                                                          : NULL;
     is->dialect = (nk_csv_dialect)NK_CSV_DEFAULT;
     is->dialect.header = nk_str_starts(format, NK_STR("csvh"));

@@ -180,11 +180,11 @@ static void table(void **state)
         "csv",           "redshift",    "mysql",           "postgresql",  "oracle",
         "sqlserver",     "dynamodb"};
     size_t n = 0;
-    for (; nk_formats[n]; n++) {
+    for (; nk_crawl_formats[n]; n++) {
         assert_true(n < NK_COUNTOF(order));
-        assert_string_equal(nk_formats[n]->classification, order[n]);
-        assert_non_null(nk_formats[n]->doc);
-        assert_true(!nk_formats[n]->classify || nk_formats[n]->input);
+        assert_string_equal(nk_crawl_formats[n]->classification, order[n]);
+        assert_non_null(nk_crawl_formats[n]->doc);
+        assert_true(!nk_crawl_formats[n]->classify || nk_crawl_formats[n]->input);
     }
     assert_int_equal(n, NK_COUNTOF(order));
 }
