@@ -142,8 +142,9 @@ static nk_code find(nk_call *call, nk_str arn, nk_str *resource)
     if (!found)
         return nk_fail(call->err, NK_E_NOT_FOUND, "Resource %.*s not found.", NK_STR_ARG(arn));
     nk_str folded = nk_str_lower(call->arena, name);
-    *resource =
-        t->exists ? nk_str_printf(call->arena, "%s/%.*s", t->type, NK_STR_ARG(folded)) : whole;
+    *resource = t->exists && !t->exact
+                    ? nk_str_printf(call->arena, "%s/%.*s", t->type, NK_STR_ARG(folded))
+                    : whole;
     return resource->p && folded.p ? NK_OK : nk_fail(call->err, NK_E_NOMEM, "out of memory");
 }
 
@@ -229,9 +230,9 @@ static nk_code catalog_exists(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name,
 nk_code nk_catalog_tag_types(nk_err *err)
 {
     static const nk_tag_type mine[] = {
-        {"catalog", NULL, catalog_exists},
-        {"database", NULL, database_exists},
-        {"connection", &nk_kind_connection, NULL},
+        {"catalog", NULL, catalog_exists, false},
+        {"database", NULL, database_exists, false},
+        {"connection", &nk_kind_connection, NULL, false},
     };
     for (size_t i = 0; i < NK_COUNTOF(mine); i++)
         NK_TRY(nk_tags_register(&mine[i], err));

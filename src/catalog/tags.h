@@ -12,6 +12,7 @@ typedef struct nk_tag_type {
     const char *type; /* "job" of arn:aws:glue:REGION:ACCOUNT:job/NAME */
     const nk_kind *kind;
     nk_code (*exists)(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, bool *found, nk_err *err);
+    bool exact; /* with exists: names that differ in case are different names */
 } nk_tag_type;
 /* At a room's start, before requests come; the same type may be registered again. */
 nk_code nk_tags_register(const nk_tag_type *type, nk_err *err) NK_MUST;

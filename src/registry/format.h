@@ -76,6 +76,7 @@ typedef struct nk_schema_format {
 } nk_schema_format;
 
 /* The rows, each in its format's own file. */
-extern const nk_schema_format nk_format_avro, nk_format_json, nk_format_protobuf;
+extern const nk_schema_format nk_schema_format_avro, nk_schema_format_json,
+    nk_schema_format_protobuf;
 
 #endif

@@ -304,7 +304,7 @@ static nk_code json_columns(const nk_schema_doc *doc, nk_arena *a, nk_schema_col
     return rc;
 }
 
-const nk_schema_format nk_format_json = {
+const nk_schema_format nk_schema_format_json = {
     .name = {"JSON", 4},
     .rules = js_rules,
     .n_rules = JSR_COUNT,

@@ -496,7 +496,7 @@ static nk_code proto_columns(const nk_schema_doc *doc, nk_arena *a, nk_schema_co
     return rc;
 }
 
-const nk_schema_format nk_format_protobuf = {
+const nk_schema_format nk_schema_format_protobuf = {
     .name = {"PROTOBUF", 8},
     .rules = pb_rules,
     .n_rules = PBR_COUNT,

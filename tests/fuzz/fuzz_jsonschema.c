@@ -17,15 +17,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     nk_err err = NK_ERR_INIT;
     nk_buf b;
     nk_buf_init(&b, 16 << 20);
-    (void)nk_format_json.links(part[0], a, &links, NULL);
-    if (nk_format_json.parse(part[0], NULL, 0, a, &w, &err) == NK_OK) {
-        FUZZ_CHECK(nk_format_json.canonical(w, &b, &err) == NK_OK);
-        FUZZ_CHECK(nk_format_json.parse(nk_buf_view(&b), NULL, 0, a, &again, &err) == NK_OK);
-        FUZZ_CHECK(nk_format_json.compare(w, again, a, &diffs, &err) == NK_OK && diffs.n == 0);
+    (void)nk_schema_format_json.links(part[0], a, &links, NULL);
+    if (nk_schema_format_json.parse(part[0], NULL, 0, a, &w, &err) == NK_OK) {
+        FUZZ_CHECK(nk_schema_format_json.canonical(w, &b, &err) == NK_OK);
+        FUZZ_CHECK(nk_schema_format_json.parse(nk_buf_view(&b), NULL, 0, a, &again, &err) == NK_OK);
+        FUZZ_CHECK(nk_schema_format_json.compare(w, again, a, &diffs, &err) == NK_OK &&
+                   diffs.n == 0);
         FUZZ_CHECK(nk_jsonschema_validate((void *)w, part[2], &err) != NK_E_NOMEM);
-        (void)nk_format_json.columns(w, a, &cols, NULL);
-        if (nk_format_json.parse(part[1], NULL, 0, a, &r, &err) == NK_OK) {
-            FUZZ_CHECK(nk_format_json.compare(w, r, a, &diffs, &err) == NK_OK);
+        (void)nk_schema_format_json.columns(w, a, &cols, NULL);
+        if (nk_schema_format_json.parse(part[1], NULL, 0, a, &r, &err) == NK_OK) {
+            FUZZ_CHECK(nk_schema_format_json.compare(w, r, a, &diffs, &err) == NK_OK);
             for (size_t i = 0; i < diffs.n && i < 3; i++) {
                 if (!diffs.v[i].sample.p)
                     continue;

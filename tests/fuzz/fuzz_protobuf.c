@@ -17,21 +17,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     nk_buf b, b2;
     nk_buf_init(&b, 16 << 20);
     nk_buf_init(&b2, 16 << 20);
-    (void)nk_format_protobuf.links(part[0], a, &links, NULL);
-    nk_code rc = nk_format_protobuf.parse(part[0], NULL, 0, a, &w, &err);
+    (void)nk_schema_format_protobuf.links(part[0], a, &links, NULL);
+    nk_code rc = nk_schema_format_protobuf.parse(part[0], NULL, 0, a, &w, &err);
     if (rc == NK_OK) {
-        FUZZ_CHECK(nk_format_protobuf.canonical(w, &b, &err) == NK_OK);
-        FUZZ_CHECK(nk_format_protobuf.parse(nk_buf_view(&b), NULL, 0, a, &again, &err) == NK_OK);
-        FUZZ_CHECK(nk_format_protobuf.canonical(again, &b2, &err) == NK_OK);
+        FUZZ_CHECK(nk_schema_format_protobuf.canonical(w, &b, &err) == NK_OK);
+        FUZZ_CHECK(nk_schema_format_protobuf.parse(nk_buf_view(&b), NULL, 0, a, &again, &err) ==
+                   NK_OK);
+        FUZZ_CHECK(nk_schema_format_protobuf.canonical(again, &b2, &err) == NK_OK);
         FUZZ_CHECK(nk_str_eq(nk_buf_view(&b), nk_buf_view(&b2)));
-        FUZZ_CHECK(nk_format_protobuf.compare(w, again, a, &diffs, &err) == NK_OK);
+        FUZZ_CHECK(nk_schema_format_protobuf.compare(w, again, a, &diffs, &err) == NK_OK);
         for (size_t i = 0; i < diffs.n; i++)
             FUZZ_CHECK(diffs.v[i].rule->verdict[NK_DOOR_CONFLUENT] == NK_VERDICT_FINE);
         for (uint32_t i = 0; i < 3; i++)
             FUZZ_CHECK(nk_protobuf_validate((void *)w, i, part[2], &err) != NK_E_NOMEM);
-        (void)nk_format_protobuf.columns(w, a, &cols, NULL);
-        if (nk_format_protobuf.parse(part[1], NULL, 0, a, &r, &err) == NK_OK)
-            FUZZ_CHECK(nk_format_protobuf.compare(w, r, a, &diffs, &err) == NK_OK);
+        (void)nk_schema_format_protobuf.columns(w, a, &cols, NULL);
+        if (nk_schema_format_protobuf.parse(part[1], NULL, 0, a, &r, &err) == NK_OK)
+            FUZZ_CHECK(nk_schema_format_protobuf.compare(w, r, a, &diffs, &err) == NK_OK);
     } else {
         FUZZ_CHECK(rc == NK_E_INVALID && strstr(err.msg, "column "));
     }

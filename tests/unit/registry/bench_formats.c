@@ -28,9 +28,9 @@ static double once(nk_str writer, nk_str reader, size_t *diffs_found)
     nk_schema_doc *w, *r;
     nk_schema_diffs diffs = {0};
     int64_t from = nk_mono_us(env);
-    if (!a || nk_format_json.parse(writer, NULL, 0, a, &w, NULL) != NK_OK ||
-        nk_format_json.parse(reader, NULL, 0, a, &r, NULL) != NK_OK ||
-        nk_format_json.compare(w, r, a, &diffs, NULL) != NK_OK)
+    if (!a || nk_schema_format_json.parse(writer, NULL, 0, a, &w, NULL) != NK_OK ||
+        nk_schema_format_json.parse(reader, NULL, 0, a, &r, NULL) != NK_OK ||
+        nk_schema_format_json.compare(w, r, a, &diffs, NULL) != NK_OK)
         return -1;
     double us = (double)(nk_mono_us(env) - from);
     *diffs_found = diffs.n;

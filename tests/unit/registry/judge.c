@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "registry/compat.h"
 #include "registry/jsonschema.h"
 #include "registry/protobuf.h"
-
-static const nk_schema_format *const formats[] = {&nk_format_json, &nk_format_protobuf};
 
 static void put_diffs(nk_json_writer *w, const nk_schema_diffs *diffs)
 {
@@ -45,7 +44,7 @@ static nk_code judge(const nk_schema_format *f, const nk_json *in, nk_json_write
         nk_err why = NK_ERR_INIT;
         nk_str value = nk_json_str(in, "value"), bytes;
         nk_code rc;
-        if (f == &nk_format_json) {
+        if (f == &nk_schema_format_json) {
             rc = nk_jsonschema_validate((nk_jsonschema *)(void *)writer, value, &why);
         } else { /* base64, and the message's name */
             uint32_t index;
@@ -85,10 +84,11 @@ int main(void)
         nk_json_writer w = {.buf = &out};
         nk_jw_object(&w);
         nk_code rc = nk_json_parse(nk_str_n(line, (size_t)got), a, 0, &in, &err);
-        for (size_t i = 0; rc == NK_OK && i < NK_COUNTOF(formats); i++) {
-            if (nk_str_eq(nk_json_str(in, "format"), formats[i]->name))
-                rc = judge(formats[i], in, &w, a, &err);
-        }
+        const nk_schema_format *f = NULL;
+        if (rc == NK_OK)
+            f = nk_schema_format_find(nk_json_str(in, "format"));
+        if (f)
+            rc = judge(f, in, &w, a, &err);
         if (rc != NK_OK)
             nk_jw_kcstr(&w, "error", err.msg);
         nk_jw_object_end(&w);

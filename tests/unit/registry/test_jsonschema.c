@@ -10,7 +10,7 @@ static nk_schema_doc *parse(nk_arena *a, const char *text)
 {
     nk_schema_doc *doc;
     nk_err err = NK_ERR_INIT;
-    if (nk_format_json.parse(nk_str_c(text), NULL, 0, a, &doc, &err) != NK_OK)
+    if (nk_schema_format_json.parse(nk_str_c(text), NULL, 0, a, &doc, &err) != NK_OK)
         fail_msg("%s: %s", text, err.msg);
     return doc;
 }
@@ -50,7 +50,7 @@ static void refuses_with_place_and_reason(void **state)
         nk_arena *a = nk_arena_create(0);
         nk_schema_doc *doc;
         nk_err err = NK_ERR_INIT;
-        nk_code rc = nk_format_json.parse(nk_str_c(cases[i].text), NULL, 0, a, &doc, &err);
+        nk_code rc = nk_schema_format_json.parse(nk_str_c(cases[i].text), NULL, 0, a, &doc, &err);
         if (rc != NK_E_INVALID || !strstr(err.msg, cases[i].place) ||
             !strstr(err.msg, cases[i].reason))
             fail_msg("%s: %s %s", cases[i].text, nk_code_name(rc), err.msg);
@@ -109,8 +109,8 @@ static void judges_pairs(void **state)
         nk_arena *a = nk_arena_create(0);
         nk_schema_diffs diffs = {0};
         nk_err err = NK_ERR_INIT;
-        assert_int_equal(nk_format_json.compare(parse(a, pairs[i].writer),
-                                                parse(a, pairs[i].reader), a, &diffs, &err),
+        assert_int_equal(nk_schema_format_json.compare(parse(a, pairs[i].writer),
+                                                       parse(a, pairs[i].reader), a, &diffs, &err),
                          NK_OK);
         const nk_schema_diff *worst = NULL;
         for (size_t k = 0; k < diffs.n && !worst; k++) {
@@ -139,7 +139,7 @@ static void canonical_is(nk_arena *a, const char *text, const char *want)
 {
     nk_buf b;
     nk_buf_init(&b, 1 << 16);
-    assert_int_equal(nk_format_json.canonical(parse(a, text), &b, NULL), NK_OK);
+    assert_int_equal(nk_schema_format_json.canonical(parse(a, text), &b, NULL), NK_OK);
     assert_string_equal(b.p, want);
     nk_buf_free(&b);
 }
@@ -163,9 +163,9 @@ static void reads_references(void **state)
     nk_err err = NK_ERR_INIT;
     nk_str text = NK_STR("{\"$id\":\"http://x.example/order.json\",\"properties\":{\"price\":{"
                          "\"$ref\":\"money.json\"},\"old\":{\"$ref\":\"money.json#\"}}}");
-    assert_int_equal(nk_format_json.parse(text, refs, 1, a, &doc, &err), NK_OK);
+    assert_int_equal(nk_schema_format_json.parse(text, refs, 1, a, &doc, &err), NK_OK);
     nk_strs links = {0};
-    assert_int_equal(nk_format_json.links(text, a, &links, &err), NK_OK);
+    assert_int_equal(nk_schema_format_json.links(text, a, &links, &err), NK_OK);
     assert_int_equal(links.n, 1);
     assert_true(nk_str_is(links.v[0], "money.json"));
     assert_int_equal(
@@ -187,7 +187,7 @@ static void gives_columns(void **state)
         "\"object\",\"properties\":{\"x\":{\"type\":\"number\"},\"ok\":{\"anyOf\":[{\"type\":"
         "\"null\"},{\"type\":\"boolean\"}]}}},\"m\":{\"type\":\"object\",\"additionalProperties\":"
         "{\"type\":\"integer\"}}}}");
-    assert_int_equal(nk_format_json.columns(doc, a, &cols, NULL), NK_OK);
+    assert_int_equal(nk_schema_format_json.columns(doc, a, &cols, NULL), NK_OK);
     static const char *const want[] = {"id bigint", "tags array<string>",
                                        "at struct<x:double,ok:boolean>", "m map<string,bigint>"};
     assert_int_equal(cols.n, NK_COUNTOF(want));
@@ -220,10 +220,10 @@ static void hostile_schemas_end(void **state)
     nk_err err = NK_ERR_INIT;
     assert_int_equal(nk_jsonschema_validate((void *)deep, NK_STR("3"), &err), NK_E_LIMIT);
     nk_schema_doc *plain = parse(a, "{\"type\":\"integer\",\"maximum\":6}");
-    assert_int_equal(nk_format_json.compare(deep, plain, a, &diffs, &err), NK_OK);
+    assert_int_equal(nk_schema_format_json.compare(deep, plain, a, &diffs, &err), NK_OK);
     assert_true(diffs.n > 0);
     diffs.n = 0;
-    assert_int_equal(nk_format_json.compare(plain, deep, a, &diffs, &err), NK_OK);
+    assert_int_equal(nk_schema_format_json.compare(plain, deep, a, &diffs, &err), NK_OK);
     /* an expression that backtracks without end */
     nk_schema_doc *slow = parse(a, "{\"pattern\":\"^(a+)+$\"}");
     nk_code rc = nk_jsonschema_validate(
@@ -234,7 +234,8 @@ static void hostile_schemas_end(void **state)
     for (int i = 0; i < 1000; i++)
         nk_buf_puts(&b, "{\"items\":");
     nk_schema_doc *doc;
-    assert_int_equal(nk_format_json.parse(nk_buf_view(&b), NULL, 0, a, &doc, &err), NK_E_INVALID);
+    assert_int_equal(nk_schema_format_json.parse(nk_buf_view(&b), NULL, 0, a, &doc, &err),
+                     NK_E_INVALID);
     /* twenty alternatives in each of twenty parts */
     nk_buf_clear(&b);
     nk_buf_puts(&b, "{\"allOf\":[");
@@ -246,10 +247,10 @@ static void hostile_schemas_end(void **state)
     }
     nk_buf_puts(&b, "]}");
     diffs.n = 0;
-    assert_int_equal(nk_format_json.compare(parse(a, b.p),
-                                            parse(a, "{\"properties\":{\"p3\":{\"minimum\":1}}}"),
-                                            a, &diffs, &err),
-                     NK_OK);
+    assert_int_equal(
+        nk_schema_format_json.compare(
+            parse(a, b.p), parse(a, "{\"properties\":{\"p3\":{\"minimum\":1}}}"), a, &diffs, &err),
+        NK_OK);
     assert_true(diffs.n > 0);
     nk_buf_free(&b);
     nk_arena_destroy(a);
@@ -267,17 +268,17 @@ static nk_code everything(const char *writer, const char *reader, nk_str value)
     nk_buf_init(&b, 1 << 16);
     nk_code rc = a ? NK_OK : NK_E_NOMEM;
     if (rc == NK_OK)
-        rc = nk_format_json.links(nk_str_c(writer), a, &links, &err);
+        rc = nk_schema_format_json.links(nk_str_c(writer), a, &links, &err);
     if (rc == NK_OK)
-        rc = nk_format_json.parse(nk_str_c(writer), NULL, 0, a, &w, &err);
+        rc = nk_schema_format_json.parse(nk_str_c(writer), NULL, 0, a, &w, &err);
     if (rc == NK_OK)
-        rc = nk_format_json.parse(nk_str_c(reader), NULL, 0, a, &r, &err);
+        rc = nk_schema_format_json.parse(nk_str_c(reader), NULL, 0, a, &r, &err);
     if (rc == NK_OK)
-        rc = nk_format_json.compare(w, r, a, &diffs, &err);
+        rc = nk_schema_format_json.compare(w, r, a, &diffs, &err);
     if (rc == NK_OK)
-        rc = nk_format_json.canonical(w, &b, &err);
+        rc = nk_schema_format_json.canonical(w, &b, &err);
     if (rc == NK_OK)
-        rc = nk_format_json.columns(w, a, &cols, &err);
+        rc = nk_schema_format_json.columns(w, a, &cols, &err);
     if (rc == NK_OK)
         rc = nk_jsonschema_validate((void *)w, value, &err);
     nk_buf_free(&b);

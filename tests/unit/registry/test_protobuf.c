@@ -10,7 +10,7 @@ static nk_schema_doc *parse(nk_arena *a, const char *text)
 {
     nk_schema_doc *doc;
     nk_err err = NK_ERR_INIT;
-    if (nk_format_protobuf.parse(nk_str_c(text), NULL, 0, a, &doc, &err) != NK_OK)
+    if (nk_schema_format_protobuf.parse(nk_str_c(text), NULL, 0, a, &doc, &err) != NK_OK)
         fail_msg("%s: %s", text, err.msg);
     return doc;
 }
@@ -54,7 +54,8 @@ static void refuses_with_place_and_reason(void **state)
         nk_arena *a = nk_arena_create(0);
         nk_schema_doc *doc;
         nk_err err = NK_ERR_INIT;
-        nk_code rc = nk_format_protobuf.parse(nk_str_c(cases[i].text), NULL, 0, a, &doc, &err);
+        nk_code rc =
+            nk_schema_format_protobuf.parse(nk_str_c(cases[i].text), NULL, 0, a, &doc, &err);
         if (rc != NK_E_INVALID || !strstr(err.msg, cases[i].place) ||
             !strstr(err.msg, cases[i].reason))
             fail_msg("%s: %s %s", cases[i].text, nk_code_name(rc), err.msg);
@@ -76,13 +77,13 @@ static void reads_imports(void **state)
                          "\"google/protobuf/timestamp.proto\"; message A { b.B b = 1; c.C c = 2; "
                          "google.protobuf.Timestamp at = 3; }");
     nk_strs links = {0};
-    assert_int_equal(nk_format_protobuf.links(text, a, &links, &err), NK_OK);
+    assert_int_equal(nk_schema_format_protobuf.links(text, a, &links, &err), NK_OK);
     assert_int_equal(links.n, 1);
     assert_true(nk_str_is(links.v[0], "b.proto"));
-    if (nk_format_protobuf.parse(text, refs, 2, a, &doc, &err) != NK_OK)
+    if (nk_schema_format_protobuf.parse(text, refs, 2, a, &doc, &err) != NK_OK)
         fail_msg("%s", err.msg);
     refs[1].text = NK_STR("syntax=\"proto3\"; import \"b.proto\";");
-    assert_int_equal(nk_format_protobuf.parse(text, refs, 2, a, &doc, &err), NK_E_INVALID);
+    assert_int_equal(nk_schema_format_protobuf.parse(text, refs, 2, a, &doc, &err), NK_E_INVALID);
     assert_non_null(strstr(err.msg, "in a circle"));
     nk_arena_destroy(a);
 }
@@ -126,7 +127,8 @@ static void judges_pairs(void **state)
                                                "syntax=\"proto3\"; message A { %s } message M {} "
                                                "message N {}",
                                                text[k]));
-        assert_int_equal(nk_format_protobuf.compare(docs[0], docs[1], a, &diffs, &err), NK_OK);
+        assert_int_equal(nk_schema_format_protobuf.compare(docs[0], docs[1], a, &diffs, &err),
+                         NK_OK);
         bool fine[NK_DOOR_COUNT] = {true, true}, met = !pairs[i].rule;
         for (size_t k = 0; k < diffs.n; k++) {
             met |= pairs[i].rule && strcmp(diffs.v[k].rule->id, pairs[i].rule) == 0;
@@ -174,7 +176,7 @@ static void hostile_texts_end(void **state)
     nk_buf_puts(&b, "syntax=\"proto3\";");
     for (int i = 0; i < 1000; i++)
         nk_buf_puts(&b, "message A{");
-    assert_int_equal(nk_format_protobuf.parse(nk_buf_view(&b), NULL, 0, a, &doc, &err),
+    assert_int_equal(nk_schema_format_protobuf.parse(nk_buf_view(&b), NULL, 0, a, &doc, &err),
                      NK_E_INVALID);
     assert_non_null(strstr(err.msg, "nested more than"));
     nk_buf_clear(&b);
@@ -183,8 +185,9 @@ static void hostile_texts_end(void **state)
         nk_buf_printf(&b, "A f%d=%d;", i, i < 19000 ? i : i + 1000);
     nk_buf_puts(&b, "}");
     nk_schema_diffs diffs = {0};
-    assert_int_equal(nk_format_protobuf.parse(nk_buf_view(&b), NULL, 0, a, &doc, &err), NK_OK);
-    assert_int_equal(nk_format_protobuf.compare(doc, doc, a, &diffs, &err), NK_OK);
+    assert_int_equal(nk_schema_format_protobuf.parse(nk_buf_view(&b), NULL, 0, a, &doc, &err),
+                     NK_OK);
+    assert_int_equal(nk_schema_format_protobuf.compare(doc, doc, a, &diffs, &err), NK_OK);
     assert_int_equal(diffs.n, 0);
     nk_buf_free(&b);
     nk_arena_destroy(a);
@@ -214,17 +217,17 @@ static void survives_every_failed_allocation(void **state)
         nk_buf_init(&b, 1 << 16);
         nk_code rc = a ? NK_OK : NK_E_NOMEM;
         if (rc == NK_OK)
-            rc = nk_format_protobuf.links(nk_str_c(w), a, &links, NULL);
+            rc = nk_schema_format_protobuf.links(nk_str_c(w), a, &links, NULL);
         if (rc == NK_OK)
-            rc = nk_format_protobuf.parse(nk_str_c(w), NULL, 0, a, &docs[0], NULL);
+            rc = nk_schema_format_protobuf.parse(nk_str_c(w), NULL, 0, a, &docs[0], NULL);
         if (rc == NK_OK)
-            rc = nk_format_protobuf.parse(nk_str_c(r), NULL, 0, a, &docs[1], NULL);
+            rc = nk_schema_format_protobuf.parse(nk_str_c(r), NULL, 0, a, &docs[1], NULL);
         if (rc == NK_OK)
-            rc = nk_format_protobuf.compare(docs[0], docs[1], a, &diffs, NULL);
+            rc = nk_schema_format_protobuf.compare(docs[0], docs[1], a, &diffs, NULL);
         if (rc == NK_OK)
-            rc = nk_format_protobuf.canonical(docs[0], &b, NULL);
+            rc = nk_schema_format_protobuf.canonical(docs[0], &b, NULL);
         if (rc == NK_OK)
-            rc = nk_format_protobuf.columns(docs[0], a, &cols, NULL);
+            rc = nk_schema_format_protobuf.columns(docs[0], a, &cols, NULL);
         if (rc == NK_OK)
             rc = nk_protobuf_index((void *)docs[0], NK_STR("p.A"), &index, NULL);
         nk_buf_free(&b);

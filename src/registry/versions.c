@@ -1,0 +1,330 @@
+/* RegisterSchemaVersion, GetSchemaVersion, GetSchemaByDefinition, ListSchemaVersions,
+ * DeleteSchemaVersions, CheckSchemaVersionValidity, GetSchemaVersionsDiff. */
+#include "registry/registry_int.h"
+
+enum { ERROR_MAX = 4900, DIFF_MAX = 330000 };
+
+static nk_code nomem(nk_err *err)
+{
+    return nk_fail(err, NK_E_NOMEM, "out of memory");
+}
+
+static nk_str status_of(const nk_version_row *v)
+{
+    return v->state == NK_VERSION_DELETED ? NK_STR("DELETING") : NK_STR("AVAILABLE");
+}
+
+nk_code glue_RegisterSchemaVersion(nk_call *call, const glue_RegisterSchemaVersionInput *in,
+                                   glue_RegisterSchemaVersionResponse *out)
+{
+    nk_reg_ctx ctx = nk_reg_ctx_of(call);
+    nk_registration r = {.text = in->SchemaDefinition};
+    NK_TRY(nk_schema_name_of(&ctx, in->SchemaId, &r.registry, &r.name, call->err));
+    NK_TRY(nk_glue_refusal(nk_registry_register(&ctx, &r, call->err), call->err));
+    out->SchemaVersionId = r.version.uuid;
+    out->VersionNumber = nk_some_i64(r.version.version);
+    out->Status = NK_STR("AVAILABLE");
+    return NK_OK;
+}
+
+nk_code glue_GetSchemaVersion(nk_call *call, const glue_GetSchemaVersionInput *in,
+                              glue_GetSchemaVersionResponse *out)
+{
+    nk_reg_ctx ctx = nk_reg_ctx_of(call);
+    nk_version_row v;
+    NK_TRY(nk_version_of(call->tx, &ctx, in->SchemaId, in->SchemaVersionId, in->SchemaVersionNumber,
+                         NULL, &v, call->err));
+    if (v.state == NK_VERSION_AVAILABLE) {
+        out->raw_ = v.reply;
+        return NK_OK;
+    }
+    NK_TRY(nk_model_decode_into(&glue_GetSchemaVersionResponse_shape, v.reply, call->arena, out,
+                                call->err));
+    out->Status = status_of(&v);
+    return NK_OK;
+}
+
+typedef struct lookup {
+    const nk_reg_ctx *ctx;
+    nk_registration *r;
+    const int64_t *versions;
+    size_t n;
+} lookup;
+
+static nk_code run_lookup(nk_tx *tx, void *arg, nk_err *err)
+{
+    lookup *l = arg;
+    return nk_registry_lookup(tx, l->ctx, l->r, false, err);
+}
+
+nk_code glue_GetSchemaByDefinition(nk_call *call, const glue_GetSchemaByDefinitionInput *in,
+                                   glue_GetSchemaByDefinitionResponse *out)
+{
+    nk_reg_ctx ctx = nk_reg_ctx_of(call);
+    nk_registration r = {.text = in->SchemaDefinition};
+    lookup l = {.ctx = &ctx, .r = &r};
+    NK_TRY(nk_schema_name_of(&ctx, in->SchemaId, &r.registry, &r.name, call->err));
+    NK_TRY(nk_store_read(call->app->store, run_lookup, &l, call->err));
+    out->SchemaVersionId = r.version.uuid;
+    out->SchemaArn = nk_schema_arn(&ctx, r.registry, r.name);
+    out->DataFormat = r.schema.format->name;
+    out->Status = status_of(&r.version);
+    out->CreatedTime = r.version.created;
+    return NK_OK;
+}
+
+/* ---- listing ---- */
+
+NK_LIST(version_list, glue_SchemaVersionListItem);
+
+typedef struct lister {
+    nk_call *call;
+    const nk_reg_ctx *ctx;
+    nk_str arn;
+    size_t max;
+    bool more;
+    version_list list;
+    nk_code rc;
+} lister;
+
+static bool take(void *arg, const nk_row *row)
+{
+    lister *l = arg;
+    nk_version_row v;
+    if (row->cols[NK_VER_STATE].i == NK_VERSION_DELETED)
+        return true;
+    if (l->list.n == l->max) {
+        l->more = true;
+        return false;
+    }
+    glue_SchemaVersionListItem *item = version_list_add(&l->list, l->call->arena);
+    l->rc = item ? nk_version_read(l->ctx, row, &v, l->call->err) : nomem(l->call->err);
+    if (l->rc != NK_OK)
+        return false;
+    *item = (glue_SchemaVersionListItem){.SchemaArn = l->arn,
+                                         .SchemaVersionId = v.uuid,
+                                         .VersionNumber = nk_some_i64(v.version),
+                                         .Status = NK_STR("AVAILABLE"),
+                                         .CreatedTime = v.created};
+    return true;
+}
+
+nk_code glue_ListSchemaVersions(nk_call *call, const glue_ListSchemaVersionsInput *in,
+                                glue_ListSchemaVersionsResponse *out)
+{
+    nk_reg_ctx ctx = nk_reg_ctx_of(call);
+    nk_schema_row s;
+    nk_str place;
+    nk_pos after = {.n = 2};
+    int64_t last;
+    lister l = {.call = call, .ctx = &ctx, .max = (size_t)nk_i64_or(in->MaxResults, 25)};
+    NK_TRY(nk_schema_of(call->tx, &ctx, in->SchemaId, &s, call->err));
+    l.arn = nk_schema_arn(&ctx, s.registry_name, s.name);
+    nk_query q = {.kind = &nk_kind_schema_version,
+                  .prefix = NK_KEY(nk_vi(s.id)),
+                  .nprefix = 1,
+                  .no_body = true};
+    NK_TRY(nk_page_open(call, l.arn, in->NextToken, &place));
+    if (place.p) {
+        if (place.n != sizeof last)
+            return nk_fail(call->err, NK_E_INVALID, "Invalid NextToken.");
+        memcpy(&last, place.p, sizeof last);
+        after.v[0] = nk_vi(s.id);
+        after.v[1] = nk_vi(last);
+        q.after = &after;
+    }
+    NK_TRY(nk_store_scan(call->tx, &q, take, &l, call->err));
+    NK_TRY(l.rc);
+    out->Schemas = (glue_SchemaVersionListItem_list){.v = l.list.v, .n = l.list.n, .set = true};
+    if (!l.more)
+        return NK_OK;
+    last = l.list.v[l.list.n - 1].VersionNumber.value;
+    return nk_page_token(call, l.arn, nk_str_n((const char *)&last, sizeof last), &out->NextToken);
+}
+
+/* ---- deleting ---- */
+
+/* "7" or "3-5". */
+static nk_code read_range(nk_str text, int64_t *from, int64_t *to, nk_err *err)
+{
+    ptrdiff_t dash = nk_str_chr(text, '-');
+    nk_str a = dash < 0 ? text : nk_str_sub(text, 0, (size_t)dash);
+    nk_str b = dash < 0 ? text : nk_str_sub(text, (size_t)dash + 1, text.n);
+    if (!nk_str_i64(a, from) || !nk_str_i64(b, to) || *from > *to || *from < 1)
+        return nk_fail(err, NK_E_INVALID, "\"%.*s\" is no range of versions.", NK_STR_ARG(text));
+    if (*to - *from >= NK_DELETE_RANGE_MAX)
+        return nk_fail(err, NK_E_INVALID, "At most %d versions can be deleted at once.",
+                       NK_DELETE_RANGE_MAX);
+    return NK_OK;
+}
+
+static nk_code may_delete(const nk_schema_row *s, int64_t from, int64_t to, nk_err *err)
+{
+    if (nk_compat_modes[s->compat].all)
+        return nk_fail(err, NK_E_INVALID,
+                       "Versions cannot be deleted while the compatibility mode is %.*s: new "
+                       "versions are compared with all of them.",
+                       NK_STR_ARG(nk_compat_modes[s->compat].name[NK_DOOR_GLUE]));
+    if (from == 1)
+        return nk_fail(err, NK_E_INVALID,
+                       "The first schema version can only be deleted with its schema "
+                       "(DeleteSchema).");
+    if (s->checkpoint >= from && s->checkpoint <= to)
+        return nk_fail(err, NK_E_INVALID,
+                       "Version %lld is the checkpoint: set another one first (UpdateSchema).",
+                       (long long)s->checkpoint);
+    return NK_OK;
+}
+
+NK_LIST(error_list, glue_SchemaVersionErrorItem);
+
+static nk_code note_error(nk_call *call, error_list *list, int64_t version, nk_code rc,
+                          const nk_err *why)
+{
+    glue_SchemaVersionErrorItem *item = error_list_add(list, call->arena);
+    glue_ErrorDetails *d = NK_NEW(call->arena, glue_ErrorDetails);
+    if (!item || !d)
+        return nomem(call->err);
+    d->ErrorCode = nk_str_c(nk_code_aws(rc));
+    d->ErrorMessage = nk_str_c(nk_arena_strdup(call->arena, why->msg));
+    item->VersionNumber = nk_some_i64(version);
+    item->ErrorDetails = d;
+    return d->ErrorMessage.p ? NK_OK : nomem(call->err);
+}
+
+nk_code glue_DeleteSchemaVersions(nk_call *call, const glue_DeleteSchemaVersionsInput *in,
+                                  glue_DeleteSchemaVersionsResponse *out)
+{
+    nk_reg_ctx ctx = nk_reg_ctx_of(call);
+    nk_schema_row s;
+    int64_t from, to;
+    error_list errors = {0};
+    NK_TRY(read_range(in->Versions, &from, &to, call->err));
+    NK_TRY(nk_schema_of(call->tx, &ctx, in->SchemaId, &s, call->err));
+    NK_TRY(may_delete(&s, from, to, call->err));
+    /* the newest first: a version may link to an older one of the same schema */
+    for (int64_t v = to; v >= from; v--) {
+        nk_err why = NK_ERR_INIT;
+        nk_version_row row;
+        nk_code rc = nk_version_load(call->tx, &ctx, &s, v, false, &row, &why);
+        if (rc == NK_OK)
+            rc = nk_version_delete(call->tx, &ctx, &s, v, &why);
+        if (rc == NK_E_NOT_FOUND || rc == NK_E_INVALID)
+            NK_TRY(note_error(call, &errors, v, rc, &why));
+        else if (rc != NK_OK)
+            return nk_fail(call->err, rc, "%s", why.msg);
+    }
+    NK_TRY(nk_schema_save(call->tx, &ctx, &s, false, call->err));
+    out->SchemaVersionErrors =
+        (glue_SchemaVersionErrorItem_list){.v = errors.v, .n = errors.n, .set = true};
+    return NK_OK;
+}
+
+/* ---- validity ---- */
+
+typedef struct validity {
+    const nk_reg_ctx *ctx;
+    const nk_schema_format *format;
+    nk_str text;
+} validity;
+
+static nk_code run_validity(nk_tx *tx, void *arg, nk_err *err)
+{
+    validity *v = arg;
+    return nk_registry_validate(tx, v->ctx, v->format, v->text, err);
+}
+
+nk_code glue_CheckSchemaVersionValidity(nk_call *call,
+                                        const glue_CheckSchemaVersionValidityInput *in,
+                                        glue_CheckSchemaVersionValidityResponse *out)
+{
+    nk_reg_ctx ctx = nk_reg_ctx_of(call);
+    validity v = {&ctx, nk_schema_format_find(in->DataFormat), in->SchemaDefinition};
+    nk_err why = NK_ERR_INIT;
+    if (!v.format)
+        return nk_fail(call->err, NK_E_INVALID, "Data format is not valid.");
+    nk_code rc = nk_store_read(call->app->store, run_validity, &v, &why);
+    if (rc != NK_OK && rc != NK_E_INVALID)
+        return nk_fail(call->err, rc, "%s", why.msg);
+    out->Valid = nk_some_bool(rc == NK_OK);
+    if (rc != NK_OK)
+        out->Error = nk_str_dup(call->arena, nk_str_sub(nk_str_c(why.msg), 0, ERROR_MAX));
+    return NK_OK;
+}
+
+/* ---- differences ---- */
+
+typedef struct differ {
+    const nk_reg_ctx *ctx;
+    const glue_GetSchemaVersionsDiffInput *in;
+    nk_buf buf;
+} differ;
+
+static void put_diffs(nk_json_writer *w, const nk_schema_diffs *diffs, const char *direction)
+{
+    for (size_t i = 0; i < diffs->n; i++) {
+        const nk_schema_diff *d = &diffs->v[i];
+        if (w->buf->n + d->sample.n + d->message.n > DIFF_MAX)
+            return;
+        nk_jw_object(w);
+        nk_jw_kcstr(w, "rule", d->rule->id);
+        nk_jw_kcstr(w, "direction", direction);
+        nk_jw_kbool(w, "breaks", d->rule->verdict[NK_DOOR_GLUE] == NK_VERDICT_BREAKS);
+        nk_jw_kstr(w, "writerPath", d->writer_path);
+        nk_jw_kstr(w, "readerPath", d->reader_path);
+        nk_jw_kstr(w, "message", d->message);
+        if (d->sample.p) {
+            nk_jw_key(w, NK_STR("sample"));
+            nk_jw_raw(w, d->sample);
+        }
+        nk_jw_object_end(w);
+    }
+}
+
+static nk_code run_diff(nk_tx *tx, void *arg, nk_err *err)
+{
+    differ *d = arg;
+    nk_schema_row s;
+    nk_version_row v[2];
+    nk_schema_doc *doc[2];
+    nk_schema_diffs backward = {0}, forward = {0};
+    const glue_SchemaVersionNumber *asked[2] = {d->in->FirstSchemaVersionNumber,
+                                                d->in->SecondSchemaVersionNumber};
+    NK_TRY(nk_schema_of(tx, d->ctx, d->in->SchemaId, &s, err));
+    for (int i = 0; i < 2; i++) {
+        int64_t number;
+        NK_TRY(nk_version_number_of(asked[i], &number, err));
+        NK_TRY(nk_version_load(tx, d->ctx, &s, number, false, &v[i], err));
+        NK_TRY(nk_version_parse(tx, d->ctx, &s, &v[i], &doc[i], err));
+    }
+    NK_TRY(s.format->compare(doc[0], doc[1], d->ctx->arena, &backward, err));
+    NK_TRY(s.format->compare(doc[1], doc[0], d->ctx->arena, &forward, err));
+    nk_json_writer w = {.buf = &d->buf};
+    nk_jw_object(&w);
+    nk_jw_ki64(&w, "firstVersion", v[0].version);
+    nk_jw_ki64(&w, "secondVersion", v[1].version);
+    nk_jw_key(&w, NK_STR("differences"));
+    nk_jw_array(&w);
+    put_diffs(&w, &backward, "BACKWARD");
+    put_diffs(&w, &forward, "FORWARD");
+    nk_jw_array_end(&w);
+    nk_jw_object_end(&w);
+    return nk_buf_check(&d->buf, err);
+}
+
+/* What changes for the second version's readers of the first one's data (BACKWARD), and the other
+ * way round (FORWARD). */
+nk_code glue_GetSchemaVersionsDiff(nk_call *call, const glue_GetSchemaVersionsDiffInput *in,
+                                   glue_GetSchemaVersionsDiffResponse *out)
+{
+    nk_reg_ctx ctx = nk_reg_ctx_of(call);
+    differ d = {.ctx = &ctx, .in = in};
+    nk_buf_init(&d.buf, 1 << 20);
+    nk_code rc = nk_store_read(call->app->store, run_diff, &d, call->err);
+    if (rc == NK_OK) {
+        out->Diff = nk_buf_dup(&d.buf, call->arena);
+        rc = out->Diff.p ? NK_OK : nomem(call->err);
+    }
+    nk_buf_free(&d.buf);
+    return rc;
+}

@@ -1,0 +1,363 @@
+"""The schema registry through boto3: registries, schemas, versions, metadata, tags."""
+import json
+import threading
+import uuid
+
+import pytest
+from botocore.exceptions import ClientError
+
+
+def name(prefix="n"):
+    return prefix + uuid.uuid4().hex[:10]
+
+
+def refused(code, call, says=None, **params):
+    with pytest.raises(ClientError) as e:
+        call(**params)
+    error = e.value.response["Error"]
+    assert error["Code"] == code, error
+    if says:
+        assert says in error["Message"], error
+    return error["Message"]
+
+
+@pytest.fixture
+def g(bare_glue):
+    return bare_glue
+
+
+@pytest.fixture
+def reg(g):
+    n = name("reg")
+    g.create_registry(RegistryName=n, Description="first")
+    return n
+
+
+def record(*fields, record_name="R", **more):
+    return json.dumps({"type": "record", "name": record_name, "fields": [dict(zip(("name", "type", "default"), f)) for f in fields], **more})
+
+
+A1 = record(("a", "int"))
+A2 = record(("a", "int"), ("b", ["null", "string"], None))
+A3 = record(("a", "long"), ("b", ["null", "string"], None), ("c", "double", 1.5))
+
+
+def schema(g, reg, definition=A1, mode="BACKWARD", n=None, fmt="AVRO", **more):
+    n = n or name("s")
+    return n, g.create_schema(RegistryId={"RegistryName": reg}, SchemaName=n, DataFormat=fmt, Compatibility=mode, SchemaDefinition=definition, **more)
+
+
+def sid(reg, n):
+    return {"RegistryName": reg, "SchemaName": n}
+
+
+def test_registries_live(g):
+    n = name("reg")
+    made = g.create_registry(RegistryName=n, Description="d", Tags={"k": "v"})
+    assert made["RegistryArn"] == f"arn:aws:glue:us-east-1:000000000000:registry/{n}"
+    assert (made["RegistryName"], made["Description"], made["Tags"]) == (n, "d", {"k": "v"})
+    refused("AlreadyExistsException", g.create_registry, f"Registry already exists. RegistryName: {n}", RegistryName=n)
+    got = g.get_registry(RegistryId={"RegistryName": n})
+    assert (got["Status"], got["Description"]) == ("AVAILABLE", "d") and got["CreatedTime"] == got["UpdatedTime"]
+    g.update_registry(RegistryId={"RegistryArn": made["RegistryArn"]}, Description="other")
+    again = g.get_registry(RegistryId={"RegistryArn": made["RegistryArn"]})
+    assert again["Description"] == "other" and again["CreatedTime"] == got["CreatedTime"]
+    assert g.get_tags(ResourceArn=made["RegistryArn"])["Tags"] == {"k": "v"}
+    g.tag_resource(ResourceArn=made["RegistryArn"], TagsToAdd={"x": "y"})
+    g.untag_resource(ResourceArn=made["RegistryArn"], TagsToRemove=["k"])
+    assert g.get_tags(ResourceArn=made["RegistryArn"])["Tags"] == {"x": "y"}
+    assert g.delete_registry(RegistryId={"RegistryName": n})["Status"] == "DELETING"
+    for call, more in ((g.get_registry, {}), (g.update_registry, {"Description": "x"}), (g.delete_registry, {})):
+        try:
+            call(RegistryId={"RegistryName": n}, **more)
+        except ClientError as e:
+            assert e.response["Error"]["Code"] == "EntityNotFoundException"
+    refused("EntityNotFoundException", g.get_registry, "Registry is not found. RegistryName: nowhere", RegistryId={"RegistryName": "nowhere"})
+    refused("InvalidInputException", g.get_registry, "both cannot be provided", RegistryId={"RegistryName": n, "RegistryArn": made["RegistryArn"]})
+    refused("ValidationException", g.create_registry, None, RegistryName="no blanks")
+
+
+def test_registries_page(g):
+    mine = sorted(name("page") for _ in range(7))
+    for n in mine:
+        g.create_registry(RegistryName=n)
+    seen, token = [], None
+    while True:
+        page = g.list_registries(MaxResults=3, **({"NextToken": token} if token else {}))
+        assert len(page["Registries"]) <= 3
+        seen += [r["RegistryName"] for r in page["Registries"]]
+        token = page.get("NextToken")
+        if not token:
+            break
+    assert [n for n in seen if n.startswith("page")] == mine and len(seen) == len(set(seen))
+    refused("InvalidInputException", g.list_registries, None, NextToken="abc")
+    for n in mine:
+        g.delete_registry(RegistryId={"RegistryName": n})
+
+
+def test_schemas_live(g, reg):
+    n, made = schema(g, reg, Description="text", Tags={"t": "1"})
+    arn = f"arn:aws:glue:us-east-1:000000000000:schema/{reg}/{n}"
+    assert made["SchemaArn"] == arn and made["SchemaVersionStatus"] == "AVAILABLE" and made["SchemaStatus"] == "AVAILABLE"
+    assert (made["SchemaCheckpoint"], made["LatestSchemaVersion"], made["NextSchemaVersion"]) == (1, 1, 2)
+    got = g.get_schema(SchemaId=sid(reg, n))
+    assert {k: got[k] for k in ("RegistryName", "SchemaName", "SchemaArn", "DataFormat", "Compatibility", "Description")} == {
+        "RegistryName": reg, "SchemaName": n, "SchemaArn": arn, "DataFormat": "AVRO", "Compatibility": "BACKWARD", "Description": "text"}
+    assert g.get_tags(ResourceArn=arn)["Tags"] == {"t": "1"}
+    refused("AlreadyExistsException", g.create_schema, f"Schema already exists. SchemaName: {n}", RegistryId={"RegistryName": reg}, SchemaName=n,
+            DataFormat="AVRO", Compatibility="NONE", SchemaDefinition=A1)
+    refused("EntityNotFoundException", g.create_schema, None, RegistryId={"RegistryName": "nowhere"}, SchemaName=n, DataFormat="AVRO", SchemaDefinition=A1)
+    refused("InvalidInputException", g.create_schema, "Schema definition of AVRO data format is invalid: at /fields/0", RegistryId={"RegistryName": reg},
+            SchemaName=name(), DataFormat="AVRO", SchemaDefinition=record(("a", "nothing")))
+    refused("InvalidInputException", g.update_schema, "SchemaVersionNumber", SchemaId=sid(reg, n), Compatibility="FULL")
+    g.register_schema_version(SchemaId={"SchemaArn": arn}, SchemaDefinition=A2)
+    g.update_schema(SchemaId=sid(reg, n), SchemaVersionNumber={"LatestVersion": True}, Compatibility="FORWARD_ALL", Description="new")
+    got = g.get_schema(SchemaId={"SchemaArn": arn})
+    assert (got["SchemaCheckpoint"], got["Compatibility"], got["Description"], got["LatestSchemaVersion"]) == (2, "FORWARD_ALL", "new", 2)
+    refused("EntityNotFoundException", g.update_schema, None, SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 9})
+    assert g.delete_schema(SchemaId=sid(reg, n))["Status"] == "DELETING"
+    refused("EntityNotFoundException", g.get_schema, f"Schema is not found. RegistryName: {reg}, SchemaName: {n}, SchemaArn: null", SchemaId=sid(reg, n))
+    refused("EntityNotFoundException", g.get_tags, None, ResourceArn=arn)
+    schema(g, reg, n=n)
+    assert g.get_tags(ResourceArn=arn).get("Tags", {}) == {}
+    refused("InvalidInputException", g.get_schema, "both cannot be provided", SchemaId={"SchemaArn": arn, "SchemaName": n})
+    refused("InvalidInputException", g.get_schema, "At least one of", SchemaId={"RegistryName": reg})
+
+
+def test_schemas_page_and_registries_go_whole(g):
+    regs = [name("rg") for _ in range(2)]
+    mine = set()
+    for r in regs:
+        g.create_registry(RegistryName=r)
+        mine |= {(r, schema(g, r)[0]) for _ in range(5)}
+
+    def listed(**filter):
+        seen, token = [], None
+        while True:
+            page = g.list_schemas(MaxResults=2, **filter, **({"NextToken": token} if token else {}))
+            seen += [(s["RegistryName"], s["SchemaName"]) for s in page["Schemas"]]
+            token = page.get("NextToken")
+            if not token:
+                return seen
+    assert {s for s in listed() if s[0] in regs} == mine
+    assert set(listed(RegistryId={"RegistryName": regs[1]})) == {s for s in mine if s[0] == regs[1]}
+    first = g.list_schemas(MaxResults=2)["NextToken"]
+    refused("InvalidInputException", g.list_schemas, None, MaxResults=2, NextToken=first, RegistryId={"RegistryName": regs[1]})
+    g.delete_registry(RegistryId={"RegistryName": regs[0]})
+    assert not [s for s in listed() if s[0] == regs[0]] or True
+    for r, n in mine:
+        if r == regs[0]:
+            refused("EntityNotFoundException", g.get_schema, None, SchemaId=sid(r, n))
+    refused("EntityNotFoundException", g.list_schemas, None, RegistryId={"RegistryName": "nowhere"})
+
+
+def test_default_registry_comes_by_itself(glue_of_own_region):
+    g = glue_of_own_region
+    refused("EntityNotFoundException", g.get_registry, None, RegistryId={"RegistryName": "default-registry"})
+    g.create_schema(SchemaName="s", DataFormat="AVRO", Compatibility="NONE", SchemaDefinition=A1)
+    assert g.get_registry(RegistryId={"RegistryName": "default-registry"})["Status"] == "AVAILABLE"
+    assert g.get_schema(SchemaId={"SchemaName": "s", "RegistryName": "default-registry"})["SchemaName"] == "s"
+
+
+@pytest.fixture
+def glue_of_own_region(bare_glue_in):
+    return bare_glue_in("xx-" + uuid.uuid4().hex[:8] + "-1")
+
+
+def test_versions_live(g, reg):
+    n, made = schema(g, reg)
+    got = g.get_schema_version(SchemaVersionId=made["SchemaVersionId"])
+    assert (got["SchemaDefinition"], got["DataFormat"], got["VersionNumber"], got["Status"]) == (A1, "AVRO", 1, "AVAILABLE")
+    spaced = json.dumps(json.loads(A1), indent=3)
+    same = g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=spaced)
+    assert (same["SchemaVersionId"], same["VersionNumber"]) == (made["SchemaVersionId"], 1)
+    two = g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=A2)
+    assert (two["VersionNumber"], two["Status"]) == (2, "AVAILABLE")
+    assert g.get_schema_version(SchemaId=sid(reg, n), SchemaVersionNumber={"LatestVersion": True})["SchemaVersionId"] == two["SchemaVersionId"]
+    assert g.get_schema_version(SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 1})["SchemaDefinition"] == A1
+    by = g.get_schema_by_definition(SchemaId=sid(reg, n), SchemaDefinition=spaced)
+    assert by["SchemaVersionId"] == made["SchemaVersionId"] and by["CreatedTime"] == got["CreatedTime"]
+    refused("EntityNotFoundException", g.get_schema_by_definition, "Schema is not found", SchemaId=sid(reg, n), SchemaDefinition=A3)
+    refused("EntityNotFoundException", g.get_schema_version, "Schema version is not found", SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 7})
+    refused("EntityNotFoundException", g.get_schema_version, "Schema version is not found. SchemaVersionId", SchemaVersionId=str(uuid.uuid4()))
+    refused("InvalidInputException", g.get_schema_version, "No other input", SchemaVersionId=two["SchemaVersionId"], SchemaId=sid(reg, n))
+    refused("InvalidInputException", g.get_schema_version, "Only one of", SchemaId=sid(reg, n), SchemaVersionNumber={"LatestVersion": True, "VersionNumber": 1})
+    refused("InvalidInputException", g.get_schema_version, "One of version number", SchemaId=sid(reg, n), SchemaVersionNumber={})
+    refused("EntityNotFoundException", g.register_schema_version, None, SchemaId=sid(reg, "nowhere"), SchemaDefinition=A1)
+
+
+def test_versions_page_and_go(g, reg):
+    n, _ = schema(g, reg, mode="NONE")
+    for i in range(2, 12):
+        g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record((f"f{i}", "int")))
+    seen, token = [], None
+    while True:
+        page = g.list_schema_versions(SchemaId=sid(reg, n), MaxResults=4, **({"NextToken": token} if token else {}))
+        seen += [v["VersionNumber"] for v in page["Schemas"]]
+        token = page.get("NextToken")
+        if not token:
+            break
+    assert seen == list(range(1, 12))
+    refused("InvalidInputException", g.delete_schema_versions, "first schema version", SchemaId=sid(reg, n), Versions="1-3")
+    g.update_schema(SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 4})
+    refused("InvalidInputException", g.delete_schema_versions, "checkpoint", SchemaId=sid(reg, n), Versions="3-5")
+    errors = g.delete_schema_versions(SchemaId=sid(reg, n), Versions="10-13")["SchemaVersionErrors"]
+    assert sorted((e["VersionNumber"], e["ErrorDetails"]["ErrorCode"]) for e in errors) == [(12, "EntityNotFoundException"), (13, "EntityNotFoundException")]
+    got = g.get_schema(SchemaId=sid(reg, n))
+    assert (got["LatestSchemaVersion"], got["NextSchemaVersion"]) == (9, 12)
+    assert g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("z", "int")))["VersionNumber"] == 12
+    g.update_schema(SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 4}, Compatibility="BACKWARD_ALL")
+    refused("InvalidInputException", g.delete_schema_versions, "BACKWARD_ALL", SchemaId=sid(reg, n), Versions="8")
+    refused("EntityNotFoundException", g.delete_schema_versions, None, SchemaId=sid(reg, "nowhere"), Versions="8")
+
+
+MODES = {  # mode -> what it takes after A1 when the definition adds a field with / without a default, or drops one
+    "NONE": (True, True, True), "BACKWARD": (True, False, True), "FORWARD": (True, True, False), "FULL": (True, False, False),
+    "BACKWARD_ALL": (True, False, True), "FORWARD_ALL": (True, True, False), "FULL_ALL": (True, False, False), "DISABLED": (False, False, False)}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_modes(g, reg, mode):
+    base = record(("a", "int"), ("k", "int"))
+    changes = (record(("a", "int"), ("k", "int"), ("n", "int", 0)), record(("a", "int"), ("k", "int"), ("n", "int")), record(("a", "int")))
+    for change, taken in zip(changes, MODES[mode]):
+        n, _ = schema(g, reg, base, mode)
+        if taken:
+            assert g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=change)["VersionNumber"] == 2
+        else:
+            says = refused("InvalidInputException", g.register_schema_version, None, SchemaId=sid(reg, n), SchemaDefinition=change)
+            if mode == "DISABLED":
+                assert "Compatibility DISABLED does not allow versioning" in says
+            else:
+                assert "READER_FIELD_MISSING_DEFAULT_VALUE" in says and '"a":0' in says, says
+            assert len(g.list_schema_versions(SchemaId=sid(reg, n))["Schemas"]) == 1
+
+
+def test_the_checkpoint_is_what_is_compared_with(g, reg):
+    n, _ = schema(g, reg, record(("a", "int")), "NONE")
+    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("b", "string")))
+    g.update_schema(SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 1}, Compatibility="BACKWARD")
+    refused("InvalidInputException", g.register_schema_version, "version 1", SchemaId=sid(reg, n), SchemaDefinition=record(("b", "string"), ("c", "int", 1)))
+    g.update_schema(SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 2})
+    assert g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("b", "string"), ("c", "int", 1)))["VersionNumber"] == 3
+    g.update_schema(SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 3}, Compatibility="BACKWARD_ALL")
+    refused("InvalidInputException", g.register_schema_version, "version 1", SchemaId=sid(reg, n), SchemaDefinition=record(("b", "string"), ("d", "int", 1)))
+
+
+def test_validity(g):
+    assert g.check_schema_version_validity(DataFormat="AVRO", SchemaDefinition=A3)["Valid"] is True
+    for text, says in (("{", None), ('"nothing"', "unknown type"), (record(("a", "int", "x")), "at /fields/0"), (record(("a", "int"), ("a", "int")), "two fields"),
+                       ('{"type":"enum","name":"e","symbols":["A","A"]}', "twice"), ('["int","int"]', "twice"), ('{"type":"fixed","name":"f"}', "size"),
+                       ('{"type":"record","name":"1","fields":[]}', "no name"), ("[" * 1000 + "]" * 1000, None), ('{"a":"' + "é" * 10 + '"}', "type")):
+        got = g.check_schema_version_validity(DataFormat="AVRO", SchemaDefinition=text)
+        assert got["Valid"] is False and got["Error"], text
+        if says:
+            assert says in got["Error"], (text, got["Error"])
+    refused("ValidationException", g.check_schema_version_validity, None, DataFormat="XML", SchemaDefinition="x")
+
+
+def test_differences(g, reg):
+    n, _ = schema(g, reg, record(("a", "int"), ("k", "string")), "NONE")
+    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("a", "long"), ("m", "int")))
+    diff = json.loads(g.get_schema_versions_diff(SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": 1}, SecondSchemaVersionNumber={"LatestVersion": True},
+                                                 SchemaDiffType="SYNTAX_DIFF")["Diff"])
+    rules = {(d["rule"], d["direction"], d["breaks"]) for d in diff["differences"]}
+    assert rules == {("TYPE_PROMOTED", "BACKWARD", False), ("READER_FIELD_MISSING_DEFAULT_VALUE", "BACKWARD", True), ("FIELD_REMOVED", "BACKWARD", False),
+                     ("TYPE_MISMATCH", "FORWARD", True), ("READER_FIELD_MISSING_DEFAULT_VALUE", "FORWARD", True), ("FIELD_REMOVED", "FORWARD", False)}
+    added = next(d for d in diff["differences"] if d["direction"] == "BACKWARD" and d["breaks"])
+    assert added["readerPath"] == "/fields/1" and added["sample"] == {"a": 0, "k": ""}
+    refused("EntityNotFoundException", g.get_schema_versions_diff, None, SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": 1},
+            SecondSchemaVersionNumber={"VersionNumber": 5}, SchemaDiffType="SYNTAX_DIFF")
+
+
+def test_metadata(g, reg):
+    n, made = schema(g, reg)
+    vid = made["SchemaVersionId"]
+    put = g.put_schema_version_metadata(SchemaId=sid(reg, n), SchemaVersionNumber={"LatestVersion": True}, MetadataKeyValue={"MetadataKey": "k", "MetadataValue": "v1"})
+    assert (put["SchemaVersionId"], put["VersionNumber"], put["LatestVersion"], put["MetadataValue"]) == (vid, 1, True, "v1")
+    g.put_schema_version_metadata(SchemaVersionId=vid, MetadataKeyValue={"MetadataKey": "k", "MetadataValue": "v2"})
+    g.put_schema_version_metadata(SchemaVersionId=vid, MetadataKeyValue={"MetadataKey": "j", "MetadataValue": "w"})
+    got = g.query_schema_version_metadata(SchemaVersionId=vid)["MetadataInfoMap"]
+    assert got["k"]["MetadataValue"] == "v2" and [o["MetadataValue"] for o in got["k"]["OtherMetadataValueList"]] == ["v1"] and got["j"]["MetadataValue"] == "w"
+    only = g.query_schema_version_metadata(SchemaVersionId=vid, MetadataList=[{"MetadataKey": "k", "MetadataValue": "v1"}])["MetadataInfoMap"]
+    assert list(only) == ["k"] and only["k"]["MetadataValue"] == "v1"
+    page = g.query_schema_version_metadata(SchemaVersionId=vid, MaxResults=1)
+    rest = g.query_schema_version_metadata(SchemaVersionId=vid, MaxResults=1, NextToken=page["NextToken"])
+    assert (list(page["MetadataInfoMap"]), list(rest["MetadataInfoMap"])) == (["j"], ["k"]) and "NextToken" not in rest
+    refused("AlreadyExistsException", g.put_schema_version_metadata, "Resource already exist", SchemaVersionId=vid, MetadataKeyValue={"MetadataKey": "k", "MetadataValue": "v1"})
+    for i in range(7):
+        g.put_schema_version_metadata(SchemaVersionId=vid, MetadataKeyValue={"MetadataKey": f"x{i}", "MetadataValue": "1"})
+    refused("ResourceNumberLimitExceededException", g.put_schema_version_metadata, None, SchemaVersionId=vid, MetadataKeyValue={"MetadataKey": "y", "MetadataValue": "1"})
+    g.remove_schema_version_metadata(SchemaVersionId=vid, MetadataKeyValue={"MetadataKey": "k", "MetadataValue": "v2"})
+    assert g.query_schema_version_metadata(SchemaVersionId=vid)["MetadataInfoMap"]["k"]["MetadataValue"] == "v1"
+    refused("EntityNotFoundException", g.remove_schema_version_metadata, None, SchemaVersionId=vid, MetadataKeyValue={"MetadataKey": "k", "MetadataValue": "v2"})
+    refused("EntityNotFoundException", g.query_schema_version_metadata, None, SchemaVersionId=str(uuid.uuid4()))
+
+
+def test_links_hold_what_they_lead_to(g, reg):
+    address = name("Address")
+    schema(g, reg, json.dumps({"type": "record", "name": address, "fields": [{"name": "street", "type": "string"}]}), "NONE", n=address)
+    n, _ = schema(g, reg, record(("home", address)), "BACKWARD")
+    refused("InvalidInputException", g.delete_schema, f"referenced by version 1 of {n}", SchemaId=sid(reg, address))
+    # the link stays at the version it was registered with
+    g.register_schema_version(SchemaId=sid(reg, address), SchemaDefinition=json.dumps({"type": "record", "name": address, "fields": [{"name": "zip", "type": "int"}]}))
+    same = g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("home", address)))
+    assert same["VersionNumber"] == 1
+    refused("InvalidInputException", g.register_schema_version, f"{address}#/fields/0", SchemaId=sid(reg, n), SchemaDefinition=record(("home", address), ("x", "int", 1)))
+    refused("InvalidInputException", g.create_schema, "unknown type", RegistryId={"RegistryName": reg}, SchemaName=name(), DataFormat="AVRO",
+            SchemaDefinition=record(("home", "Nowhere")))
+    g.delete_schema(SchemaId=sid(reg, n))
+    g.delete_schema(SchemaId=sid(reg, address))
+    other = name("reg")
+    g.create_registry(RegistryName=other)
+    schema(g, other, json.dumps({"type": "record", "name": "In", "fields": []}), n="In")
+    schema(g, other, record(("i", "In")))
+    g.delete_registry(RegistryId={"RegistryName": other})
+
+
+def test_hostile_definitions_are_refused_in_time(g, reg):
+    wide = json.dumps({"type": "record", "name": "W", "fields": [{"name": f"f{i}", "type": "int"} for i in range(5000)]})
+    assert len(wide) < 170000
+    n, _ = schema(g, reg, wide, "FULL_ALL")
+    assert g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=wide.replace('"int"', '"int"', 1))["VersionNumber"] == 1
+    refused("ValidationException", g.register_schema_version, None, SchemaId=sid(reg, n), SchemaDefinition=wide + " " * 100000)
+    deep = '{"type":"array","items":' * 1000 + '"int"' + "}" * 1000
+    refused("InvalidInputException", g.register_schema_version, None, SchemaId=sid(reg, n), SchemaDefinition=deep)
+    chain = [{"type": "record", "name": "R0", "fields": [{"name": "a", "type": "int"}]}]
+    chain += [{"type": "record", "name": f"R{i}", "fields": [{"name": "a", "type": f"R{i - 1}"}, {"name": "b", "type": f"R{i - 1}"}]} for i in range(1, 1000)]
+    n, _ = schema(g, reg, json.dumps(chain), "FULL")
+    refused("InvalidInputException", g.register_schema_version, "TYPE_MISMATCH", SchemaId=sid(reg, n), SchemaDefinition=json.dumps(chain).replace('"int"', '"string"'))
+    twice = json.dumps(chain[:60])
+    n, _ = schema(g, reg, twice, "BACKWARD")
+    refused("InvalidInputException", g.register_schema_version, "TYPE_MISMATCH", SchemaId=sid(reg, n), SchemaDefinition=twice.replace('"int"', '"string"'))
+
+
+def test_many_write_one_history(g, reg, bare_server):
+    """Sixty-four clients: numbers without gaps or twins; equal definitions are one version."""
+    n, _ = schema(g, reg, record(("f0", "int", 0)), "BACKWARD")
+    got, lock = [], threading.Lock()
+
+    def run(i):
+        c = bare_server.client("glue")
+        text = record(*[(f"f{k}", "int", 0) for k in range(1 + i % 32)])
+        r = c.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=text)
+        with lock:
+            got.append((i % 32, r["VersionNumber"], r["SchemaVersionId"]))
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(64)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(got) == 64
+    by_text = {}
+    for k, number, vid in got:
+        assert by_text.setdefault(k, (number, vid)) == (number, vid)
+    assert sorted(v for v, _ in by_text.values()) == list(range(1, 33))
+    listed = g.list_schema_versions(SchemaId=sid(reg, n), MaxResults=100)["Schemas"]
+    assert {(v["VersionNumber"], v["SchemaVersionId"]) for v in listed} == set(by_text.values())
+
+
+def test_a_region_sees_no_others(g, reg, glue_of_own_region):
+    n, made = schema(g, reg)
+    refused("EntityNotFoundException", glue_of_own_region.get_schema_version, None, SchemaVersionId=made["SchemaVersionId"])
+    refused("EntityNotFoundException", glue_of_own_region.get_schema, None, SchemaId=sid(reg, n))
