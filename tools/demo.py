@@ -76,6 +76,8 @@ class Demo:
     def start_server(self):
         state = self.dir / "state"
         state.mkdir(parents=True, exist_ok=True)
+        if (state / "credentials").exists():  # an earlier demo may have left its server up
+            subprocess.run([self.nikawa, "stop", "--data", str(state)], capture_output=True, check=False)
         log = open(self.dir / "server.log", "ab")
         started = time.monotonic()
         self.server = subprocess.Popen(
@@ -85,7 +87,7 @@ class Demo:
         if not line:
             tail = (self.dir / "server.log").read_text(errors="replace")[-2000:]
             raise DemoError(f"nikawa serve did not start:\n{tail}")
-        print(paint("33", "  $ nikawa serve --data demo-data/state --listen 127.0.0.1:0"))
+        print(paint("33", f"  $ nikawa serve --data {os.path.relpath(state)} --listen 127.0.0.1:0"))
         print("    " + line)
         self.timed("server and lake ready", started)
         self.env.update({

@@ -15,6 +15,7 @@ typedef struct plan_run {
     nk_plan_visual graph;
     nk_buf results; /* members of the result's "targets" */
     size_t targets, done;
+    bool *told; /* by node: its source was spoken of */
 } plan_run;
 
 /* ---- what is told ---- */
@@ -51,8 +52,9 @@ static void tell_source(plan_run *r, size_t i)
     nk_session_source src;
     const nk_node *n = r->graph.nodes[i];
     char size[32];
-    if (!nk_session_source_read(r->s, n, &src))
+    if (r->told[i] || !nk_session_source_read(r->s, n, &src))
         return;
+    r->told[i] = true;
     bytes_text(size, src.bytes);
     say("%s \"%.*s\" (%.*s): %zu file%s, %s, %zu column%s%s%s", n->kind->name, NK_STR_ARG(n->name),
         NK_STR_ARG(r->graph.ids[i]), src.files, plural((int64_t)src.files), size, src.columns,
@@ -155,6 +157,8 @@ static nk_code run_target(plan_run *r, size_t i, nk_err *err)
         rc = nk_fail(err, NK_E_CANCELLED, "stopped");
     else
         (void)nk_wrap(err, "node %.*s", NK_STR_ARG(r->graph.ids[i]));
+    for (size_t k = 0; k < r->graph.n; k++)
+        tell_source(r, k);
     if (rc == NK_OK)
         rc = tell_target(r, i, j, err);
     nk_buf_free(&json);
@@ -164,6 +168,9 @@ static nk_code run_target(plan_run *r, size_t i, nk_err *err)
 static nk_code run_graph(plan_run *r, const nk_json *nodes, nk_err *err)
 {
     NK_TRY(nk_plan_from_visual(nk_session_plan(r->s), nodes, &r->graph, err));
+    r->told = NK_NEWN(r->a, bool, r->graph.n + 1);
+    if (!r->told)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
     for (size_t i = 0; i < r->graph.n; i++)
         r->targets += r->graph.nodes[i]->kind->role == NK_NODE_TARGET;
     if (!r->targets)
@@ -175,8 +182,6 @@ static nk_code run_graph(plan_run *r, const nk_json *nodes, nk_err *err)
     for (size_t i = 0; i < r->graph.n && rc == NK_OK; i++)
         if (r->graph.nodes[i]->kind->role == NK_NODE_TARGET)
             rc = run_target(r, i, err);
-    for (size_t i = 0; i < r->graph.n; i++)
-        tell_source(r, i);
     return rc;
 }
 

@@ -16,11 +16,8 @@ from botocore.exceptions import ClientError
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
-from conftest import binary  # noqa: E402
 from visual import Visual, same  # noqa: E402
 
-needs_extension = pytest.mark.skipif(not list((Path(binary()).parent / "python").glob("_nikawa*.so")),
-                                     reason="the build holds no _nikawa: awsglue scripts cannot run")
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +197,6 @@ def test_each_transform_as_a_plan(lab, people, case):
     assert 'S3ParquetSource "people" (src0): 3 files' in lab.log(run)
 
 
-@needs_extension
 @pytest.mark.parametrize("case", SCRIPTED)
 def test_a_script_that_says_the_same_gives_the_same(lab, people, case):
     transforms, expected = CASES[case]
@@ -560,7 +556,6 @@ def test_two_targets_of_one_source(lab, people):
 # ---- plan or script ----
 
 
-@needs_extension
 def test_the_script_is_what_runs(lab, people):
     """An edit that changes the result does; putting the generated text back brings the plan back."""
     nodes, out = job(lab, CASES["Filter GT"][0])
