@@ -17,6 +17,7 @@ static const struct route {
 } routes[] = {
     {"GET", "/health", health},
     {NULL, "/iceberg", nk_api_iceberg},
+    {NULL, "/confluent", nk_api_confluent},
     {NULL, "", nk_api_aws},
 };
 

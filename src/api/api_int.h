@@ -72,6 +72,8 @@ nk_code nk_api_authenticate(nk_api *api, const nk_http_req *req, const char *ser
 
 /* icebergrest.c: the Iceberg REST catalogue, below /iceberg. */
 void nk_api_iceberg(nk_api *api, nk_http_req *req);
+/* confluent.c: the Confluent schema registry, below /confluent. */
+void nk_api_confluent(nk_api *api, nk_http_req *req);
 
 /* wire.c: what goes back. Both answer the request. */
 void nk_wire_result(nk_exchange *x);

@@ -56,8 +56,8 @@ typedef struct nk_schema_format {
     const nk_schema_rule *rules;
     size_t n_rules;
 
-    /* The names that the text links to and does not define itself, each once, in order of
-     * appearance. NK_E_INVALID when it cannot be read at all. */
+    /* Adds to out the names that the text links to and does not define itself, each once, in order
+     * of appearance. NK_E_INVALID when it cannot be read at all. */
     nk_code (*links)(nk_str text, nk_arena *a, nk_strs *out, nk_err *err);
     /* refs holds what it links to, and what those link to, dependencies first; names are unique.
      * NK_E_INVALID with the place and the reason; an unresolved link is invalid, and named. */

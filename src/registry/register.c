@@ -178,7 +178,7 @@ static nk_code given_links(nk_tx *tx, const nk_reg_ctx *ctx, const nk_registrati
 static nk_code all_links(nk_tx *tx, const nk_reg_ctx *ctx, const nk_registration *r,
                          const nk_schema_format *f, nk_schema_links *out, nk_err *err)
 {
-    nk_strs names;
+    nk_strs names = {0};
     *out = (nk_schema_links){0};
     NK_TRY(given_links(tx, ctx, r, f, out, err));
     NK_TRY(f->links(r->text, ctx->arena, &names, err));
@@ -238,12 +238,9 @@ static nk_code read_definition(nk_tx *tx, job *j, const nk_schema_format *f, nk_
         rc = parse_with(tx, j->ctx, f, j->r->text, &j->links, &j->doc, err);
     if (rc == NK_OK)
         rc = hash_of(j, f, err);
-    if (rc == NK_E_INVALID) {
-        char why[NK_ERR_MSG_MAX];
-        snprintf(why, sizeof why, "%s", err ? err->msg : "");
+    if (rc == NK_E_INVALID)
         return nk_fail(err, rc, "Schema definition of %.*s data format is invalid: %s",
-                       NK_STR_ARG(f->name), why);
-    }
+                       NK_STR_ARG(f->name), err ? err->msg : "");
     return rc;
 }
 
@@ -303,6 +300,44 @@ static nk_code find_equal(nk_tx *tx, job *j, int64_t schema, bool deleted, nk_ve
     return NK_OK;
 }
 
+static bool found_one(void *arg, const nk_row *row)
+{
+    *(bool *)arg = true;
+    return false;
+}
+
+static nk_code number_taken(nk_tx *tx, const job *j, int64_t number, bool *taken, nk_err *err)
+{
+    nk_query q = {.kind = &nk_kind_schema_version,
+                  .index = &nk_kind_schema_version.indexes[1],
+                  .prefix = NK_KEY(nk_vs(j->ctx->region), nk_vi(number)),
+                  .nprefix = 2,
+                  .no_body = true};
+    *taken = false;
+    return nk_store_scan(tx, &q, found_one, taken, err);
+}
+
+/* What an import asks for, when nobody else has it; else the next that no import has taken. */
+static nk_code fresh_number(nk_tx *tx, const job *j, int64_t *number, nk_err *err)
+{
+    char sequence[128];
+    bool taken;
+    snprintf(sequence, sizeof sequence, "glue.schema.number.%.*s", NK_STR_ARG(j->ctx->region));
+    if (j->r->number) {
+        *number = j->r->number;
+        NK_TRY(number_taken(tx, j, *number, &taken, err));
+        return taken ? nk_fail(err, NK_E_INVALID,
+                               "Overwrite new schema with id %lld is not permitted.",
+                               (long long)*number)
+                     : NK_OK;
+    }
+    do {
+        NK_TRY(nk_store_next(tx, sequence, number, err));
+        NK_TRY(number_taken(tx, j, *number, &taken, err));
+    } while (taken);
+    return NK_OK;
+}
+
 /* The number that equal definitions of the region share. */
 static nk_code number_of(nk_tx *tx, job *j, int64_t *number, nk_err *err)
 {
@@ -323,9 +358,7 @@ static nk_code number_of(nk_tx *tx, job *j, int64_t *number, nk_err *err)
             return NK_OK;
         }
     }
-    char sequence[128];
-    snprintf(sequence, sizeof sequence, "glue.schema.number.%.*s", NK_STR_ARG(j->ctx->region));
-    return nk_store_next(tx, sequence, number, err);
+    return fresh_number(tx, j, number, err);
 }
 
 /* ---- judging ---- */
@@ -484,7 +517,7 @@ static nk_code prepare_there(nk_tx *tx, job *j, nk_err *err)
     if (nk_compat_modes[s->compat].closed && s->latest)
         return refuse_closed(s, err);
     const nk_compat_mode *mode = &nk_compat_modes[s->compat];
-    j->judged = mode->backward || mode->forward;
+    j->judged = (mode->backward || mode->forward) && !r->unjudged;
     if (!j->judged)
         return NK_OK;
     NK_TRY(bases_of(tx, j->ctx, s, &bases, err));
@@ -585,10 +618,16 @@ static nk_code write_version(nk_tx *tx, job *j, nk_err *err)
     nk_registration *r = j->r;
     nk_schema_row *s = &r->schema;
     const nk_reg_ctx *ctx = j->ctx;
-    if (s->next > NK_VERSION_MAX)
+    if (s->next > NK_VERSION_MAX || r->want_version > NK_VERSION_MAX)
         return nk_fail(
             err, NK_E_LIMIT,
             "More schema versions cannot be created. The maximum limit has been reached.");
+    if (r->want_version && r->want_version < s->next)
+        return nk_fail(err, NK_E_INVALID,
+                       "Version %lld is there already: versions are imported in their order.",
+                       (long long)r->want_version);
+    if (r->want_version)
+        s->next = r->want_version;
     nk_version_row *v = &r->version;
     *v = (nk_version_row){.schema = s->id,
                           .version = s->next,
@@ -635,7 +674,8 @@ static nk_code commit(nk_tx *tx, void *arg, nk_err *err)
                            NK_STR_ARG(r->name));
         NK_TRY(find_equal(tx, j, r->schema.id, false, &r->version, &r->existed, err));
         const nk_compat_mode *mode = &nk_compat_modes[r->schema.compat];
-        bool judge_now = (mode->backward || mode->forward || mode->closed) && r->schema.latest;
+        bool judge_now =
+            !r->unjudged && r->schema.latest && (mode->backward || mode->forward || mode->closed);
         /* what was judged is no more what stands, or was not judged at all */
         j->again = !r->existed &&
                    ((j->judged || judge_now) && (!j->was_there || r->schema.change != j->change));

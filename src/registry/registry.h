@@ -98,8 +98,10 @@ typedef struct nk_registration {
     bool only_create; /* its being there is an error */
     int64_t compat;   /* of a schema that is made */
     bool compat_follows;
-    nk_str description;     /* of a schema that is made */
-    const nk_map_str *tags; /* the same; NULL = none */
+    nk_str description;           /* of a schema that is made */
+    const nk_map_str *tags;       /* the same; NULL = none */
+    int64_t number, want_version; /* what an import asks for; 0 = as they come */
+    bool unjudged;                /* an import: whatever the mode says */
     /* out */
     nk_schema_row schema;
     nk_version_row version;

@@ -9,11 +9,7 @@ static nk_code nomem(nk_err *err)
 /* Glue's exceptions for what registering refuses. */
 nk_code nk_glue_refusal(nk_code rc, nk_err *err)
 {
-    if (rc != NK_E_CONDITION)
-        return rc;
-    char why[NK_ERR_MSG_MAX];
-    memcpy(why, err->msg, sizeof why);
-    return nk_fail(err, NK_E_INVALID, "%s", why);
+    return rc == NK_E_CONDITION ? nk_fail(err, NK_E_INVALID, "%s", err->msg) : rc;
 }
 
 nk_code glue_CreateSchema(nk_call *call, const glue_CreateSchemaInput *in,
