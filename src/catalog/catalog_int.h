@@ -113,9 +113,9 @@ nk_code nk_catalog_tag_types(nk_err *err) NK_MUST;
 nk_code nk_default_permissions(nk_arena *a, glue_PrincipalPermissions_list *out) NK_MUST;
 
 typedef struct nk_table_row {
-    nk_str database, name; /* folded */
-    nk_str catalog_id;
-    nk_str target; /* of a resource link, packed; p NULL when it is none */
+    nk_str database, name;    /* folded */
+    nk_str catalog_id, space; /* of its database */
+    nk_str target;            /* of a resource link, packed; p NULL when it is none */
     int64_t db, id, version, keygen;
     bool typed;
     nk_part_keys keys;
@@ -143,6 +143,7 @@ nk_code nk_link_ctx(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_link *link, n
 typedef struct nk_db_ref {
     nk_str name, catalog_id;
     int64_t id;
+    nk_str space; /* of names that it stands in */
 } nk_db_ref;
 nk_code nk_database_ref(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_db_ref *out,
                         nk_err *err) NK_MUST;
@@ -168,7 +169,7 @@ typedef struct nk_table_update {
 } nk_table_update;
 nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                         const nk_table_update *u, nk_err *err) NK_MUST;
-/* What a record says; database and catalog_id are left NULL. */
+/* What a record says; database, catalog_id and space are left NULL. */
 nk_code nk_table_of_row(const nk_row *row, nk_arena *a, nk_table_row *out, nk_err *err) NK_MUST;
 /* Writes a loaded table's record back as it stands. */
 nk_code nk_table_put(nk_tx *tx, const nk_table_row *t, nk_err *err) NK_MUST;

@@ -156,6 +156,7 @@ nk_code nk_database_ref(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_db
     nk_row row;
     NK_TRY(nk_database_row(tx, ctx, name, &row, err));
     out->catalog_id = nk_catalog_id(ctx);
+    out->space = ctx->region;
     if (row.cols[NK_DB_TARGET].kind != NK_V_NULL) {
         nk_link l = nk_link_unpack(row.cols[NK_DB_TARGET].s);
         nk_catalog_ctx there;
@@ -164,6 +165,7 @@ nk_code nk_database_ref(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_db
         if (row.cols[NK_DB_TARGET].kind != NK_V_NULL)
             return nk_fail_database(err, l.database); /* a link to a link leads nowhere */
         out->catalog_id = nk_catalog_id(&there);
+        out->space = there.region;
     }
     out->name = row.cols[NK_DB_NAME].s;
     out->id = row.cols[NK_DB_ID].i;

@@ -1,13 +1,44 @@
 /* The start and the end of the room. */
+#include <pthread.h>
 #include <stdio.h>
 
 #include "catalog/connections_int.h"
+#include "catalog/search_int.h"
 #include "catalog/stats_int.h"
 
 struct nk_catalog {
+    nk_store *store;
+    nk_search *search;
     nk_seal_key key;
     struct nk_stats *stats; /* NULL until the pool is there */
 };
+
+/* Which catalogue a transaction is of: mutators know no more than their transaction. Written at
+ * start and stop, when no transaction runs. */
+static struct nk_catalog *catalogs[8];
+
+struct nk_catalog *nk_catalog_of(nk_store *store)
+{
+    for (size_t i = 0; i < NK_COUNTOF(catalogs); i++)
+        if (catalogs[i] && catalogs[i]->store == store)
+            return catalogs[i];
+    return NULL;
+}
+
+static nk_code enlist(struct nk_catalog *c, nk_err *err)
+{
+    for (size_t i = 0; i < NK_COUNTOF(catalogs); i++)
+        if (!catalogs[i]) {
+            catalogs[i] = c;
+            return NK_OK;
+        }
+    return nk_fail(err, NK_E_INTERNAL, "too many catalogues in one process");
+}
+
+nk_search *nk_catalog_search(struct nk_catalog *c)
+{
+    return c->search;
+}
 
 const nk_seal_key *nk_catalog_key(const nk_app *app)
 {
@@ -27,6 +58,11 @@ nk_code nk_catalog_start(nk_app *app, nk_err *err)
     if (rc == NK_OK)
         rc = nk_catalog_tag_types(err);
     app->catalog = c;
+    c->store = app->store;
+    if (rc == NK_OK)
+        rc = nk_search_create(&c->search, err);
+    if (rc == NK_OK)
+        rc = enlist(c, err);
     if (rc == NK_OK)
         rc = nk_tasks_resume(app, err);
     if (rc != NK_OK)
@@ -36,7 +72,12 @@ nk_code nk_catalog_start(nk_app *app, nk_err *err)
 
 void nk_catalog_stop(nk_app *app)
 {
-    nk_free(app->catalog);
+    struct nk_catalog *c = app->catalog;
+    for (size_t i = 0; i < NK_COUNTOF(catalogs); i++)
+        if (catalogs[i] == c)
+            catalogs[i] = NULL;
+    nk_search_destroy(c->search);
+    nk_free(c);
     app->catalog = NULL;
 }
 

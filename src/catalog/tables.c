@@ -3,7 +3,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#include "catalog/catalog_int.h"
+#include "catalog/search_int.h"
 
 static nk_code nomem(nk_err *err)
 {
@@ -45,6 +45,7 @@ nk_code nk_table_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_
     NK_TRY(nk_table_of_row(&row, ctx->arena, t, err));
     t->database = db.name;
     t->catalog_id = db.catalog_id;
+    t->space = db.space;
     return NK_OK;
 }
 
@@ -144,10 +145,10 @@ static nk_str created_by(const nk_catalog_ctx *ctx)
 
 /* db: where it stands. */
 static nk_code encode(const nk_catalog_ctx *ctx, const nk_db_ref *db, nk_str name, int64_t version,
-                      int64_t created_us, nk_str created, const glue_TableInput *in, nk_str *body,
-                      nk_err *err)
+                      int64_t created_us, nk_str created, const glue_TableInput *in, glue_Table *t,
+                      nk_str *body, nk_err *err)
 {
-    glue_Table t = {
+    *t = (glue_Table){
         .Name = name,
         .DatabaseName = db->name,
         .Description = in->Description,
@@ -170,10 +171,10 @@ static nk_code encode(const nk_catalog_ctx *ctx, const nk_db_ref *db, nk_str nam
         .VersionId = version_text(ctx->arena, version),
         .IsMultiDialectView = nk_some_bool(false),
     };
-    t.PartitionKeys.set = t.PartitionKeys.set || in->StorageDescriptor;
-    if (!t.CreatedBy.p || !t.VersionId.p)
+    t->PartitionKeys.set = t->PartitionKeys.set || in->StorageDescriptor;
+    if (!t->CreatedBy.p || !t->VersionId.p)
         return nomem(err);
-    return nk_model_encode_str(&glue_Table_shape, &t, ctx->arena, body, err);
+    return nk_model_encode_str(&glue_Table_shape, t, ctx->arena, body, err);
 }
 
 static bool link_of(const nk_catalog_ctx *ctx, const glue_TableInput *in, nk_str *out)
@@ -192,11 +193,12 @@ nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
 {
     nk_str name, body, target;
     nk_db_ref db;
+    glue_Table doc;
     int64_t id;
     NK_TRY(check_input(in, err));
     NK_TRY(nk_database_ref(tx, ctx, database, &db, err));
     NK_TRY(nk_fold(ctx->arena, in->Name, &name, err));
-    NK_TRY(encode(ctx, &db, name, 0, ctx->now_us, created_by(ctx), in, &body, err));
+    NK_TRY(encode(ctx, &db, name, 0, ctx->now_us, created_by(ctx), in, &doc, &body, err));
     NK_TRY(nk_store_next(tx, "glue.catalog", &id, err));
     nk_str keys = nk_keys_pack(&in->PartitionKeys, ctx->arena);
     if (!keys.p || !link_of(ctx, in, &target))
@@ -205,6 +207,8 @@ nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                                  nk_vi(1), nk_vi(0), nk_vs(indexes), nk_vs(target)),
                   .body = body};
     nk_code rc = nk_store_insert(tx, &nk_kind_table, &row, err);
+    if (rc == NK_OK)
+        nk_search_note(tx, db.space, db.id, id, NULL, &doc);
     return rc == NK_E_EXISTS ? nk_fail(err, rc, "Table already exists.") : rc;
 }
 
@@ -274,7 +278,7 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                         const nk_table_update *u, nk_err *err)
 {
     nk_table_row t;
-    glue_Table *old;
+    glue_Table *old, doc;
     nk_str body, target;
     NK_TRY(check_input(u->in, err));
     NK_TRY(nk_table_load(tx, ctx, database, u->in->Name, &t, err));
@@ -291,15 +295,16 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
         nk_row archive = {.cols = NK_KEY(nk_vi(t.id), nk_vi(t.version)), .body = t.body};
         NK_TRY(nk_store_put(tx, &nk_kind_table_version, &archive, err));
     }
-    nk_db_ref db = {t.database, t.catalog_id, t.db};
-    NK_TRY(encode(ctx, &db, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, u->in, &body,
-                  err));
+    nk_db_ref db = {.name = t.database, .catalog_id = t.catalog_id};
+    NK_TRY(encode(ctx, &db, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, u->in, &doc,
+                  &body, err));
     if (!link_of(ctx, u->in, &target))
         return nomem(err);
     t.version++;
     t.keys_packed = keys;
     t.target = target;
     t.body = body;
+    nk_search_note(tx, t.space, t.db, t.id, old, &doc);
     return nk_table_put(tx, &t, err);
 }
 

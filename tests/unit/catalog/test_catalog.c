@@ -22,6 +22,7 @@ static int teardown(void **state)
 {
     catalog *c = *state;
     nk_store_close(c->store);
+    nk_catalog_stop(&c->app);
     assert_int_equal(nk_file_remove_tree(c->dir, NULL), NK_OK);
     free(c);
     return 0;

@@ -1,0 +1,31 @@
+/* The index of SearchTables, inside the catalogue: words of tables' documents in memory, made by the
+ * first search and kept up by every change of a table.
+ *
+ * It only ever promises too much: a change adds its words before it is committed, and nothing is taken
+ * away, so what a search finds is always looked up and compared once more. */
+#ifndef NK_SEARCH_INT_H
+#define NK_SEARCH_INT_H
+
+#include "catalog/catalog_int.h"
+
+typedef struct nk_search nk_search;
+nk_code nk_search_create(nk_search **out, nk_err *err) NK_MUST;
+void nk_search_destroy(nk_search *s); /* NULL is fine */
+
+/* A table is created, or changed (old not NULL). Does nothing before the first search. */
+void nk_search_note(nk_tx *tx, nk_str space, int64_t db, int64_t table, const glue_Table *old,
+                    const glue_Table *new);
+/* The same with documents. */
+void nk_search_note_json(nk_tx *tx, nk_str space, int64_t db, int64_t table, nk_str old, nk_str new,
+                         nk_arena *a);
+/* The catalogue that a store belongs to; NULL when it has none. */
+struct nk_catalog *nk_catalog_of(nk_store *store);
+nk_search *nk_catalog_search(struct nk_catalog *c);
+
+/* ---- words ---- */
+
+/* Folded to lower case; runs of letters, digits and '_', and the parts between '_' too. */
+typedef void (*nk_word_fn)(void *arg, nk_str word);
+void nk_words(nk_str text, nk_arena *a, nk_word_fn fn, void *arg);
+
+#endif
