@@ -16,6 +16,16 @@ typedef struct nk_api_op {
     nk_handler slow;
 } nk_api_op;
 
+/* An operation of our own: X-Amz-Target "Nikawa.NAME", signed as Glue's are, JSON in and out. READ
+ * or WRITE; out is the answer's body. */
+typedef struct nk_own_op {
+    const char *name;
+    nk_op_mode mode;
+    nk_code (*handler)(nk_call *call, const nk_json *in, nk_buf *out);
+} nk_own_op;
+/* NULL when there is none. */
+const nk_own_op *nk_api_own(nk_str name);
+
 /* The wire formats, for answers and refusals. */
 typedef enum { NK_WIRE_JSON11, NK_WIRE_QUERY } nk_wire;
 
@@ -36,6 +46,8 @@ typedef struct nk_exchange {
     const nk_op *op;        /* of the model; NULL until known */
     const nk_api_op *entry; /* NULL: not one of ours */
     void *in, *out;
+    const nk_own_op *own; /* of our own; then op is NULL */
+    nk_json *own_in;
     nk_code code;
     nk_sigv4_auth auth;
     char scope[64];

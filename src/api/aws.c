@@ -126,12 +126,15 @@ static nk_code run_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     nk_exchange *x = arg;
     /* A closure may run again: nothing of an earlier run may show. */
-    if (x->op->output)
+    if (x->own)
+        nk_buf_clear(&x->req->out);
+    else if (x->op->output)
         memset(x->out, 0, x->op->output->size);
     x->err.aws[0] = x->err.hint[0] = 0;
     x->call.tx = tx;
     x->call.err = err ? err : &x->err;
-    return x->entry->handler(&x->call, x->in, x->out);
+    return x->own ? x->own->handler(&x->call, x->own_in, &x->req->out)
+                  : x->entry->handler(&x->call, x->in, x->out);
 }
 
 static void written(void *arg, nk_code code, const nk_err *err)
@@ -174,8 +177,8 @@ static void run(nk_exchange *x)
     nk_store *store = x->api->app->store;
     nk_err err = NK_ERR_INIT;
     nk_code rc;
-    nk_op_mode mode = x->entry->mode;
-    if (x->entry->is_slow && x->entry->is_slow(x->in))
+    nk_op_mode mode = x->own ? x->own->mode : x->entry->mode;
+    if (x->entry && x->entry->is_slow && x->entry->is_slow(x->in))
         mode = NK_OP_SLOW;
     switch (mode) {
     case NK_OP_READ:
@@ -211,7 +214,11 @@ static nk_code route_json(nk_exchange *x, nk_str target)
         if (all[i]->target_prefix &&
             nk_str_is(nk_str_sub(target, 0, (size_t)dot), all[i]->target_prefix))
             service = all[i];
-    NK_TRY(authenticate(x, service ? service->name : NULL));
+    bool own = dot > 0 && nk_str_is(nk_str_sub(target, 0, (size_t)dot), "Nikawa");
+    NK_TRY(authenticate(x, service ? service->name : own ? "glue" : NULL));
+    if (own && (x->own = nk_api_own(nk_str_sub(target, (size_t)dot + 1, target.n))))
+        return nk_json_parse(x->req->body.n ? x->req->body : NK_STR("{}"), x->req->arena, 0,
+                             &x->own_in, &x->err);
     if (!service)
         return unknown(x);
     NK_TRY(find_op(x, nk_str_c(service->name), nk_str_sub(target, (size_t)dot + 1, target.n)));
@@ -281,7 +288,7 @@ void nk_api_aws(nk_api *api, nk_http_req *req)
     x->call.region = x->auth.region;
     x->call.account_id = nk_str_c(api->app->settings->account_id);
     x->call.access_key = x->auth.access_key;
-    x->call.operation = x->op->name;
+    x->call.operation = x->own ? nk_str_c(x->own->name) : x->op->name;
     x->call.mode = nk_http_header(x->req, "x-nikawa-mode");
     run(x);
 }

@@ -1,6 +1,7 @@
 /* What we answer: ops.def as a table, found by the model's operation numbers. */
 #include "api/api_int.h"
 #include "iceberg/iceberg.h"
+#include "catalog/catalog.h"
 #include "model/glue_handlers.h"
 #include "model/sts_handlers.h"
 
@@ -71,4 +72,16 @@ const nk_api_op *nk_api_entry(const nk_api *api, const nk_op *op)
 {
     int service = service_number(op->service);
     return service < 0 ? NULL : api->by_number[service][op->number];
+}
+
+const nk_own_op *nk_api_own(nk_str name)
+{
+    static const nk_own_op own[] = {
+        {"History", NK_OP_READ, nk_catalog_history},
+        {"Undo", NK_OP_WRITE, nk_catalog_undo},
+    };
+    for (size_t i = 0; i < NK_COUNTOF(own); i++)
+        if (nk_str_is(name, own[i].name))
+            return &own[i];
+    return NULL;
 }

@@ -25,6 +25,10 @@ void nk_wire_result(nk_exchange *x)
 {
     nk_buf *out = &x->req->out;
     nk_code rc = NK_OK;
+    if (x->own) {
+        answer(x, 200, NULL);
+        return;
+    }
     if (x->wire == NK_WIRE_QUERY)
         rc = nk_query_encode(x, out, &x->err);
     else if (x->op->output)

@@ -24,10 +24,10 @@ typedef struct nk_catalog_ctx {
         region;  /* the space of names: the region, or "catalog/N" inside a catalogue of its own */
     nk_str home; /* the region, where it is not the space of names; p NULL = it is */
     nk_str account_id;
-    nk_str catalog_id;   /* what records say of where they are; p NULL = account_id */
-    nk_str created_by;   /* an ARN; p NULL = the account's root */
-    nk_str actor;        /* who is named in the history; p NULL = created_by */
-    int64_t history_max; /* changes that are kept; 0 = none */
+    nk_str catalog_id; /* what records say of where they are; p NULL = account_id */
+    nk_str created_by; /* an ARN; p NULL = the account's root */
+    nk_str actor;      /* who is named in the history; p NULL = created_by */
+    int64_t undoes;    /* the change of the history that this one undoes; 0 = none */
     int64_t now_us;
     nk_arena *arena; /* everything handed out lives here */
 } nk_catalog_ctx;
@@ -53,6 +53,10 @@ typedef bool (*nk_catalog_partition_fn)(void *arg, const glue_Partition *p);
 nk_code nk_catalog_each_partition(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                                   nk_str table, nk_str expression, nk_catalog_partition_fn fn,
                                   void *arg, nk_err *err) NK_MUST;
+
+/* The history of changes and the way back, as operations of our own: JSON in and out. */
+nk_code nk_catalog_history(nk_call *call, const nk_json *in, nk_buf *out) NK_MUST;
+nk_code nk_catalog_undo(nk_call *call, const nk_json *in, nk_buf *out) NK_MUST;
 
 typedef enum {
     NK_CHANGE_CREATE_DATABASE, /* database; existing is an error unless or_exists */

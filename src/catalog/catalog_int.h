@@ -175,6 +175,10 @@ nk_code nk_table_of_row(const nk_row *row, nk_arena *a, nk_table_row *out, nk_er
 nk_code nk_table_put(nk_tx *tx, const nk_table_row *t, nk_err *err) NK_MUST;
 nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
                       nk_err *err) NK_MUST;
+nk_code nk_database_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_err *err) NK_MUST;
+/* Puts a loaded table back to an earlier record of it, as its next version. */
+nk_code nk_table_restore(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, const nk_row *row,
+                         nk_err *err) NK_MUST;
 nk_code nk_database_create(nk_tx *tx, const nk_catalog_ctx *ctx, const glue_DatabaseInput *in,
                            nk_err *err) NK_MUST;
 
@@ -192,7 +196,8 @@ typedef struct nk_part_ctx {
     const nk_catalog_ctx *ctx;
     nk_table_row table;
     nk_pieces pieces;
-    nk_str tail; /* ,"DatabaseName":…} of every reply */
+    nk_str tail;                     /* ,"DatabaseName":…} of every reply */
+    struct nk_part_changes *changes; /* not in the history yet */
     nk_err *err;
 } nk_part_ctx;
 nk_code nk_part_begin(nk_part_ctx *p, nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
@@ -207,6 +212,10 @@ nk_code nk_part_write(nk_part_ctx *p, const glue_PartitionInput *in, nk_part_mod
 nk_code nk_part_rename(nk_part_ctx *p, const nk_list_str *from, const glue_PartitionInput *in,
                        nk_err *err) NK_MUST;
 nk_code nk_part_delete(nk_part_ctx *p, const nk_list_str *values, nk_err *err) NK_MUST;
+/* Puts an earlier record back. */
+nk_code nk_part_restore(nk_part_ctx *p, const nk_row *row, nk_err *err) NK_MUST;
+/* After the last change: they go into the history together. */
+nk_code nk_part_end(nk_part_ctx *p) NK_MUST;
 /* The reply's JSON of a stored row. */
 nk_code nk_part_reply(nk_part_ctx *p, const nk_row *row, bool without_columns,
                       nk_str *json) NK_MUST;

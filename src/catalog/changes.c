@@ -71,16 +71,19 @@ nk_code nk_catalog_apply(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_
     memset(c, 0, sizeof(*c));
     for (size_t i = 0; i < n; i++) {
         const nk_catalog_change *x = &changes[i];
+        bool same = last && x->kind >= NK_CHANGE_PUT_PARTITION &&
+                    nk_str_eq(last->table, x->table) && nk_str_eq(last->database, x->database);
+        if (last && !same)
+            NK_TRY(nk_part_end(&p));
         if (x->kind < NK_CHANGE_PUT_PARTITION) {
             last = NULL;
-        } else if (!last || !nk_str_eq(last->table, x->table) ||
-                   !nk_str_eq(last->database, x->database)) {
+        } else if (!same) {
             NK_TRY(nk_part_begin(&p, tx, ctx, x->database, x->table, err));
             last = x;
         }
         NK_TRY(apply_one(tx, ctx, x, &p, c, err));
     }
-    return NK_OK;
+    return last ? nk_part_end(&p) : NK_OK;
 }
 
 typedef struct each {

@@ -9,7 +9,6 @@ nk_catalog_ctx nk_catalog_ctx_of(const nk_call *call)
         .region = call->region,
         .account_id = call->account_id,
         .actor = call->access_key,
-        .history_max = call->app && call->app->settings ? call->app->settings->history_max : 0,
         .now_us = now - now % 1000, /* the wire carries milliseconds */
         .arena = call->arena,
     };

@@ -1,6 +1,7 @@
 /* Connections. A connection's whole document is sealed with the server's key (base/seal.h):
  * whatever a client put into it, a secret in a URL included, lies encrypted on disk. */
 #include "catalog/connections_int.h"
+#include "catalog/history_int.h"
 #include "catalog/tags.h"
 
 enum { CONN_SPACE, CONN_NAME, CONN_TYPE, CONN_SEALED, CONN_NCOLS };
@@ -66,8 +67,23 @@ static nk_code context_of(const nk_catalog_ctx *ctx, nk_str name, nk_str *out, n
     return out->p ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
+/* old NULL: created. What is kept is sealed as the record is. */
+static nk_code remember(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, nk_hist_op op,
+                        const nk_row *old, nk_err *err)
+{
+    nk_hist h = {.kind = NK_HIST_CONNECTION,
+                 .op = op,
+                 .space = ctx->region,
+                 .object = nk_str_printf(call->arena, "connection %.*s", NK_STR_ARG(name)),
+                 .before = old,
+                 .nbefore = old != NULL,
+                 .keys = NK_KEY(nk_vs(ctx->region), nk_vs(name)),
+                 .nkeys = old ? 0 : 2};
+    return nk_history_add(call->tx, ctx, &h, NULL, err);
+}
+
 static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64_t created_us,
-                    const glue_ConnectionInput *in, bool insert)
+                    const glue_ConnectionInput *in, const nk_row *old)
 {
     nk_str json, context, sealed;
     /* The request's own shape holds all that a client can give, the credentials too. */
@@ -84,14 +100,16 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64
     nk_row row = {
         .cols = NK_KEY(nk_vs(ctx->region), nk_vs(name), nk_vs(in->ConnectionType), nk_vb(sealed)),
         .body = NK_STR("{}")};
-    nk_code rc = insert ? nk_store_insert(call->tx, &nk_kind_connection, &row, call->err)
-                        : nk_store_put(call->tx, &nk_kind_connection, &row, call->err);
-    return rc == NK_E_EXISTS
-               ? nk_fail(call->err, rc, "Connection %.*s already exists.", NK_STR_ARG(name))
-               : rc;
+    nk_code rc = old ? nk_store_put(call->tx, &nk_kind_connection, &row, call->err)
+                     : nk_store_insert(call->tx, &nk_kind_connection, &row, call->err);
+    if (rc == NK_E_EXISTS)
+        return nk_fail(call->err, rc, "Connection %.*s already exists.", NK_STR_ARG(name));
+    NK_TRY(rc);
+    return remember(call, ctx, name, old ? NK_HIST_UPDATE : NK_HIST_CREATE, old, call->err);
 }
 
 typedef struct opened {
+    nk_row row;
     const glue_ConnectionInput *in;
     int64_t created_us, updated_us;
 } opened;
@@ -123,13 +141,12 @@ static nk_code unseal(nk_app *app, const nk_catalog_ctx *ctx, const nk_row *row,
 static nk_code load(nk_tx *tx, nk_app *app, const nk_catalog_ctx *ctx, nk_str name, opened *out,
                     nk_err *err)
 {
-    nk_row row;
     nk_code rc = nk_store_get(tx, &nk_kind_connection, NK_KEY(nk_vs(ctx->region), nk_vs(name)),
-                              ctx->arena, &row, err);
+                              ctx->arena, &out->row, err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "Connection %.*s not found.", NK_STR_ARG(name));
     NK_TRY(rc);
-    return unseal(app, ctx, &row, out, err);
+    return unseal(app, ctx, &out->row, out, err);
 }
 
 nk_code nk_catalog_get_connection(nk_tx *tx, nk_app *app, const nk_catalog_ctx *ctx, nk_str name,
@@ -276,7 +293,7 @@ static nk_code create(nk_call *call, const glue_CreateConnectionRequest *in)
     nk_str resource;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(check_input(in->ConnectionInput, call->err));
-    NK_TRY(save(call, &ctx, in->ConnectionInput->Name, ctx.now_us, in->ConnectionInput, true));
+    NK_TRY(save(call, &ctx, in->ConnectionInput->Name, ctx.now_us, in->ConnectionInput, NULL));
     resource = nk_str_printf(call->arena, "connection/%.*s", NK_STR_ARG(in->ConnectionInput->Name));
     if (!resource.p)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
@@ -395,16 +412,19 @@ nk_code glue_UpdateConnection(nk_call *call, const glue_UpdateConnectionRequest 
     NK_TRY(check_input(in->ConnectionInput, call->err));
     if (nk_bool_or(in->ConnectionInput->ValidateCredentials, false))
         return nk_conn_untestable(in->ConnectionInput->ConnectionType, call->err);
-    return save(call, &ctx, in->Name, o.created_us, in->ConnectionInput, false);
+    return save(call, &ctx, in->Name, o.created_us, in->ConnectionInput, &o.row);
 }
 
 static nk_code drop(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, nk_err *err)
 {
-    nk_code rc = nk_store_delete(call->tx, &nk_kind_connection,
-                                 NK_KEY(nk_vs(ctx->region), nk_vs(name)), err);
+    nk_row row;
+    const nk_val key[] = {nk_vs(ctx->region), nk_vs(name)};
+    nk_code rc = nk_store_get(call->tx, &nk_kind_connection, key, call->arena, &row, err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "Connection %.*s not found.", NK_STR_ARG(name));
     NK_TRY(rc);
+    NK_TRY(nk_store_delete(call->tx, &nk_kind_connection, key, err));
+    NK_TRY(remember(call, ctx, name, NK_HIST_DELETE, &row, err));
     nk_str resource = nk_str_printf(call->arena, "connection/%.*s", NK_STR_ARG(name));
     if (!resource.p)
         return nk_fail(err, NK_E_NOMEM, "out of memory");

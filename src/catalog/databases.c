@@ -1,6 +1,5 @@
 /* CreateDatabase, GetDatabase, GetDatabases, UpdateDatabase, DeleteDatabase. */
-#include "catalog/catalog_int.h"
-#include "catalog/docs_int.h"
+#include "catalog/history_int.h"
 #include "catalog/tags.h"
 
 static nk_code check_input(const glue_DatabaseInput *in, nk_err *err)
@@ -74,7 +73,10 @@ nk_code nk_database_create(nk_tx *tx, const nk_catalog_ctx *ctx, const glue_Data
     nk_row row = {.cols = NK_KEY(nk_vs(ctx->region), nk_vs(name), nk_vi(id), nk_vs(target)),
                   .body = body};
     nk_code rc = nk_store_insert(tx, &nk_kind_database, &row, err);
-    return rc == NK_E_EXISTS ? nk_fail(err, rc, "Database already exists.") : rc;
+    if (rc == NK_E_EXISTS)
+        return nk_fail(err, rc, "Database already exists.");
+    nk_hist h = {.kind = NK_HIST_DATABASE, .space = ctx->region, .object = name, .id = id};
+    return rc == NK_OK ? nk_history_add(tx, ctx, &h, NULL, err) : rc;
 }
 
 nk_code glue_CreateDatabase(nk_call *call, const glue_CreateDatabaseRequest *in,
@@ -212,19 +214,42 @@ nk_code glue_UpdateDatabase(nk_call *call, const glue_UpdateDatabaseRequest *in,
     nk_row new = {.cols = NK_KEY(row.cols[NK_DB_REGION], row.cols[NK_DB_NAME], row.cols[NK_DB_ID],
                                  nk_vs(target)),
                   .body = body};
+    nk_hist h = {.kind = NK_HIST_DATABASE,
+                 .op = NK_HIST_UPDATE,
+                 .space = ctx.region,
+                 .object = name,
+                 .before = &row,
+                 .nbefore = 1,
+                 .id = row.cols[NK_DB_ID].i};
+    NK_TRY(nk_history_add(call->tx, &ctx, &h, NULL, call->err));
     return nk_store_put(call->tx, &nk_kind_database, &new, call->err);
+}
+
+nk_code nk_database_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_err *err)
+{
+    nk_row row;
+    bool kept;
+    NK_TRY(nk_database_row(tx, ctx, name, &row, err));
+    NK_TRY(nk_store_delete(tx, &nk_kind_database, row.cols, err));
+    nk_hist h = {.kind = NK_HIST_DATABASE,
+                 .op = NK_HIST_DELETE,
+                 .space = ctx->region,
+                 .object = row.cols[NK_DB_NAME].s,
+                 .before = &row,
+                 .nbefore = 1,
+                 .id = row.cols[NK_DB_ID].i};
+    NK_TRY(nk_history_add(tx, ctx, &h, &kept, err));
+    /* While the history holds it, what stands below stays where it is. */
+    return kept ? NK_OK : nk_task_add(tx, h.id, NK_TASK_PURGE_DATABASE, 0, err);
 }
 
 nk_code glue_DeleteDatabase(nk_call *call, const glue_DeleteDatabaseRequest *in,
                             glue_DeleteDatabaseResponse *out)
 {
     nk_catalog_ctx ctx;
-    nk_row row;
     nk_str resource;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
-    NK_TRY(nk_database_row(call->tx, &ctx, in->Name, &row, call->err));
-    NK_TRY(nk_store_delete(call->tx, &nk_kind_database, row.cols, call->err));
+    NK_TRY(nk_database_drop(call->tx, &ctx, in->Name, call->err));
     NK_TRY(nk_tags_resource(&ctx, "database", in->Name, &resource, call->err));
-    NK_TRY(nk_tags_drop(call->tx, call->region, resource, call->err));
-    return nk_task_add(call->tx, row.cols[NK_DB_ID].i, NK_TASK_PURGE_DATABASE, 0, call->err);
+    return nk_tags_drop(call->tx, call->region, resource, call->err);
 }

@@ -1,5 +1,5 @@
 /* User-defined functions of databases. */
-#include "catalog/docs_int.h"
+#include "catalog/history_int.h"
 
 enum { FN_DB, FN_NAME, FN_SPACE, FN_DBNAME, FN_NCOLS };
 static const nk_col cols[] = {{"db", NK_COL_I64},
@@ -17,8 +17,24 @@ const nk_kind nk_kind_function = {.name = "glue_function",
                                   .nindexes = 1};
 static const nk_doc_type type = {&nk_kind_function, &glue_UserDefinedFunction_shape, "Function"};
 
+/* old NULL: created. */
+static nk_code remember(nk_call *call, const nk_catalog_ctx *ctx, const nk_db_ref *db, nk_str name,
+                        nk_hist_op op, const nk_row *old)
+{
+    nk_hist h = {.kind = NK_HIST_FUNCTION,
+                 .op = op,
+                 .space = db->space,
+                 .object = nk_table_object(call->arena, db->name, name),
+                 .before = old,
+                 .nbefore = old != NULL,
+                 .keys = NK_KEY(nk_vi(db->id), nk_vs(name)),
+                 .nkeys = old ? 0 : 2,
+                 .id = db->id};
+    return nk_history_add(call->tx, ctx, &h, NULL, call->err);
+}
+
 static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, const nk_db_ref *db, nk_str name,
-                    int64_t created_us, const glue_UserDefinedFunctionInput *in, bool insert)
+                    int64_t created_us, const glue_UserDefinedFunctionInput *in, const nk_row *old)
 {
     glue_UserDefinedFunction f = {
         .FunctionName = name,
@@ -33,9 +49,10 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, const nk_db_ref *d
         .GovernanceMode = in->GovernanceMode,
         .CatalogId = db->catalog_id,
     };
-    return nk_doc_save(call->tx, &type,
-                       NK_KEY(nk_vi(db->id), nk_vs(name), nk_vs(ctx->region), nk_vs(db->name)),
-                       name, &f, insert, call->arena, call->err);
+    NK_TRY(nk_doc_save(call->tx, &type,
+                       NK_KEY(nk_vi(db->id), nk_vs(name), nk_vs(db->space), nk_vs(db->name)), name,
+                       &f, !old, call->arena, call->err));
+    return remember(call, ctx, db, name, old ? NK_HIST_UPDATE : NK_HIST_CREATE, old);
 }
 
 nk_code glue_CreateUserDefinedFunction(nk_call *call,
@@ -50,7 +67,7 @@ nk_code glue_CreateUserDefinedFunction(nk_call *call,
     if (!in->FunctionInput->FunctionName.p)
         return nk_fail(call->err, NK_E_INVALID, "FunctionInput must have a FunctionName.");
     NK_TRY(nk_fold(call->arena, in->FunctionInput->FunctionName, &name, call->err));
-    return save(call, &ctx, &db, name, ctx.now_us, in->FunctionInput, true);
+    return save(call, &ctx, &db, name, ctx.now_us, in->FunctionInput, NULL);
 }
 
 static nk_code find(nk_call *call, nk_str catalog, nk_str database, nk_str function,
@@ -68,14 +85,15 @@ nk_code glue_UpdateUserDefinedFunction(nk_call *call,
     nk_catalog_ctx ctx;
     nk_db_ref db;
     nk_str name;
+    nk_row row;
     glue_UserDefinedFunction *old;
     const glue_UserDefinedFunctionInput *f = in->FunctionInput;
     NK_TRY(find(call, in->CatalogId, in->DatabaseName, in->FunctionName, &ctx, &db, &name));
     NK_TRY(nk_doc_load(call->tx, &type, NK_KEY(nk_vi(db.id), nk_vs(name)), name, call->arena,
-                       (void **)&old, NULL, call->err));
+                       (void **)&old, &row, call->err));
     if (f->FunctionName.p && !nk_str_ieq(f->FunctionName, name))
         return nk_fail(call->err, NK_E_INVALID, "The name of a function cannot be changed.");
-    return save(call, &ctx, &db, name, old->CreateTime.us, f, false);
+    return save(call, &ctx, &db, name, old->CreateTime.us, f, &row);
 }
 
 nk_code glue_GetUserDefinedFunction(nk_call *call, const glue_GetUserDefinedFunctionRequest *in,
@@ -99,8 +117,12 @@ nk_code glue_DeleteUserDefinedFunction(nk_call *call,
     nk_catalog_ctx ctx;
     nk_db_ref db;
     nk_str name;
+    nk_row row;
     NK_TRY(find(call, in->CatalogId, in->DatabaseName, in->FunctionName, &ctx, &db, &name));
-    return nk_doc_drop(call->tx, &type, NK_KEY(nk_vi(db.id), nk_vs(name)), name, call->err);
+    NK_TRY(nk_doc_load(call->tx, &type, NK_KEY(nk_vi(db.id), nk_vs(name)), name, call->arena, NULL,
+                       &row, call->err));
+    NK_TRY(nk_doc_drop(call->tx, &type, NK_KEY(nk_vi(db.id), nk_vs(name)), name, call->err));
+    return remember(call, &ctx, &db, name, NK_HIST_DELETE, &row);
 }
 
 /* ---- listing ---- */

@@ -1,7 +1,7 @@
 /* Partitions as records. A partition's document holds what is its own; its columns and the rest of
  * its storage descriptor are pieces that it shares with its table's other partitions, named by the
  * hash of their content. A reply is put together from the three by splicing text. */
-#include "catalog/catalog_int.h"
+#include "catalog/history_int.h"
 
 static nk_code nomem(nk_err *err)
 {
@@ -129,6 +129,55 @@ static nk_code split(nk_part_ctx *p, const glue_StorageDescriptor *sd, nk_str *o
     return encode_members(p, &mine, own, err);
 }
 
+/* ---- what is kept of changes ---- */
+
+enum { CHANGES_AT_ONCE = 500 };
+
+struct nk_part_changes {
+    nk_hist_op op;
+    nk_row before[CHANGES_AT_ONCE];
+    nk_val keys[CHANGES_AT_ONCE];
+    size_t nbefore, nkeys;
+};
+
+nk_code nk_part_end(nk_part_ctx *p)
+{
+    struct nk_part_changes *c = p->changes;
+    if (!c || c->nbefore + c->nkeys == 0)
+        return NK_OK;
+    nk_hist h = {.kind = NK_HIST_PARTITION,
+                 .op = c->op,
+                 .space = p->table.space,
+                 .object = nk_table_object(p->ctx->arena, p->table.database, p->table.name),
+                 .before = c->before,
+                 .nbefore = c->nbefore,
+                 .keys = c->keys,
+                 .nkeys = c->nkeys,
+                 .id = p->table.id};
+    c->nbefore = c->nkeys = 0;
+    return nk_history_add(p->tx, p->ctx, &h, NULL, p->err);
+}
+
+/* before: the record as it was, NULL when there was none; key: of the one that is there now, NULL
+ * when that is none or the same. Both must live until nk_part_end. */
+static nk_code remember(nk_part_ctx *p, nk_hist_op op, const nk_row *before, const nk_val *key,
+                        nk_err *err)
+{
+    if (!nk_history_kept(p->tx))
+        return NK_OK;
+    if (!p->changes && !(p->changes = NK_NEW(p->ctx->arena, struct nk_part_changes)))
+        return nomem(err);
+    struct nk_part_changes *c = p->changes;
+    if (c->op != op || c->nbefore == CHANGES_AT_ONCE || c->nkeys == CHANGES_AT_ONCE)
+        NK_TRY(nk_part_end(p));
+    c->op = op;
+    if (before)
+        c->before[c->nbefore++] = *before;
+    if (key)
+        c->keys[c->nkeys++] = *key;
+    return NK_OK;
+}
+
 /* ---- writing ---- */
 
 static void typed_columns(const nk_part_ctx *p, const nk_list_str *values, nk_val *cols)
@@ -141,18 +190,17 @@ static void typed_columns(const nk_part_ctx *p, const nk_list_str *values, nk_va
     }
 }
 
-static nk_code existing(nk_part_ctx *p, const nk_val *key, bool *there, int64_t *created_us,
-                        nk_err *err)
+static nk_code existing(nk_part_ctx *p, const nk_val *key, bool *there, nk_row *row,
+                        int64_t *created_us, nk_err *err)
 {
-    nk_row row;
     glue_Partition *old;
-    nk_code rc = nk_store_get(p->tx, &nk_kind_partition, key, p->ctx->arena, &row, NULL);
+    nk_code rc = nk_store_get(p->tx, &nk_kind_partition, key, p->ctx->arena, row, NULL);
     *there = rc == NK_OK;
     if (rc == NK_E_NOT_FOUND)
         return NK_OK;
     if (rc != NK_OK)
         return nk_fail(err, rc, "The store cannot be read.");
-    NK_TRY(nk_model_decode(&glue_Partition_shape, row.body, p->ctx->arena, (void **)&old, err));
+    NK_TRY(nk_model_decode(&glue_Partition_shape, row->body, p->ctx->arena, (void **)&old, err));
     if (old->CreationTime.set)
         *created_us = old->CreationTime.us;
     return NK_OK;
@@ -192,17 +240,21 @@ nk_code nk_part_write(nk_part_ctx *p, const glue_PartitionInput *in, nk_part_mod
 {
     int64_t created = p->ctx->now_us;
     bool there = false;
+    nk_row old;
     NK_TRY(nk_part_check(p, &in->Values, err));
     nk_str vals = nk_vals_pack(&in->Values, p->ctx->arena);
     if (!vals.p)
         return nomem(err);
     if (mode != NK_PART_CREATE)
-        NK_TRY(existing(p, NK_KEY(nk_vi(p->table.id), nk_vb(vals)), &there, &created, err));
+        NK_TRY(existing(p, NK_KEY(nk_vi(p->table.id), nk_vb(vals)), &there, &old, &created, err));
     if (mode == NK_PART_REPLACE && !there)
         return nk_fail(err, NK_E_NOT_FOUND, "Cannot find partition.");
     if (existed)
         *existed = there;
-    return put(p, in, vals, created, !there, err);
+    NK_TRY(put(p, in, vals, created, !there, err));
+    nk_val key = nk_vb(vals);
+    return there ? remember(p, NK_HIST_UPDATE, &old, NULL, err)
+                 : remember(p, NK_HIST_CREATE, NULL, &key, err);
 }
 
 static nk_code drop_statistics(nk_part_ctx *p, nk_str vals, nk_err *err)
@@ -216,6 +268,7 @@ nk_code nk_part_rename(nk_part_ctx *p, const nk_list_str *from, const glue_Parti
 {
     int64_t created = p->ctx->now_us;
     bool there;
+    nk_row was;
     glue_PartitionInput input = *in;
     if (!input.Values.set) /* left out: the values stay */
         input.Values = *from;
@@ -225,28 +278,56 @@ nk_code nk_part_rename(nk_part_ctx *p, const nk_list_str *from, const glue_Parti
            new = nk_vals_pack(&input.Values, p->ctx->arena);
     if (!old.p || !new.p)
         return nomem(err);
-    nk_val key[2] = {nk_vi(p->table.id), nk_vb(old)};
-    NK_TRY(existing(p, key, &there, &created, err));
+    nk_val key[2] = {nk_vi(p->table.id), nk_vb(old)}, renamed = nk_vb(new);
+    NK_TRY(existing(p, key, &there, &was, &created, err));
     if (!there)
         return nk_fail(err, NK_E_NOT_FOUND, "Cannot find partition.");
-    if (nk_str_eq(old, new))
-        return put(p, &input, new, created, false, err);
+    if (nk_str_eq(old, new)) {
+        NK_TRY(put(p, &input, new, created, false, err));
+        return remember(p, NK_HIST_UPDATE, &was, NULL, err);
+    }
     NK_TRY(put(p, &input, new, created, true, err));
     NK_TRY(drop_statistics(p, old, err));
-    return nk_store_delete(p->tx, &nk_kind_partition, key, err);
+    NK_TRY(nk_store_delete(p->tx, &nk_kind_partition, key, err));
+    return remember(p, NK_HIST_UPDATE, &was, &renamed, err);
 }
 
 nk_code nk_part_delete(nk_part_ctx *p, const nk_list_str *values, nk_err *err)
 {
+    nk_row was;
     NK_TRY(nk_part_check(p, values, err));
     nk_str vals = nk_vals_pack(values, p->ctx->arena);
     if (!vals.p)
         return nomem(err);
+    nk_val key[2] = {nk_vi(p->table.id), nk_vb(vals)};
+    bool kept = nk_history_kept(p->tx);
     nk_code rc =
-        nk_store_delete(p->tx, &nk_kind_partition, NK_KEY(nk_vi(p->table.id), nk_vb(vals)), err);
+        kept ? nk_store_get(p->tx, &nk_kind_partition, key, p->ctx->arena, &was, err) : NK_OK;
+    if (rc == NK_OK)
+        rc = nk_store_delete(p->tx, &nk_kind_partition, key, err);
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "Cannot find partition.");
-    return rc == NK_OK ? drop_statistics(p, vals, err) : rc;
+    NK_TRY(rc);
+    NK_TRY(drop_statistics(p, vals, err));
+    return kept ? remember(p, NK_HIST_DELETE, &was, NULL, err) : NK_OK;
+}
+
+nk_code nk_part_restore(nk_part_ctx *p, const nk_row *row, nk_err *err)
+{
+    nk_list_str values;
+    nk_val cols[NK_PART_NCOLS];
+    nk_row now;
+    memcpy(cols, row->cols, sizeof cols);
+    NK_TRY(nk_vals_unpack(cols[NK_PART_VALS].s, p->ctx->arena, &values));
+    NK_TRY(nk_part_check(p, &values, err));
+    typed_columns(p, &values, cols);
+    nk_row back = {.cols = cols, .body = row->body};
+    nk_code rc = nk_store_get(p->tx, &nk_kind_partition, cols, p->ctx->arena, &now, err);
+    if (rc != NK_OK && rc != NK_E_NOT_FOUND)
+        return rc;
+    NK_TRY(nk_store_put(p->tx, &nk_kind_partition, &back, err));
+    return rc == NK_OK ? remember(p, NK_HIST_UPDATE, &now, NULL, err)
+                       : remember(p, NK_HIST_CREATE, NULL, &row->cols[NK_PART_VALS], err);
 }
 
 /* ---- reading ---- */

@@ -23,7 +23,8 @@ nk_code glue_CreatePartition(nk_call *call, const glue_CreatePartitionRequest *i
     nk_catalog_ctx ctx;
     nk_part_ctx p;
     NK_TRY(begin(call, &ctx, &p, in->CatalogId, in->DatabaseName, in->TableName));
-    return nk_part_write(&p, in->PartitionInput, NK_PART_CREATE, NULL, call->err);
+    NK_TRY(nk_part_write(&p, in->PartitionInput, NK_PART_CREATE, NULL, call->err));
+    return nk_part_end(&p);
 }
 
 nk_code glue_BatchCreatePartition(nk_call *call, const glue_BatchCreatePartitionRequest *in,
@@ -48,7 +49,7 @@ nk_code glue_BatchCreatePartition(nk_call *call, const glue_BatchCreatePartition
         e->PartitionValues = input->Values;
         NK_TRY(nk_entry_error(rc, &entry, call->arena, &e->ErrorDetail, call->err));
     }
-    return NK_OK;
+    return nk_part_end(&p);
 }
 
 /* ---- reading ---- */
@@ -214,7 +215,9 @@ nk_code glue_UpdatePartition(nk_call *call, const glue_UpdatePartitionRequest *i
     NK_TRY(begin(call, &ctx, &p, in->CatalogId, in->DatabaseName, in->TableName));
     nk_code rc = nk_part_rename(&p, &in->PartitionValueList, in->PartitionInput, call->err);
     /* The model gives this operation no AlreadyExistsException. */
-    return rc == NK_E_EXISTS ? nk_fail(call->err, NK_E_INVALID, "Partition already exists.") : rc;
+    if (rc == NK_E_EXISTS)
+        return nk_fail(call->err, NK_E_INVALID, "Partition already exists.");
+    return rc == NK_OK ? nk_part_end(&p) : rc;
 }
 
 nk_code glue_BatchUpdatePartition(nk_call *call, const glue_BatchUpdatePartitionRequest *in,
@@ -239,7 +242,7 @@ nk_code glue_BatchUpdatePartition(nk_call *call, const glue_BatchUpdatePartition
         e->PartitionValueList = x->PartitionValueList;
         NK_TRY(nk_entry_error(rc, &entry, call->arena, &e->ErrorDetail, call->err));
     }
-    return NK_OK;
+    return nk_part_end(&p);
 }
 
 nk_code glue_DeletePartition(nk_call *call, const glue_DeletePartitionRequest *in,
@@ -248,7 +251,8 @@ nk_code glue_DeletePartition(nk_call *call, const glue_DeletePartitionRequest *i
     nk_catalog_ctx ctx;
     nk_part_ctx p;
     NK_TRY(begin(call, &ctx, &p, in->CatalogId, in->DatabaseName, in->TableName));
-    return nk_part_delete(&p, &in->PartitionValues, call->err);
+    NK_TRY(nk_part_delete(&p, &in->PartitionValues, call->err));
+    return nk_part_end(&p);
 }
 
 nk_code glue_BatchDeletePartition(nk_call *call, const glue_BatchDeletePartitionRequest *in,
@@ -272,5 +276,5 @@ nk_code glue_BatchDeletePartition(nk_call *call, const glue_BatchDeletePartition
         e->PartitionValues = in->PartitionsToDelete.v[i].Values;
         NK_TRY(nk_entry_error(rc, &entry, call->arena, &e->ErrorDetail, call->err));
     }
-    return NK_OK;
+    return nk_part_end(&p);
 }

@@ -1,5 +1,5 @@
-/* SearchTables. Words of the text and of string filters pick candidates from the index; the page's are
- * taken in order, loaded, and compared with everything that was asked. */
+/* SearchTables. Words of the text and of string filters pick candidates from the index; the page's
+ * are taken in order, loaded, and compared with everything that was asked. */
 #include <stdlib.h>
 
 #include "catalog/search_impl.h"
@@ -20,8 +20,8 @@ typedef struct request {
     nk_call *call;
     const nk_catalog_ctx *ctx;
     const glue_SearchTablesRequest *in;
-    nk_strs words;  /* all must be there */
-    nk_str exact;   /* of a quoted text, folded */
+    nk_strs words; /* all must be there */
+    nk_str exact;  /* of a quoted text, folded */
     bound bounds[32];
     size_t nbounds;
     sort_by sort;
@@ -261,51 +261,84 @@ static const uint32_t *sorted(const nk_search_word *w, nk_arena *a)
     return copy;
 }
 
-static bool holds_number(const uint32_t *v, uint32_t n, uint32_t x)
+/* The first place from `at` on whose number is not less than x: doubling steps, then halving. */
+static uint32_t seek(const uint32_t *v, uint32_t n, uint32_t at, uint32_t x)
 {
-    uint32_t lo = 0;
-    while (n > lo) {
-        uint32_t mid = lo + (n - lo) / 2;
-        if (v[mid] < x)
-            lo = mid + 1;
-        else
-            n = mid;
+    uint32_t step = 1, hi = at;
+    while (hi < n && v[hi] < x) {
+        at = hi + 1;
+        hi += step;
+        step *= 2;
     }
-    return v[lo] == x;
+    if (hi > n)
+        hi = n;
+    while (at < hi) {
+        uint32_t mid = at + (hi - at) / 2;
+        if (v[mid] < x)
+            at = mid + 1;
+        else
+            hi = mid;
+    }
+    return at;
+}
+
+/* Nothing that comes later can be better. */
+static bool enough(const nk_search *s, const best *b)
+{
+    return s->ordered && b->r->sort == SORT_ID && !b->r->desc && b->n == b->max;
 }
 
 /* The lock is held for reading. */
+static nk_code pick_all(const nk_search *s, best *b)
+{
+    for (size_t i = 0; i < s->ndocs && !enough(s, b); i++)
+        consider(b, s->docs[b->r->desc ? s->ndocs - 1 - i : i]);
+    return NK_OK;
+}
+
+typedef struct cursor {
+    const uint32_t *v;
+    uint32_t n, at;
+} cursor;
+
+/* Documents that hold every word. The lock is held for reading. */
 static nk_code pick(const nk_search *s, best *b, nk_arena *a)
 {
     const request *r = b->r;
-    if (!r->words.n) {
-        for (size_t i = 0; i < s->ndocs; i++)
-            consider(b, s->docs[i]);
-        return NK_OK;
-    }
-    const nk_search_word **w = NK_NEWN(a, const nk_search_word *, r->words.n);
-    const uint32_t **lists = NK_NEWN(a, const uint32_t *, r->words.n);
-    size_t least = 0;
-    if (!w || !lists)
+    cursor *c = NK_NEWN(a, cursor, r->words.n + 1);
+    if (!c)
         return NK_E_NOMEM;
+    if (!r->words.n)
+        return pick_all(s, b);
     for (size_t i = 0; i < r->words.n; i++) {
-        w[i] = nk_map_get(&s->words, r->words.v[i]);
-        if (!w[i])
+        const nk_search_word *w = nk_map_get(&s->words, r->words.v[i]);
+        if (!w)
             return NK_OK; /* in no table */
-        lists[i] = sorted(w[i], a);
-        if (!lists[i])
+        c[i] = (cursor){.v = sorted(w, a), .n = w->n};
+        if (!c[i].v)
             return NK_E_NOMEM;
-        if (w[i]->n < w[least]->n)
-            least = i;
+        if (c[i].n < c[0].n) {
+            cursor t = c[0];
+            c[0] = c[i];
+            c[i] = t;
+        }
     }
-    for (uint32_t k = 0; k < w[least]->n; k++) {
-        uint32_t x = lists[least][k];
-        bool all = k == 0 || lists[least][k - 1] != x;
-        for (size_t i = 0; all && i < r->words.n; i++)
-            all = i == least ||
-                  (lists[i][w[i]->n - 1] >= x && holds_number(lists[i], w[i]->n, x));
-        if (all)
+    while (c[0].at < c[0].n && !enough(s, b)) {
+        uint32_t x = c[0].v[c[0].at];
+        bool all = true;
+        for (size_t i = 1; all && i < r->words.n; i++) {
+            c[i].at = seek(c[i].v, c[i].n, c[i].at, x);
+            if (c[i].at == c[i].n)
+                return NK_OK;
+            all = c[i].v[c[i].at] == x;
+            if (!all) /* go on at what this one has */
+                x = c[i].v[c[i].at];
+        }
+        if (all) {
             consider(b, s->docs[x]);
+            x++;
+        }
+        c[0].at = seek(c[0].v, c[0].n, c[0].at, x);
     }
     return NK_OK;
 }
@@ -402,7 +435,8 @@ static bool exact_passes(nk_str want, const glue_Table *t, nk_arena *a)
         (t->StorageDescriptor && exact_in_columns(want, &t->StorageDescriptor->Columns, a)))
         return true;
     for (size_t i = 0; i < t->Parameters.n; i++)
-        if (is_exact(want, t->Parameters.v[i].key, a) || is_exact(want, t->Parameters.v[i].value, a))
+        if (is_exact(want, t->Parameters.v[i].key, a) ||
+            is_exact(want, t->Parameters.v[i].value, a))
             return true;
     return false;
 }
@@ -470,10 +504,10 @@ static nk_code try_one(searcher *s, const candidate *c)
     glue_Table *t;
     bool lives;
     NK_TRY(database_lives(s, c, &lives));
-    nk_code rc = !lives ? NK_E_NOT_FOUND
-                        : nk_store_get(call->tx, &nk_kind_table,
-                                       NK_KEY(nk_vi(c->db), nk_vs(c->name)), s->scratch, &row,
-                                       call->err);
+    nk_code rc = !lives
+                     ? NK_E_NOT_FOUND
+                     : nk_store_get(call->tx, &nk_kind_table, NK_KEY(nk_vi(c->db), nk_vs(c->name)),
+                                    s->scratch, &row, call->err);
     if (rc == NK_E_NOT_FOUND || (rc == NK_OK && row.cols[NK_TBL_ID].i != c->id)) {
         s->misses++;
         return NK_OK;
@@ -491,13 +525,12 @@ static nk_code try_one(searcher *s, const candidate *c)
 }
 
 /* The next candidates in order, copied; the index may change afterwards. */
-static nk_code next_candidates(searcher *s, nk_search *index, size_t max, candidate **out, size_t *n)
+static nk_code next_candidates(searcher *s, nk_search *index, size_t max, candidate **out,
+                               size_t *n)
 {
     nk_arena *a = s->r->call->arena;
-    best b = {.r = s->r,
-              .after = &s->last,
-              .max = max,
-              .v = NK_NEWN(a, const nk_search_doc *, max)};
+    best b = {
+        .r = s->r, .after = &s->last, .max = max, .v = NK_NEWN(a, const nk_search_doc *, max)};
     *out = NK_NEWN(a, candidate, max);
     if (!b.v || !*out)
         return nk_fail(s->r->call->err, NK_E_NOMEM, "out of memory");
@@ -589,8 +622,8 @@ static nk_code nothing(nk_tx *tx, void *arg, nk_err *err)
     return NK_OK;
 }
 
-/* From the first search on changes are noted. What was changed before, but is not committed yet, must be
- * in the snapshot that the index is made from: an empty closure waits for it. */
+/* From the first search on changes are noted. What was changed before, but is not committed yet,
+ * must be in the snapshot that the index is made from: an empty closure waits for it. */
 static nk_code begin_noting(nk_call *call, nk_search *index)
 {
     nk_code rc = NK_OK;
@@ -644,7 +677,8 @@ static nk_code search_tables(nk_call *call, const glue_SearchTablesRequest *in,
     NK_TRY(nk_page_open(call, request_text, in->NextToken, &token));
     if (token.p && !unpack_place(token, &s.last))
         return nk_fail(call->err, NK_E_INVALID, "Invalid NextToken.");
-    if (nk_str_is(in->ResourceShareType, "FOREIGN") || nk_str_is(in->ResourceShareType, "FEDERATED"))
+    if (nk_str_is(in->ResourceShareType, "FOREIGN") ||
+        nk_str_is(in->ResourceShareType, "FEDERATED"))
         return NK_OK; /* there are none */
     s.found = (glue_Table_list){.v = NK_NEWN(call->arena, glue_Table, max + 1), .set = true};
     s.scratch = nk_arena_create(0);

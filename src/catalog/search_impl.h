@@ -27,6 +27,7 @@ struct nk_search {
     atomic_bool wanted; /* a search has been asked for: changes are noted from now on */
     atomic_bool ready;  /* … and what was not noted is committed */
     bool made;
+    bool ordered; /* documents stand in the order of their tables' numbers */
     nk_map words, by_id;
     nk_search_doc **docs;
     size_t ndocs, cap, entries, entries_made;

@@ -116,8 +116,7 @@ void nk_search_destroy(nk_search *s)
 static nk_search_doc *doc_of(nk_search *s, nk_str space, int64_t db, int64_t table,
                              const glue_Table *t)
 {
-    nk_search_doc *d =
-        nk_map_get(&s->by_id, nk_str_n((const char *)&table, sizeof table));
+    nk_search_doc *d = nk_map_get(&s->by_id, nk_str_n((const char *)&table, sizeof table));
     if (d)
         return d;
     if (s->ndocs == s->cap) {
@@ -145,6 +144,7 @@ static nk_search_doc *doc_of(nk_search *s, nk_str space, int64_t db, int64_t tab
         nk_free(d);
         return NULL;
     }
+    s->ordered = (!s->ndocs || s->ordered) && (!s->ndocs || s->docs[s->ndocs - 1]->id < table);
     s->docs[s->ndocs++] = d;
     return d;
 }
@@ -282,8 +282,9 @@ static bool make_database(void *arg, const nk_row *row)
         x->db = row->cols[NK_DB_ID].i;
         x->space = nk_str_dup(m->arena, row->cols[NK_DB_REGION].s);
     }
-    m->failed = !x || !x->space.p ||
-                nk_map_put(&m->spaces, nk_str_n((const char *)&x->db, sizeof x->db), x, NULL) != NK_OK;
+    m->failed =
+        !x || !x->space.p ||
+        nk_map_put(&m->spaces, nk_str_n((const char *)&x->db, sizeof x->db), x, NULL) != NK_OK;
     return !m->failed;
 }
 
@@ -296,9 +297,9 @@ static bool make_table(void *arg, const nk_row *row)
     if (!x) /* of a deleted database */
         return true;
     nk_arena_reset(m->scratch);
-    m->failed = nk_model_decode(&glue_Table_shape, row->body, m->scratch, (void **)&t, NULL) != NK_OK ||
-                nk_search_add(m->s, x->space, db, row->cols[NK_TBL_ID].i, NULL, t, m->scratch) !=
-                    NK_OK;
+    m->failed =
+        nk_model_decode(&glue_Table_shape, row->body, m->scratch, (void **)&t, NULL) != NK_OK ||
+        nk_search_add(m->s, x->space, db, row->cols[NK_TBL_ID].i, NULL, t, m->scratch) != NK_OK;
     return !m->failed;
 }
 

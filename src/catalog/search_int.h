@@ -1,8 +1,8 @@
-/* The index of SearchTables, inside the catalogue: words of tables' documents in memory, made by the
- * first search and kept up by every change of a table.
+/* The index of SearchTables, inside the catalogue: words of tables' documents in memory, made by
+ * the first search and kept up by every change of a table.
  *
- * It only ever promises too much: a change adds its words before it is committed, and nothing is taken
- * away, so what a search finds is always looked up and compared once more. */
+ * It only ever promises too much: a change adds its words before it is committed, and nothing is
+ * taken away, so what a search finds is always looked up and compared once more. */
 #ifndef NK_SEARCH_INT_H
 #define NK_SEARCH_INT_H
 

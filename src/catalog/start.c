@@ -3,12 +3,14 @@
 #include <stdio.h>
 
 #include "catalog/connections_int.h"
+#include "catalog/history_int.h"
 #include "catalog/search_int.h"
 #include "catalog/stats_int.h"
 
 struct nk_catalog {
     nk_store *store;
     nk_search *search;
+    nk_history_state history;
     nk_seal_key key;
     struct nk_stats *stats; /* NULL until the pool is there */
 };
@@ -33,6 +35,11 @@ static nk_code enlist(struct nk_catalog *c, nk_err *err)
             return NK_OK;
         }
     return nk_fail(err, NK_E_INTERNAL, "too many catalogues in one process");
+}
+
+nk_history_state *nk_catalog_history_state(struct nk_catalog *c)
+{
+    return &c->history;
 }
 
 nk_search *nk_catalog_search(struct nk_catalog *c)
@@ -63,6 +70,8 @@ nk_code nk_catalog_start(nk_app *app, nk_err *err)
         rc = nk_search_create(&c->search, err);
     if (rc == NK_OK)
         rc = enlist(c, err);
+    if (rc == NK_OK)
+        rc = nk_history_start(app, err);
     if (rc == NK_OK)
         rc = nk_tasks_resume(app, err);
     if (rc != NK_OK)

@@ -3,6 +3,7 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "catalog/history_int.h"
 #include "catalog/search_int.h"
 
 static nk_code nomem(nk_err *err)
@@ -207,9 +208,15 @@ nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                                  nk_vi(1), nk_vi(0), nk_vs(indexes), nk_vs(target)),
                   .body = body};
     nk_code rc = nk_store_insert(tx, &nk_kind_table, &row, err);
-    if (rc == NK_OK)
-        nk_search_note(tx, db.space, db.id, id, NULL, &doc);
-    return rc == NK_E_EXISTS ? nk_fail(err, rc, "Table already exists.") : rc;
+    if (rc == NK_E_EXISTS)
+        return nk_fail(err, rc, "Table already exists.");
+    NK_TRY(rc);
+    nk_search_note(tx, db.space, db.id, id, NULL, &doc);
+    nk_hist h = {.kind = NK_HIST_TABLE,
+                 .space = db.space,
+                 .object = nk_table_object(ctx->arena, db.name, name),
+                 .id = id};
+    return nk_history_add(tx, ctx, &h, NULL, err);
 }
 
 static bool see_one(void *arg, const nk_row *row)
@@ -265,13 +272,61 @@ static nk_code change_keys(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t
     return nk_task_add(tx, t->id, NK_TASK_RETYPE, t->keygen, err);
 }
 
+#define TABLE_COLS(t)                                                                              \
+    NK_KEY(nk_vi((t)->db), nk_vs((t)->name), nk_vi((t)->id), nk_vi((t)->version),                  \
+           nk_vs((t)->keys_packed), nk_vi((t)->typed), nk_vi((t)->keygen), nk_vs((t)->indexes),    \
+           nk_vs((t)->target))
+
 nk_code nk_table_put(nk_tx *tx, const nk_table_row *t, nk_err *err)
 {
-    nk_row row = {.cols = NK_KEY(nk_vi(t->db), nk_vs(t->name), nk_vi(t->id), nk_vi(t->version),
-                                 nk_vs(t->keys_packed), nk_vi(t->typed), nk_vi(t->keygen),
-                                 nk_vs(t->indexes), nk_vs(t->target)),
-                  .body = t->body};
+    nk_row row = {.cols = TABLE_COLS(t), .body = t->body};
     return nk_store_put(tx, &nk_kind_table, &row, err);
+}
+
+/* Before the loaded table is changed or deleted. */
+static nk_code remember(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_table_row *t, nk_hist_op op,
+                        bool *kept, nk_err *err)
+{
+    nk_row row = {.cols = TABLE_COLS(t), .body = t->body};
+    nk_hist h = {.kind = NK_HIST_TABLE,
+                 .op = op,
+                 .space = t->space,
+                 .object = nk_table_object(ctx->arena, t->database, t->name),
+                 .before = &row,
+                 .nbefore = 1,
+                 .id = t->id};
+    return nk_history_add(tx, ctx, &h, kept, err);
+}
+
+static nk_code archive(nk_tx *tx, const nk_table_row *t, nk_err *err)
+{
+    nk_row row = {.cols = NK_KEY(nk_vi(t->id), nk_vi(t->version)), .body = t->body};
+    return nk_store_put(tx, &nk_kind_table_version, &row, err);
+}
+
+nk_code nk_table_restore(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, const nk_row *row,
+                         nk_err *err)
+{
+    nk_table_row was;
+    const nk_table_row now = *t;
+    glue_Table *doc, *old;
+    NK_TRY(nk_table_of_row(row, ctx->arena, &was, err));
+    if (!nk_str_eq(was.keys_packed, t->keys_packed))
+        NK_TRY(change_keys(tx, ctx, t, was.keys_packed, err));
+    NK_TRY(archive(tx, &now, err));
+    NK_TRY(remember(tx, ctx, &now, NK_HIST_UPDATE, NULL, err));
+    NK_TRY(nk_model_decode(&glue_Table_shape, row->body, ctx->arena, (void **)&doc, err));
+    NK_TRY(nk_model_decode(&glue_Table_shape, t->body, ctx->arena, (void **)&old, err));
+    t->version++;
+    t->keys_packed = was.keys_packed;
+    t->target = was.target;
+    doc->VersionId = version_text(ctx->arena, t->version);
+    doc->UpdateTime = nk_some_time(ctx->now_us);
+    if (!doc->VersionId.p)
+        return nomem(err);
+    NK_TRY(nk_model_encode_str(&glue_Table_shape, doc, ctx->arena, &t->body, err));
+    nk_search_note(tx, t->space, t->db, t->id, old, doc);
+    return nk_table_put(tx, t, err);
 }
 
 nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
@@ -288,18 +343,18 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
     nk_str keys = nk_keys_pack(&u->in->PartitionKeys, ctx->arena);
     if (!keys.p)
         return nomem(err);
+    const nk_table_row was = t;
     if (!nk_str_eq(keys, t.keys_packed))
         NK_TRY(change_keys(tx, ctx, &t, keys, err));
     NK_TRY(nk_model_decode(&glue_Table_shape, t.body, ctx->arena, (void **)&old, err));
-    if (!u->skip_archive) {
-        nk_row archive = {.cols = NK_KEY(nk_vi(t.id), nk_vi(t.version)), .body = t.body};
-        NK_TRY(nk_store_put(tx, &nk_kind_table_version, &archive, err));
-    }
+    if (!u->skip_archive)
+        NK_TRY(archive(tx, &t, err));
     nk_db_ref db = {.name = t.database, .catalog_id = t.catalog_id};
     NK_TRY(encode(ctx, &db, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, u->in, &doc,
                   &body, err));
     if (!link_of(ctx, u->in, &target))
         return nomem(err);
+    NK_TRY(remember(tx, ctx, &was, NK_HIST_UPDATE, NULL, err));
     t.version++;
     t.keys_packed = keys;
     t.target = target;
@@ -312,9 +367,12 @@ nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_
                       nk_err *err)
 {
     nk_table_row t;
+    bool kept;
     NK_TRY(nk_table_load(tx, ctx, database, name, &t, err));
     NK_TRY(nk_store_delete(tx, &nk_kind_table, NK_KEY(nk_vi(t.db), nk_vs(t.name)), err));
-    return nk_task_add(tx, t.id, NK_TASK_PURGE_TABLE, 0, err);
+    NK_TRY(remember(tx, ctx, &t, NK_HIST_DELETE, &kept, err));
+    /* While the history holds it, its partitions and versions stay where they are. */
+    return kept ? NK_OK : nk_task_add(tx, t.id, NK_TASK_PURGE_TABLE, 0, err);
 }
 
 /* ---- operations ---- */

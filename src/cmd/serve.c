@@ -37,7 +37,7 @@ typedef struct options {
     const char *data, *listen, *s3_endpoint, *account_id, *region, *tls_cert, *tls_key, *weed,
         *python, *log;
     bool no_lake;
-    int64_t max_clock_skew, max_body_mb, threads, connections, idle_timeout;
+    int64_t max_clock_skew, max_body_mb, history, threads, connections, idle_timeout;
 } options;
 
 /* Everything between start and end. */
@@ -301,6 +301,7 @@ static void fill_settings(server *s)
     s->settings.exe = own_path(s->arena);
     s->settings.max_clock_skew_s = s->opt.max_clock_skew;
     s->settings.body_max_bytes = (size_t)s->opt.max_body_mb << 20;
+    s->settings.history_max = s->opt.history;
     s->app.env = nk_env_real();
     s->app.settings = &s->settings;
     s->state.pid = (int)getpid();
@@ -385,7 +386,8 @@ int nk_cmd_serve(int argc, char **argv)
                    .region = "us-east-1",
                    .log = "info",
                    .max_clock_skew = 900,
-                   .max_body_mb = 64};
+                   .max_body_mb = 64,
+                   .history = 10000};
     const nk_opt opts[] = {
         {"data", 'd', NK_OPT_STR, "DIR",
          "where all state lies (default $NIKAWA_DATA, else ./nikawa-data)", &o->data, 0, 0},
@@ -402,6 +404,9 @@ int nk_cmd_serve(int argc, char **argv)
          "how far a client's clock may be off (default 900)", &o->max_clock_skew, 1, 604800},
         {"max-body", 0, NK_OPT_INT, "MIB", "largest request (default 64)", &o->max_body_mb, 1,
          4096},
+        {"history", 0, NK_OPT_INT, "N",
+         "changes of the catalogue kept for undo (default 10000, 0 = none)", &o->history, 0,
+         100000000},
         {"tls-cert", 0, NK_OPT_STR, "FILE", "PEM certificate chain: serve https", &o->tls_cert, 0,
          0},
         {"tls-key", 0, NK_OPT_STR, "FILE", "its private key, PEM", &o->tls_key, 0, 0},

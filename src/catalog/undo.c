@@ -1,0 +1,410 @@
+/* Undoing one change of the history: the object is put back to what it was before it, whatever happened
+ * to it since. The undoing is a change itself, and can be undone. */
+#include <stdio.h>
+
+#include "catalog/history_int.h"
+#include "catalog/search_int.h"
+#include "catalog/undo_int.h"
+
+typedef struct undoing {
+    nk_call *call;
+    nk_catalog_ctx ctx;
+    int64_t seq, id;
+    nk_hist_kind kind;
+    nk_hist_op op;
+    nk_str object;
+    const nk_kind *record;
+    nk_row *before;
+    size_t nbefore;
+    nk_val *keys;
+    size_t nkeys;
+    nk_buf *said; /* what was done, for the user */
+} undoing;
+
+/* ---- reading a change ---- */
+
+static nk_code read_val(const nk_json *j, nk_col_type type, nk_arena *a, nk_val *out, nk_err *err)
+{
+    nk_str bytes;
+    int64_t i;
+    *out = nk_vnull();
+    if (nk_json_is_null(j))
+        return NK_OK;
+    if (type == NK_COL_I64 && nk_str_i64(j->text, &i)) {
+        *out = nk_vi(i);
+        return NK_OK;
+    }
+    if (type == NK_COL_TEXT) {
+        *out = nk_vs(j->text);
+        return NK_OK;
+    }
+    if (type == NK_COL_BYTES && nk_base64_decode(a, nk_json_str(j, "b"), &bytes) == NK_OK) {
+        *out = nk_vb(bytes);
+        return NK_OK;
+    }
+    return nk_fail(err, NK_E_INTERNAL, "a record of the history is damaged");
+}
+
+static nk_code read_row(const nk_json *j, const nk_kind *kind, nk_arena *a, nk_row *out, nk_err *err)
+{
+    nk_val *cols = NK_NEWN(a, nk_val, kind->ncols);
+    nk_buf b;
+    const nk_json *list = nk_json_get(j, "cols"), *body = nk_json_get(j, "body");
+    if (!cols || !body)
+        return nk_fail(err, cols ? NK_E_INTERNAL : NK_E_NOMEM, "a record of the history is damaged");
+    for (unsigned i = 0; i < kind->ncols; i++)
+        NK_TRY(read_val(nk_json_at(list, i), kind->cols[i].type, a, &cols[i], err));
+    nk_buf_init(&b, 64 << 20);
+    nk_json_writer w = {.buf = &b};
+    nk_jw_tree(&w, body);
+    *out = (nk_row){.cols = cols, .body = nk_buf_dup(&b, a)};
+    nk_code rc = nk_buf_check(&b, err);
+    nk_buf_free(&b);
+    return rc == NK_OK && !out->body.p ? nk_fail(err, NK_E_NOMEM, "out of memory") : rc;
+}
+
+static nk_code read_change(undoing *u, const nk_row *row)
+{
+    nk_json *j;
+    nk_arena *a = u->call->arena;
+    nk_err *err = u->call->err;
+    NK_TRY(nk_json_parse(row->body, a, 0, &j, err));
+    const nk_json *before = nk_json_get(j, "before"), *keys = nk_json_get(j, "keys");
+    u->seq = row->cols[NK_HIST_SEQ].i;
+    u->kind = (nk_hist_kind)row->cols[NK_HIST_KIND].i;
+    u->op = (nk_hist_op)row->cols[NK_HIST_OP].i;
+    u->object = row->cols[NK_HIST_OBJECT].s;
+    u->id = nk_json_i64(j, "id", 0);
+    u->record = nk_history_record_kind(u->kind);
+    u->before = NK_NEWN(a, nk_row, (before ? before->count : 0) + 1);
+    u->keys = NK_NEWN(a, nk_val, (keys ? keys->count : 0) + 1);
+    if (!u->before || !u->keys)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    for (const nk_json *x = before ? before->first : NULL; x; x = x->next)
+        NK_TRY(read_row(x, u->record, a, &u->before[u->nbefore++], err));
+    for (const nk_json *x = keys ? keys->first : NULL; x; x = x->next) {
+        nk_col_type type = nk_json_get(x, "b")         ? NK_COL_BYTES
+                           : x->kind == NK_JSON_NUMBER ? NK_COL_I64
+                                                       : NK_COL_TEXT;
+        NK_TRY(read_val(x, type, a, &u->keys[u->nkeys++], err));
+    }
+    return NK_OK;
+}
+
+static nk_code gone(const undoing *u)
+{
+    nk_code rc = nk_fail(u->call->err, NK_E_NOT_FOUND,
+                         "Change %lld cannot be undone: %.*s is not there any more.",
+                         (long long)u->seq, NK_STR_ARG(u->object));
+    (void)nk_hint(u->call->err, "Undo its deletion first: nikawa history %.*s",
+                  NK_STR_ARG(u->object));
+    return rc;
+}
+
+static nk_code taken(const undoing *u)
+{
+    return nk_fail(u->call->err, NK_E_EXISTS,
+                   "Change %lld cannot be undone: another %.*s is there now.", (long long)u->seq,
+                   NK_STR_ARG(u->object));
+}
+
+static void halves(nk_str object, nk_str *database, nk_str *table)
+{
+    ptrdiff_t dot = nk_str_chr(object, '.');
+    *database = dot < 0 ? object : nk_str_sub(object, 0, (size_t)dot);
+    *table = dot < 0 ? NK_STR("") : nk_str_sub(object, (size_t)dot + 1, object.n);
+}
+
+/* The deletion's record holds nothing any more that its end would have to purge. */
+static nk_code keep_contents(const undoing *u)
+{
+    nk_row row;
+    nk_val cols[NK_HIST_NCOLS];
+    NK_TRY(nk_store_get(u->call->tx, &nk_kind_history, NK_KEY(nk_vi(u->seq)), u->call->arena, &row,
+                        u->call->err));
+    memcpy(cols, row.cols, sizeof cols);
+    cols[NK_HIST_PURGE] = nk_vnull();
+    row.cols = cols;
+    return nk_store_put(u->call->tx, &nk_kind_history, &row, u->call->err);
+}
+
+static nk_code count_below(const undoing *u, const nk_kind *kind, int64_t id, int64_t *n)
+{
+    nk_query q = {.kind = kind, .prefix = NK_KEY(nk_vi(id)), .nprefix = 1};
+    return nk_store_count(u->call->tx, &q, n, u->call->err);
+}
+
+/* ---- databases ---- */
+
+static nk_code undo_database(undoing *u)
+{
+    nk_tx *tx = u->call->tx;
+    nk_err *err = u->call->err;
+    nk_row now;
+    int64_t n;
+    nk_code rc = nk_store_get(tx, &nk_kind_database,
+                              NK_KEY(nk_vs(u->ctx.region), nk_vs(u->object)), u->call->arena, &now,
+                              err);
+    if (rc != NK_OK && rc != NK_E_NOT_FOUND)
+        return rc;
+    bool there = rc == NK_OK, same = there && now.cols[NK_DB_ID].i == u->id;
+    nk_hist h = {.kind = NK_HIST_DATABASE,
+                 .op = NK_HIST_UPDATE,
+                 .space = u->ctx.region,
+                 .object = u->object,
+                 .before = &now,
+                 .nbefore = 1,
+                 .id = u->id};
+    if (u->op == NK_HIST_CREATE) {
+        if (!same)
+            return gone(u);
+        (void)nk_buf_printf(u->said, "deleted database %.*s", NK_STR_ARG(u->object));
+        return nk_database_drop(tx, &u->ctx, u->object, err);
+    }
+    if (u->op == NK_HIST_UPDATE) {
+        if (!same)
+            return gone(u);
+        (void)nk_buf_printf(u->said, "put database %.*s back", NK_STR_ARG(u->object));
+        NK_TRY(nk_history_add(tx, &u->ctx, &h, NULL, err));
+        return nk_store_put(tx, &nk_kind_database, u->before, err);
+    }
+    if (there)
+        return taken(u);
+    NK_TRY(nk_store_insert(tx, &nk_kind_database, u->before, err));
+    NK_TRY(keep_contents(u));
+    NK_TRY(count_below(u, &nk_kind_table, u->id, &n));
+    (void)nk_buf_printf(u->said, "brought back database %.*s with %lld tables",
+                        NK_STR_ARG(u->object), (long long)n);
+    h.op = NK_HIST_CREATE;
+    h.nbefore = 0;
+    return nk_history_add(tx, &u->ctx, &h, NULL, err);
+}
+
+/* ---- tables ---- */
+
+static nk_code revive_table(undoing *u)
+{
+    nk_tx *tx = u->call->tx;
+    nk_err *err = u->call->err;
+    nk_str database, name;
+    nk_row db;
+    int64_t parts, versions;
+    const nk_row *was = u->before;
+    halves(u->object, &database, &name);
+    nk_code rc = nk_database_row(tx, &u->ctx, database, &db, err);
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && db.cols[NK_DB_ID].i != was->cols[NK_TBL_DB].i)) {
+        (void)nk_fail(err, NK_E_NOT_FOUND,
+                      "Change %lld cannot be undone: the database of %.*s is not there any more.",
+                      (long long)u->seq, NK_STR_ARG(u->object));
+        (void)nk_hint(err, "Undo its deletion first: nikawa history %.*s", NK_STR_ARG(database));
+        return NK_E_NOT_FOUND;
+    }
+    NK_TRY(rc);
+    rc = nk_store_insert(tx, &nk_kind_table, was, err);
+    if (rc == NK_E_EXISTS)
+        return taken(u);
+    NK_TRY(rc);
+    NK_TRY(keep_contents(u));
+    NK_TRY(count_below(u, &nk_kind_partition, u->id, &parts));
+    NK_TRY(count_below(u, &nk_kind_table_version, u->id, &versions));
+    nk_search_note_json(tx, u->ctx.region, was->cols[NK_TBL_DB].i, u->id, NK_STR_NULL, was->body,
+                        u->call->arena);
+    (void)nk_buf_printf(u->said,
+                        "brought back table %.*s with %lld partitions and %lld older versions",
+                        NK_STR_ARG(u->object), (long long)parts, (long long)versions);
+    nk_hist h = {.kind = NK_HIST_TABLE,
+                 .op = NK_HIST_CREATE,
+                 .space = u->ctx.region,
+                 .object = u->object,
+                 .id = u->id};
+    return nk_history_add(tx, &u->ctx, &h, NULL, err);
+}
+
+static nk_code undo_table(undoing *u)
+{
+    nk_tx *tx = u->call->tx;
+    nk_err *err = u->call->err;
+    nk_str database, name;
+    nk_table_row t;
+    halves(u->object, &database, &name);
+    if (u->op == NK_HIST_DELETE)
+        return revive_table(u);
+    nk_code rc = nk_table_load(tx, &u->ctx, database, name, &t, err);
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && t.id != u->id))
+        return gone(u);
+    NK_TRY(rc);
+    if (u->op == NK_HIST_CREATE) {
+        (void)nk_buf_printf(u->said, "deleted table %.*s", NK_STR_ARG(u->object));
+        return nk_table_drop(tx, &u->ctx, database, name, err);
+    }
+    NK_TRY(nk_table_restore(tx, &u->ctx, &t, u->before, err));
+    (void)nk_buf_printf(u->said, "put table %.*s back to version %lld, as version %lld",
+                        NK_STR_ARG(u->object), (long long)u->before->cols[NK_TBL_VERSION].i,
+                        (long long)t.version);
+    return NK_OK;
+}
+
+/* ---- partitions ---- */
+
+static nk_code undo_partitions(undoing *u)
+{
+    nk_str database, name;
+    nk_part_ctx p;
+    nk_list_str values;
+    nk_err *err = u->call->err;
+    halves(u->object, &database, &name);
+    nk_code rc = nk_part_begin(&p, u->call->tx, &u->ctx, database, name, err);
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && p.table.id != u->id))
+        return gone(u);
+    NK_TRY(rc);
+    size_t removed = 0;
+    for (size_t i = 0; i < u->nkeys; i++) {
+        NK_TRY(nk_vals_unpack(u->keys[i].s, u->call->arena, &values));
+        rc = nk_part_delete(&p, &values, err);
+        if (rc != NK_OK && rc != NK_E_NOT_FOUND)
+            return rc;
+        removed += rc == NK_OK;
+    }
+    for (size_t i = 0; i < u->nbefore; i++)
+        NK_TRY(nk_part_restore(&p, &u->before[i], err));
+    (void)nk_buf_printf(u->said, "of table %.*s: removed %zu partitions, put %zu back",
+                        NK_STR_ARG(u->object), removed, u->nbefore);
+    return nk_part_end(&p);
+}
+
+/* ---- functions and connections: records without anything below ---- */
+
+static nk_code undo_record(undoing *u)
+{
+    nk_tx *tx = u->call->tx;
+    nk_err *err = u->call->err;
+    nk_row now;
+    const nk_val *key = u->nbefore ? u->before->cols : u->keys;
+    nk_code rc = nk_store_get(tx, u->record, key, u->call->arena, &now, err);
+    if (rc != NK_OK && rc != NK_E_NOT_FOUND)
+        return rc;
+    bool there = rc == NK_OK;
+    nk_hist h = {.kind = u->kind,
+                 .op = u->op == NK_HIST_CREATE   ? NK_HIST_DELETE
+                       : u->op == NK_HIST_DELETE ? NK_HIST_CREATE
+                                                 : NK_HIST_UPDATE,
+                 .space = u->ctx.region,
+                 .object = u->object,
+                 .before = &now,
+                 .nbefore = there,
+                 .keys = key,
+                 .nkeys = there ? 0 : u->record->nkey};
+    if (u->op != NK_HIST_DELETE && !there)
+        return gone(u);
+    if (u->op == NK_HIST_DELETE && there)
+        return taken(u);
+    if (u->kind == NK_HIST_FUNCTION && u->op == NK_HIST_DELETE) {
+        nk_str database, name;
+        nk_row db;
+        halves(u->object, &database, &name);
+        rc = nk_database_row(tx, &u->ctx, database, &db, err);
+        if (rc == NK_E_NOT_FOUND || (rc == NK_OK && db.cols[NK_DB_ID].i != key[0].i))
+            return gone(u);
+        NK_TRY(rc);
+    }
+    NK_TRY(nk_history_add(tx, &u->ctx, &h, NULL, err));
+    (void)nk_buf_printf(u->said, "%s %.*s",
+                        u->op == NK_HIST_CREATE   ? "deleted"
+                        : u->op == NK_HIST_DELETE ? "brought back"
+                                                  : "put back",
+                        NK_STR_ARG(u->object));
+    return u->op == NK_HIST_CREATE ? nk_store_delete(tx, u->record, key, err)
+                                   : nk_store_put(tx, u->record, u->before, err);
+}
+
+/* ---- the operation ---- */
+
+/* {"Id"} → {"Undone","Said"}. */
+nk_code nk_catalog_undo(nk_call *call, const nk_json *in, nk_buf *out)
+{
+    static nk_code (*const ways[NK_HIST_KINDS])(undoing *) = {
+        [NK_HIST_DATABASE] = undo_database,    [NK_HIST_TABLE] = undo_table,
+        [NK_HIST_PARTITION] = undo_partitions, [NK_HIST_FUNCTION] = undo_record,
+        [NK_HIST_CONNECTION] = undo_record,
+    };
+    nk_row row;
+    nk_buf said;
+    int64_t id = nk_json_i64(in, "Id", 0);
+    undoing u = {.call = call, .said = &said};
+    NK_TRY(nk_catalog_open(call, nk_json_str(in, "CatalogId"), &u.ctx));
+    nk_code rc = nk_store_get(call->tx, &nk_kind_history, NK_KEY(nk_vi(id)), call->arena, &row,
+                              call->err);
+    if (rc == NK_E_NOT_FOUND ||
+        (rc == NK_OK && !nk_str_eq(row.cols[NK_HIST_SPACE].s, u.ctx.region)))
+        return nk_fail(call->err, NK_E_NOT_FOUND, "Change %lld is not in the history of this %s.",
+                       (long long)id, u.ctx.catalog_id.p ? "catalog" : "region");
+    NK_TRY(rc);
+    NK_TRY(read_change(&u, &row));
+    u.ctx.undoes = id;
+    nk_buf_init(&said, 4096);
+    rc = ways[u.kind](&u);
+    if (rc == NK_OK) {
+        nk_json_writer w = {.buf = out};
+        nk_buf_clear(out);
+        nk_jw_object(&w);
+        nk_jw_ki64(&w, "Undone", id);
+        nk_jw_kstr(&w, "Said", nk_buf_view(&said));
+        nk_jw_object_end(&w);
+        rc = nk_buf_check(out, call->err);
+    }
+    nk_buf_free(&said);
+    return rc;
+}
+
+/* ---- for the listing ---- */
+
+nk_code nk_history_current(nk_call *call, const nk_catalog_ctx *ctx, const nk_row *row, nk_str *out)
+{
+    nk_str database, name;
+    nk_table_row t;
+    nk_row now;
+    undoing u = {.call = call};
+    nk_code rc;
+    NK_TRY(read_change(&u, row));
+    halves(u.object, &database, &name);
+    switch (u.kind) {
+    case NK_HIST_DATABASE:
+        rc = nk_database_row(call->tx, ctx, u.object, &now, call->err);
+        *out = rc == NK_OK && now.cols[NK_DB_ID].i == u.id ? now.body : NK_STR_NULL;
+        break;
+    case NK_HIST_TABLE:
+        rc = nk_table_load(call->tx, ctx, database, name, &t, call->err);
+        *out = rc == NK_OK && t.id == u.id ? t.body : NK_STR_NULL;
+        break;
+    default:
+        rc = nk_store_get(call->tx, u.record, u.nbefore ? u.before->cols : u.keys, call->arena, &now,
+                          call->err);
+        *out = rc == NK_OK ? now.body : NK_STR_NULL;
+    }
+    return rc == NK_E_NOT_FOUND ? NK_OK : rc;
+}
+
+/* [{"Values":[…],"Before":document or null}] */
+nk_code nk_history_partitions(nk_call *call, const nk_row *row, nk_json_writer *w)
+{
+    undoing u = {.call = call};
+    nk_list_str values;
+    NK_TRY(read_change(&u, row));
+    nk_jw_array(w);
+    for (size_t i = 0; i < u.nbefore + u.nkeys; i++) {
+        bool was = i < u.nbefore;
+        nk_str vals = was ? u.before[i].cols[NK_PART_VALS].s : u.keys[i - u.nbefore].s;
+        NK_TRY(nk_vals_unpack(vals, call->arena, &values));
+        nk_jw_object(w);
+        nk_jw_key(w, NK_STR("Values"));
+        nk_jw_array(w);
+        for (size_t k = 0; k < values.n; k++)
+            nk_jw_str(w, values.v[k]);
+        nk_jw_array_end(w);
+        nk_jw_key(w, NK_STR("Before"));
+        nk_jw_raw(w, was ? u.before[i].body : NK_STR("null"));
+        nk_jw_object_end(w);
+    }
+    nk_jw_array_end(w);
+    return NK_OK;
+}
