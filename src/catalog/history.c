@@ -6,9 +6,9 @@
 #include "catalog/search_int.h"
 #include "catalog/undo_int.h"
 
-static const nk_col cols[] = {{"seq", NK_COL_I64},  {"space", NK_COL_TEXT}, {"object", NK_COL_TEXT},
-                              {"kind", NK_COL_I64}, {"op", NK_COL_I64},     {"at_us", NK_COL_I64},
-                              {"purge", NK_COL_I64}, {"undoes", NK_COL_I64}};
+static const nk_col cols[] = {
+    {"seq", NK_COL_I64}, {"space", NK_COL_TEXT}, {"object", NK_COL_TEXT}, {"kind", NK_COL_I64},
+    {"op", NK_COL_I64},  {"at_us", NK_COL_I64},  {"purge", NK_COL_I64},   {"undoes", NK_COL_I64}};
 static const nk_index indexes[] = {
     {.name = "by_object", .cols = {NK_HIST_SPACE, NK_HIST_OBJECT, NK_HIST_SEQ}, .n = 3},
     {.name = "by_space", .cols = {NK_HIST_SPACE, NK_HIST_SEQ}, .n = 2}};
@@ -58,8 +58,8 @@ static nk_code put_val(nk_json_writer *w, const nk_val *v, nk_arena *a)
 }
 
 static const nk_kind *const record_kinds[NK_HIST_KINDS] = {
-    [NK_HIST_DATABASE] = &nk_kind_database,   [NK_HIST_TABLE] = &nk_kind_table,
-    [NK_HIST_PARTITION] = &nk_kind_partition, [NK_HIST_FUNCTION] = &nk_kind_function,
+    [NK_HIST_DATABASE] = &nk_kind_database,     [NK_HIST_TABLE] = &nk_kind_table,
+    [NK_HIST_PARTITION] = &nk_kind_partition,   [NK_HIST_FUNCTION] = &nk_kind_function,
     [NK_HIST_CONNECTION] = &nk_kind_connection,
 };
 
@@ -143,10 +143,9 @@ static nk_code trim(nk_tx *tx, nk_history_state *s, nk_err *err)
     for (size_t i = 0; i < o.n; i++) {
         NK_TRY(nk_store_delete(tx, &nk_kind_history, NK_KEY(nk_vi(o.seq[i])), err));
         if (o.purge[i])
-            NK_TRY(nk_task_add(tx, o.id[i],
-                               o.kind[i] == NK_HIST_TABLE ? NK_TASK_PURGE_TABLE
-                                                          : NK_TASK_PURGE_DATABASE,
-                               0, err));
+            NK_TRY(nk_task_add(
+                tx, o.id[i],
+                o.kind[i] == NK_HIST_TABLE ? NK_TASK_PURGE_TABLE : NK_TASK_PURGE_DATABASE, 0, err));
     }
     s->count -= (int64_t)o.n;
     return NK_OK;
@@ -159,7 +158,8 @@ nk_code nk_history_add(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_hist *h, b
     nk_history_state *s = c ? nk_catalog_history_state(c) : NULL;
     int64_t seq;
     nk_row row = {0};
-    bool holds = h->op == NK_HIST_DELETE && (h->kind == NK_HIST_TABLE || h->kind == NK_HIST_DATABASE);
+    bool holds =
+        h->op == NK_HIST_DELETE && (h->kind == NK_HIST_TABLE || h->kind == NK_HIST_DATABASE);
     if (kept)
         *kept = s && s->max > 0;
     if (!s || s->max <= 0)
@@ -191,7 +191,8 @@ nk_code nk_history_start(nk_app *app, nk_err *err)
 
 /* ---- listing ---- */
 
-static const char *const kind_names[] = {"database", "table", "partitions", "function", "connection"},
+static const char *const kind_names[] = {"database", "table", "partitions", "function",
+                                         "connection"},
                          *const op_names[] = {"create", "update", "delete"};
 
 typedef struct lister {
@@ -209,8 +210,8 @@ static void put_time(nk_json_writer *w, int64_t us)
 {
     char text[40];
     nk_civil t = nk_civil_from_us(us);
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.year, t.month, t.day, t.hour,
-             t.minute, t.second, t.usec / 1000);
+    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", t.year, t.month, t.day,
+             t.hour, t.minute, t.second, t.usec / 1000);
     nk_jw_kcstr(w, "At", text);
 }
 
@@ -252,10 +253,10 @@ static nk_code after_change(nk_call *call, const nk_catalog_ctx *ctx, const nk_r
                             nk_str *out)
 {
     finder f = {.arena = call->arena};
-    nk_pos after = {.v = {row->cols[NK_HIST_SPACE], row->cols[NK_HIST_OBJECT], row->cols[NK_HIST_SEQ]},
-                    .n = 3};
-    nk_cond same_kind = {.op = NK_C_EQ, .col = NK_HIST_KIND, .vals = &row->cols[NK_HIST_KIND],
-                         .nvals = 1};
+    nk_pos after = {
+        .v = {row->cols[NK_HIST_SPACE], row->cols[NK_HIST_OBJECT], row->cols[NK_HIST_SEQ]}, .n = 3};
+    nk_cond same_kind = {
+        .op = NK_C_EQ, .col = NK_HIST_KIND, .vals = &row->cols[NK_HIST_KIND], .nvals = 1};
     nk_query q = {.kind = &nk_kind_history,
                   .index = &indexes[0],
                   .prefix = row->cols + NK_HIST_SPACE,
@@ -328,8 +329,8 @@ static bool list_row(void *arg, const nk_row *row)
     return l->rc == NK_OK;
 }
 
-/* {"Object","Id","Max","Before","CatalogId"} → {"Changes":[…],"More"}: newest first; of an object all that stands
- * below it, too. With Id that change alone, with its documents. */
+/* {"Object","Id","Max","Before","CatalogId"} → {"Changes":[…],"More"}: newest first; of an object
+ * all that stands below it, too. With Id that change alone, with its documents. */
 nk_code nk_catalog_history(nk_call *call, const nk_json *in, nk_buf *out)
 {
     nk_json_writer w = {.buf = out};
@@ -337,7 +338,8 @@ nk_code nk_catalog_history(nk_call *call, const nk_json *in, nk_buf *out)
     NK_TRY(nk_catalog_open(call, nk_json_str(in, "CatalogId"), &ctx));
     int64_t id = nk_json_i64(in, "Id", 0), max = nk_json_i64(in, "Max", 50),
             before = nk_json_i64(in, "Before", 0);
-    lister l = {.call = call, .ctx = &ctx, .w = &w, .whole = id > 0, .max = (size_t)(max > 0 ? max : 1)};
+    lister l = {
+        .call = call, .ctx = &ctx, .w = &w, .whole = id > 0, .max = (size_t)(max > 0 ? max : 1)};
     nk_str object = nk_str_lower(call->arena, nk_json_str(in, "Object"));
     nk_str below = nk_str_printf(call->arena, "%.*s.", NK_STR_ARG(object));
     nk_val values[] = {nk_vs(object), nk_vs(below), nk_vi(id)};
@@ -351,7 +353,9 @@ nk_code nk_catalog_history(nk_call *call, const nk_json *in, nk_buf *out)
                   .index = &indexes[1],
                   .prefix = NK_KEY(nk_vs(ctx.region)),
                   .nprefix = 1,
-                  .where = id ? &that : object.n ? &any : NULL,
+                  .where = id         ? &that
+                           : object.n ? &any
+                                      : NULL,
                   .after = before ? &after : NULL,
                   .desc = true};
     if (!below.p || (nk_json_str(in, "Object").p && !object.p))
@@ -362,7 +366,8 @@ nk_code nk_catalog_history(nk_call *call, const nk_json *in, nk_buf *out)
     NK_TRY(nk_store_scan(call->tx, &q, list_row, &l, call->err));
     NK_TRY(l.rc);
     if (id && !l.n)
-        return nk_fail(call->err, NK_E_NOT_FOUND, "Change %lld is not in the history.", (long long)id);
+        return nk_fail(call->err, NK_E_NOT_FOUND, "Change %lld is not in the history.",
+                       (long long)id);
     nk_jw_array_end(&w);
     if (l.more)
         nk_jw_ki64(&w, "More", l.last);

@@ -1,6 +1,7 @@
-/* The history of the catalogue: every change of a database, table, partition, function or connection is
- * kept in the transaction that makes it, and can be undone. Bounded: when there are more than the setting
- * says, the oldest goes, and with a deletion what it held (partitions, versions). */
+/* The history of the catalogue: every change of a database, table, partition, function or
+ * connection is kept in the transaction that makes it, and can be undone. Bounded: when there are
+ * more than the setting says, the oldest goes, and with a deletion what it held (partitions,
+ * versions). */
 #ifndef NK_HISTORY_INT_H
 #define NK_HISTORY_INT_H
 
@@ -39,8 +40,8 @@ typedef struct nk_hist {
     size_t nkeys;
     int64_t id; /* the object's own number: database, table; a partition's table */
 } nk_hist;
-/* Does nothing while no history is kept; *kept (may be NULL) says. A deletion that is not kept must purge
- * at once. */
+/* Does nothing while no history is kept; *kept (may be NULL) says. A deletion that is not kept must
+ * purge at once. */
 nk_code nk_history_add(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_hist *h, bool *kept,
                        nk_err *err) NK_MUST;
 bool nk_history_kept(nk_tx *tx);

@@ -1,5 +1,5 @@
-/* Undoing one change of the history: the object is put back to what it was before it, whatever happened
- * to it since. The undoing is a change itself, and can be undone. */
+/* Undoing one change of the history: the object is put back to what it was before it, whatever
+ * happened to it since. The undoing is a change itself, and can be undone. */
 #include <stdio.h>
 
 #include "catalog/history_int.h"
@@ -45,13 +45,15 @@ static nk_code read_val(const nk_json *j, nk_col_type type, nk_arena *a, nk_val 
     return nk_fail(err, NK_E_INTERNAL, "a record of the history is damaged");
 }
 
-static nk_code read_row(const nk_json *j, const nk_kind *kind, nk_arena *a, nk_row *out, nk_err *err)
+static nk_code read_row(const nk_json *j, const nk_kind *kind, nk_arena *a, nk_row *out,
+                        nk_err *err)
 {
     nk_val *cols = NK_NEWN(a, nk_val, kind->ncols);
     nk_buf b;
     const nk_json *list = nk_json_get(j, "cols"), *body = nk_json_get(j, "body");
     if (!cols || !body)
-        return nk_fail(err, cols ? NK_E_INTERNAL : NK_E_NOMEM, "a record of the history is damaged");
+        return nk_fail(err, cols ? NK_E_INTERNAL : NK_E_NOMEM,
+                       "a record of the history is damaged");
     for (unsigned i = 0; i < kind->ncols; i++)
         NK_TRY(read_val(nk_json_at(list, i), kind->cols[i].type, a, &cols[i], err));
     nk_buf_init(&b, 64 << 20);
@@ -142,9 +144,8 @@ static nk_code undo_database(undoing *u)
     nk_err *err = u->call->err;
     nk_row now;
     int64_t n;
-    nk_code rc = nk_store_get(tx, &nk_kind_database,
-                              NK_KEY(nk_vs(u->ctx.region), nk_vs(u->object)), u->call->arena, &now,
-                              err);
+    nk_code rc = nk_store_get(tx, &nk_kind_database, NK_KEY(nk_vs(u->ctx.region), nk_vs(u->object)),
+                              u->call->arena, &now, err);
     if (rc != NK_OK && rc != NK_E_NOT_FOUND)
         return rc;
     bool there = rc == NK_OK, same = there && now.cols[NK_DB_ID].i == u->id;
@@ -332,8 +333,8 @@ nk_code nk_catalog_undo(nk_call *call, const nk_json *in, nk_buf *out)
     int64_t id = nk_json_i64(in, "Id", 0);
     undoing u = {.call = call, .said = &said};
     NK_TRY(nk_catalog_open(call, nk_json_str(in, "CatalogId"), &u.ctx));
-    nk_code rc = nk_store_get(call->tx, &nk_kind_history, NK_KEY(nk_vi(id)), call->arena, &row,
-                              call->err);
+    nk_code rc =
+        nk_store_get(call->tx, &nk_kind_history, NK_KEY(nk_vi(id)), call->arena, &row, call->err);
     if (rc == NK_E_NOT_FOUND ||
         (rc == NK_OK && !nk_str_eq(row.cols[NK_HIST_SPACE].s, u.ctx.region)))
         return nk_fail(call->err, NK_E_NOT_FOUND, "Change %lld is not in the history of this %s.",
@@ -377,8 +378,8 @@ nk_code nk_history_current(nk_call *call, const nk_catalog_ctx *ctx, const nk_ro
         *out = rc == NK_OK && t.id == u.id ? t.body : NK_STR_NULL;
         break;
     default:
-        rc = nk_store_get(call->tx, u.record, u.nbefore ? u.before->cols : u.keys, call->arena, &now,
-                          call->err);
+        rc = nk_store_get(call->tx, u.record, u.nbefore ? u.before->cols : u.keys, call->arena,
+                          &now, call->err);
         *out = rc == NK_OK ? now.body : NK_STR_NULL;
     }
     return rc == NK_E_NOT_FOUND ? NK_OK : rc;

@@ -7,9 +7,11 @@
 
 static const nk_cmd_help history_help = {
     "nikawa history [--json] [--limit N] [--data DIR] [--region REGION] [OBJECT | ID]",
-    "Lists the changes of databases, tables, partitions, functions and connections, newest first: all of "
+    "Lists the changes of databases, tables, partitions, functions and connections, newest first: "
+    "all of "
     "them, or\n"
-    "those of an object (a database with all that stands in it, database.table, \"connection NAME\"). Of one "
+    "those of an object (a database with all that stands in it, database.table, \"connection "
+    "NAME\"). Of one "
     "change, by\n"
     "its number, it shows the documents before and after.",
     "  nikawa history                   # the newest changes\n"
@@ -18,9 +20,11 @@ static const nk_cmd_help history_help = {
 };
 static const nk_cmd_help undo_help = {
     "nikawa undo [--data DIR] [--region REGION] ID",
-    "Puts the object of a change back to what it was before that change, whatever happened to it since. A "
+    "Puts the object of a change back to what it was before that change, whatever happened to it "
+    "since. A "
     "deleted table\n"
-    "comes back with its partitions and versions, a deleted database with its tables. The undoing is a change "
+    "comes back with its partitions and versions, a deleted database with its tables. The undoing "
+    "is a change "
     "itself and\n"
     "can be undone.",
     "  nikawa history                   # which change was it?\n"
@@ -75,11 +79,11 @@ static nk_code ask(asked *x, const char *op, nk_str object, int64_t id, nk_str *
 static void show_line(const nk_json *c, bool colour)
 {
     nk_str what = nk_json_str(c, "What"), at = nk_json_str(c, "At");
-    const char *paint = nk_str_is(what, "create") ? "\033[32m"
+    const char *paint = nk_str_is(what, "create")   ? "\033[32m"
                         : nk_str_is(what, "delete") ? "\033[31m"
                                                     : "\033[33m";
-    printf("%6lld  %.*s  %s%-6.*s%s  %-10.*s  %.*s", (long long)nk_json_i64(c, "Id", 0), NK_STR_ARG(at),
-           colour ? paint : "", NK_STR_ARG(what), colour ? "\033[0m" : "",
+    printf("%6lld  %.*s  %s%-6.*s%s  %-10.*s  %.*s", (long long)nk_json_i64(c, "Id", 0),
+           NK_STR_ARG(at), colour ? paint : "", NK_STR_ARG(what), colour ? "\033[0m" : "",
            NK_STR_ARG(nk_json_str(c, "Kind")), NK_STR_ARG(nk_json_str(c, "Object")));
     if (nk_json_get(c, "Count"))
         printf(" (%lld)", (long long)nk_json_i64(c, "Count", 0));
@@ -130,7 +134,8 @@ static int begin(asked *x, const nk_cmd_help *help, bool list, int argc, char **
         {"data", 'd', NK_OPT_STR, "DIR",
          "the server's folder (default $NIKAWA_DATA, else ./nikawa-data)", &x->dir, 0, 0},
         {"region", 0, NK_OPT_STR, "REGION", "the region (default the server's)", &x->region, 0, 0},
-        {"catalog-id", 0, NK_OPT_STR, "ID", "a catalog (default the account's own)", &x->catalog, 0, 0},
+        {"catalog-id", 0, NK_OPT_STR, "ID", "a catalog (default the account's own)", &x->catalog, 0,
+         0},
         {list ? "json" : NULL, 0, NK_OPT_FLAG, NULL, "print the answer as JSON", &x->json, 0, 0},
         {"limit", 0, NK_OPT_INT, "N", "changes to show (default 50)", &x->limit, 1, 1000000},
         {0},
@@ -163,7 +168,7 @@ int nk_cmd_history(int argc, char **argv)
     if (nk_str_i64(object, &id))
         object = NK_STR_NULL;
     code = ask(&x, "Nikawa.History", object, id, &reply) == NK_OK ? show(&x, reply)
-                                                                   : nk_cmd_fail(&x.err);
+                                                                  : nk_cmd_fail(&x.err);
     nk_arena_destroy(x.a);
     return code;
 }
