@@ -5,9 +5,9 @@
  * FILE is a run of records: u32 connection, u32 request length, u32 expectation length
  * (little-endian), the request's bytes, the expectation's bytes. A connection plays its records in
  * order, one at a time, all connections at once. An answer is right when its status is 200 and, if
- * there is an expectation, its body holds it. With RATE (requests a second over all connections) each
- * request has a moment at which it is due, and its latency counts from then, however late the answer
- * before it was: a server that stalls does not get to hide it. Prints one JSON object. */
+ * there is an expectation, its body holds it. With RATE (requests a second over all connections)
+ * each request has a moment at which it is due, and its latency counts from then, however late the
+ * answer before it was: a server that stalls does not get to hide it. Prints one JSON object. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,8 @@ typedef struct conn {
 static conn conns[CONNS_MAX];
 static size_t nconns, right, wrong, mismatched, total;
 static uint32_t *latency_us;
-static int64_t start_ns, gap_ns; /* between two requests of all connections; 0 = as fast as it goes */
+static int64_t start_ns,
+    gap_ns; /* between two requests of all connections; 0 = as fast as it goes */
 static char first_wrong[512];
 
 static int64_t now_ns(void)
@@ -100,7 +101,8 @@ static void push(conn *c)
     const record *r = &c->records[c->at];
     if (!c->sent) {
         int64_t now = now_ns();
-        c->began_ns = gap_ns ? start_ns + ((int64_t)c->at * (int64_t)nconns + (c - conns)) * gap_ns : now;
+        c->began_ns =
+            gap_ns ? start_ns + ((int64_t)c->at * (int64_t)nconns + (c - conns)) * gap_ns : now;
         c->resting = c->began_ns > now;
         if (c->resting)
             return;
