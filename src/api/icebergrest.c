@@ -197,15 +197,17 @@ static void write_namespace(nk_json_writer *w, nk_str name)
 static const route routes[];
 static size_t route_count(void);
 
+static nk_code known_catalog(rest *x, nk_str id);
+
 static nk_code get_config(rest *x)
 {
     nk_json_writer w = {.buf = x->out};
-    nk_str warehouse = param(x, "warehouse"), account = x->call.account_id;
+    nk_str warehouse = param(x, "warehouse"), id = x->call.account_id;
     /* "s3://…" is where a client wants tables, which a database's location says here */
-    if (warehouse.n && !nk_str_eq(warehouse, account) && nk_str_find(warehouse, NK_STR("://")) < 0)
-        return nk_ice_fail(&x->err, NK_ICE_NO_SUCH_PATH,
-                           "Warehouse not found: %.*s; this server's only one is %.*s",
-                           NK_STR_ARG(warehouse), NK_STR_ARG(account));
+    if (warehouse.n && !nk_str_eq(warehouse, id) && nk_str_find(warehouse, NK_STR("://")) < 0) {
+        x->call.catalog = id = warehouse;
+        NK_TRY(known_catalog(x, id));
+    }
     nk_jw_object(&w);
     nk_jw_key(&w, NK_STR("defaults"));
     nk_jw_object(&w);
@@ -217,7 +219,7 @@ static nk_code get_config(rest *x)
     nk_jw_object_end(&w);
     nk_jw_key(&w, NK_STR("overrides"));
     nk_jw_object(&w);
-    nk_jw_kstr(&w, "prefix", nk_str_printf(x->req->arena, "catalogs/%.*s", NK_STR_ARG(account)));
+    nk_jw_kstr(&w, "prefix", nk_str_printf(x->req->arena, "catalogs/%.*s", NK_STR_ARG(id)));
     nk_jw_object_end(&w);
     nk_jw_key(&w, NK_STR("endpoints"));
     nk_jw_array(&w);
@@ -262,7 +264,8 @@ static nk_code in_write(rest *x, nk_code (*fn)(rest *, nk_call *, void *), void 
 
 static nk_code load_database(rest *x, nk_call *call, void *arg)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_ice_ctx(call, call->tx, &ctx, call->err));
     nk_code rc = nk_catalog_get_database(call->tx, &ctx, x->namespace, arg, call->err);
     if (rc == NK_E_NOT_FOUND)
         return nk_ice_fail(call->err, NK_ICE_NO_SUCH_NAMESPACE, "Namespace does not exist: %.*s",
@@ -314,38 +317,18 @@ static nk_code head_namespace(rest *x)
 typedef struct ns_list {
     size_t max;
     nk_strs names;
-    nk_str next;
+    nk_str token, next;
 } ns_list;
 
 static nk_code list_databases(rest *x, nk_call *call, void *arg)
 {
     ns_list *l = arg;
-    call->operation = NK_STR("GetDatabases");
-    do {
-        size_t left = l->max ? l->max - l->names.n : 100;
-        glue_GetDatabasesRequest in = {.MaxResults = nk_some_i64(left > 100 ? 100 : (int64_t)left),
-                                       .NextToken = l->next};
-        glue_GetDatabasesResponse out = {0};
-        nk_str name = NK_STR("NAME");
-        in.AttributesToGet = (nk_list_str){.v = &name, .n = 1, .set = true};
-        nk_code rc = glue_GetDatabases(call, &in, &out);
-        if (rc == NK_E_INVALID)
-            return nk_ice_fail(call->err, NK_ICE_BAD_REQUEST, "Invalid pageToken.");
-        NK_TRY(rc);
-        for (size_t i = 0; i < out.DatabaseList.n; i++) {
-            nk_str *s = nk_strs_add(&l->names, call->arena);
-            if (!s)
-                return nk_fail(call->err, NK_E_NOMEM, "out of memory");
-            *s = out.DatabaseList.v[i].Name;
-        }
-        l->next = out.NextToken;
-    } while (l->next.p && (!l->max || l->names.n < l->max));
-    return NK_OK;
+    return nk_ice_database_list(call, l->token, l->max, &l->names, &l->next);
 }
 
 static nk_code list_namespaces(rest *x)
 {
-    ns_list l = {.next = param(x, "pageToken")};
+    ns_list l = {.token = param(x, "pageToken")};
     nk_str parent = param(x, "parent");
     nk_json_writer w = {.buf = x->out};
     NK_TRY(page_size(x, &l.max));
@@ -354,7 +337,6 @@ static nk_code list_namespaces(rest *x)
         x->namespace = parent;
         NK_TRY(one_level(x, parent));
         NK_TRY(in_read(x, load_database, &db));
-        l.next = NK_STR_NULL;
     } else {
         NK_TRY(in_read(x, list_databases, &l));
     }
@@ -403,7 +385,7 @@ static nk_code set_property(rest *x, glue_DatabaseInput *in, const nk_json *m, s
 static nk_code create_database(rest *x, nk_call *call, void *arg)
 {
     ns_input *n = arg;
-    glue_CreateDatabaseRequest in = {.DatabaseInput = &n->in};
+    glue_CreateDatabaseRequest in = {.CatalogId = call->catalog, .DatabaseInput = &n->in};
     glue_CreateDatabaseResponse out = {0};
     nk_code rc = glue_CreateDatabase(call, &in, &out);
     if (rc == NK_E_EXISTS)
@@ -485,7 +467,8 @@ static nk_code update_database(rest *x, nk_call *call, void *arg)
     {
         NK_TRY(set_property(x, &n->in, m, room));
     }
-    glue_UpdateDatabaseRequest in = {.Name = db->Name, .DatabaseInput = &n->in};
+    glue_UpdateDatabaseRequest in = {
+        .CatalogId = call->catalog, .Name = db->Name, .DatabaseInput = &n->in};
     glue_UpdateDatabaseResponse out = {0};
     return glue_UpdateDatabase(call, &in, &out);
 }
@@ -533,13 +516,14 @@ static nk_code drop_database(rest *x, nk_call *call, void *arg)
 {
     glue_Database *db;
     NK_TRY(load_database(x, call, &db));
-    glue_GetTablesRequest list = {.DatabaseName = db->Name, .MaxResults = nk_some_i64(1)};
+    glue_GetTablesRequest list = {
+        .CatalogId = call->catalog, .DatabaseName = db->Name, .MaxResults = nk_some_i64(1)};
     glue_GetTablesResponse tables = {0};
     NK_TRY(glue_GetTables(call, &list, &tables));
     if (tables.TableList.n)
         return nk_ice_fail(call->err, NK_ICE_NOT_EMPTY, "Namespace %.*s is not empty",
                            NK_STR_ARG(db->Name));
-    glue_DeleteDatabaseRequest in = {.Name = db->Name};
+    glue_DeleteDatabaseRequest in = {.CatalogId = call->catalog, .Name = db->Name};
     glue_DeleteDatabaseResponse out = {0};
     return glue_DeleteDatabase(call, &in, &out);
 }
@@ -948,6 +932,15 @@ static bool match(rest *x, const route *r, nk_str path)
     }
 }
 
+static nk_code known_catalog(rest *x, nk_str id)
+{
+    nk_catalog_ctx ctx;
+    nk_code rc = nk_ice_ctx(&x->call, NULL, &ctx, &x->err);
+    return rc == NK_E_NOT_FOUND ? nk_ice_fail(&x->err, NK_ICE_NO_SUCH_PATH,
+                                              "Catalog %.*s not found.", NK_STR_ARG(id))
+                                : rc;
+}
+
 /* Takes "catalogs/ID/" off, however it is escaped. */
 static nk_code take_prefix(rest *x, nk_str *path)
 {
@@ -965,7 +958,8 @@ static nk_code take_prefix(rest *x, nk_str *path)
         return NK_OK;
     }
     if (!nk_str_eq(id, x->call.account_id))
-        return nk_ice_fail(&x->err, NK_ICE_NO_SUCH_PATH, "Catalog %.*s not found.", NK_STR_ARG(id));
+        x->call.catalog = id;
+    NK_TRY(known_catalog(x, id));
     *path = rest_;
     return NK_OK;
 }

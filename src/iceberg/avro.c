@@ -23,7 +23,7 @@ static nk_code bad(nk_err *err, const char *what)
 static const char *const primitives[] = {"null",  "boolean", "int",   "long",
                                          "float", "double",  "bytes", "string"};
 
-NK_LIST(type_list, nk_avro_type *);
+NK_LIST(type_list, nk_ocf_type *);
 
 typedef struct typer {
     nk_arena *a;
@@ -32,11 +32,11 @@ typedef struct typer {
     nk_err *err;
 } typer;
 
-static nk_code read_type(typer *t, const nk_json *j, nk_avro_type **out);
+static nk_code read_type(typer *t, const nk_json *j, nk_ocf_type **out);
 
-static nk_code name_type(typer *t, const nk_json *j, nk_avro_type *type)
+static nk_code name_type(typer *t, const nk_json *j, nk_ocf_type *type)
 {
-    nk_avro_type **slot = type_list_add(&t->named, t->a);
+    nk_ocf_type **slot = type_list_add(&t->named, t->a);
     if (!slot)
         return nomem(t->err);
     *slot = type;
@@ -44,11 +44,11 @@ static nk_code name_type(typer *t, const nk_json *j, nk_avro_type *type)
     return type->name.n ? NK_OK : bad(t->err, "a named type has no name");
 }
 
-static nk_code read_parts(typer *t, const nk_json *list, bool fields, nk_avro_type *type)
+static nk_code read_parts(typer *t, const nk_json *list, bool fields, nk_ocf_type *type)
 {
     if (!list || list->kind != NK_JSON_ARRAY)
         return bad(t->err, "a list of a type's parts is missing");
-    type->parts = NK_NEWN(t->a, nk_avro_type *, list->count + 1);
+    type->parts = NK_NEWN(t->a, nk_ocf_type *, list->count + 1);
     type->names = NK_NEWN(t->a, nk_str, list->count + 1);
     if (!type->parts || !type->names)
         return nomem(t->err);
@@ -59,57 +59,57 @@ static nk_code read_parts(typer *t, const nk_json *list, bool fields, nk_avro_ty
                 return bad(t->err, "a field has no name");
         }
         NK_TRY(read_type(t, fields ? nk_json_get(m, "type") : m, &type->parts[type->n]));
-        if (!fields && type->parts[type->n]->kind == NK_AVRO_UNION)
+        if (!fields && type->parts[type->n]->kind == NK_OCF_UNION)
             return bad(t->err, "a union in a union");
         type->n++;
     }
     return fields || type->n ? NK_OK : bad(t->err, "a union of nothing");
 }
 
-static nk_code read_one_part(typer *t, const nk_json *j, nk_avro_type *type)
+static nk_code read_one_part(typer *t, const nk_json *j, nk_ocf_type *type)
 {
-    type->parts = NK_NEWN(t->a, nk_avro_type *, 1);
+    type->parts = NK_NEWN(t->a, nk_ocf_type *, 1);
     type->n = 1;
     return type->parts ? read_type(t, j, &type->parts[0]) : nomem(t->err);
 }
 
-static nk_code read_complex(typer *t, const nk_json *j, nk_avro_type *type)
+static nk_code read_complex(typer *t, const nk_json *j, nk_ocf_type *type)
 {
     nk_str kind = nk_json_str(j, "type");
     if (nk_str_is(kind, "record")) {
-        type->kind = NK_AVRO_RECORD;
+        type->kind = NK_OCF_RECORD;
         NK_TRY(name_type(t, j, type));
         return read_parts(t, nk_json_get(j, "fields"), true, type);
     }
     if (nk_str_is(kind, "array")) {
-        type->kind = NK_AVRO_ARRAY;
+        type->kind = NK_OCF_ARRAY;
         return read_one_part(t, nk_json_get(j, "items"), type);
     }
     if (nk_str_is(kind, "map")) {
-        type->kind = NK_AVRO_MAP;
+        type->kind = NK_OCF_MAP;
         return read_one_part(t, nk_json_get(j, "values"), type);
     }
     if (nk_str_is(kind, "fixed")) {
         int64_t size = nk_json_i64(j, "size", -1);
-        type->kind = NK_AVRO_FIXED;
+        type->kind = NK_OCF_FIXED;
         type->size = (size_t)size;
         NK_TRY(name_type(t, j, type));
         return size >= 0 && size <= 1 << 20 ? NK_OK : bad(t->err, "a fixed type's size");
     }
     if (nk_str_is(kind, "enum")) {
         const nk_json *symbols = nk_json_get(j, "symbols");
-        type->kind = NK_AVRO_ENUM;
+        type->kind = NK_OCF_ENUM;
         type->size = symbols ? symbols->count : 0;
         return name_type(t, j, type);
     }
     return bad(t->err, "an unknown type");
 }
 
-static nk_code read_named(typer *t, nk_str name, nk_avro_type **out)
+static nk_code read_named(typer *t, nk_str name, nk_ocf_type **out)
 {
     for (size_t i = 0; i < NK_COUNTOF(primitives); i++) {
         if (nk_str_is(name, primitives[i])) {
-            (*out)->kind = (nk_avro_kind)i;
+            (*out)->kind = (nk_ocf_kind)i;
             return NK_OK;
         }
     }
@@ -125,9 +125,9 @@ static nk_code read_named(typer *t, nk_str name, nk_avro_type **out)
     return bad(t->err, "an unknown type's name");
 }
 
-static nk_code read_type(typer *t, const nk_json *j, nk_avro_type **out)
+static nk_code read_type(typer *t, const nk_json *j, nk_ocf_type **out)
 {
-    nk_avro_type *type = *out = NK_NEW(t->a, nk_avro_type);
+    nk_ocf_type *type = *out = NK_NEW(t->a, nk_ocf_type);
     if (!type)
         return nomem(t->err);
     if (!j)
@@ -138,7 +138,7 @@ static nk_code read_type(typer *t, const nk_json *j, nk_avro_type **out)
     if (j->kind == NK_JSON_STRING) {
         rc = read_named(t, j->text, out);
     } else if (j->kind == NK_JSON_ARRAY) {
-        type->kind = NK_AVRO_UNION;
+        type->kind = NK_OCF_UNION;
         rc = read_parts(t, j, false, type);
     } else {
         const nk_json *inner = nk_json_get(j, "type");
@@ -154,7 +154,7 @@ static nk_code read_type(typer *t, const nk_json *j, nk_avro_type **out)
     return rc;
 }
 
-nk_code nk_avro_parse_type(nk_str json, nk_arena *a, nk_avro_type **out, nk_err *err)
+nk_code nk_ocf_parse_type(nk_str json, nk_arena *a, nk_ocf_type **out, nk_err *err)
 {
     typer t = {.a = a, .err = err};
     nk_json *j;
@@ -211,16 +211,16 @@ static nk_code read_bytes(reader *r, nk_str *out)
     return read_run(r, (size_t)n, out);
 }
 
-static nk_code read_value(reader *r, const nk_avro_type *type, nk_avro *v);
+static nk_code read_value(reader *r, const nk_ocf_type *type, nk_ocf *v);
 
-NK_LIST(value_list, nk_avro);
+NK_LIST(value_list, nk_ocf);
 
 /* Blocks of elements; a negative count is followed by the block's length in bytes. */
-static nk_code read_blocks(reader *r, const nk_avro_type *type, nk_avro *v)
+static nk_code read_blocks(reader *r, const nk_ocf_type *type, nk_ocf *v)
 {
     value_list items = {0};
     nk_strs keys = {0};
-    bool map = type->kind == NK_AVRO_MAP;
+    bool map = type->kind == NK_OCF_MAP;
     for (;;) {
         int64_t n, bytes;
         NK_TRY(read_long(r, &n));
@@ -239,7 +239,7 @@ static nk_code read_blocks(reader *r, const nk_avro_type *type, nk_avro *v)
                 return nomem(r->err);
             if (map)
                 NK_TRY(read_bytes(r, key));
-            nk_avro *item = value_list_add(&items, r->a);
+            nk_ocf *item = value_list_add(&items, r->a);
             if (!item)
                 return nomem(r->err);
             NK_TRY(read_value(r, type->parts[0], item));
@@ -253,9 +253,9 @@ static nk_code read_blocks(reader *r, const nk_avro_type *type, nk_avro *v)
     return NK_OK;
 }
 
-static nk_code read_record(reader *r, const nk_avro_type *type, nk_avro *v)
+static nk_code read_record(reader *r, const nk_ocf_type *type, nk_ocf *v)
 {
-    v->items = NK_NEWN(r->a, nk_avro, type->n + 1);
+    v->items = NK_NEWN(r->a, nk_ocf, type->n + 1);
     v->n = type->n;
     if (!v->items)
         return nomem(r->err);
@@ -264,11 +264,11 @@ static nk_code read_record(reader *r, const nk_avro_type *type, nk_avro *v)
     return NK_OK;
 }
 
-static nk_code read_float(reader *r, const nk_avro_type *type, nk_avro *v)
+static nk_code read_float(reader *r, const nk_ocf_type *type, nk_ocf *v)
 {
     nk_str raw;
-    NK_TRY(read_run(r, type->kind == NK_AVRO_FLOAT ? 4 : 8, &raw));
-    if (type->kind == NK_AVRO_FLOAT) {
+    NK_TRY(read_run(r, type->kind == NK_OCF_FLOAT ? 4 : 8, &raw));
+    if (type->kind == NK_OCF_FLOAT) {
         float f;
         memcpy(&f, raw.p, sizeof f);
         v->f = (double)f;
@@ -278,35 +278,35 @@ static nk_code read_float(reader *r, const nk_avro_type *type, nk_avro *v)
     return NK_OK;
 }
 
-static nk_code read_scalar(reader *r, const nk_avro_type *type, nk_avro *v)
+static nk_code read_scalar(reader *r, const nk_ocf_type *type, nk_ocf *v)
 {
     switch (type->kind) {
-    case NK_AVRO_BOOLEAN: {
+    case NK_OCF_BOOLEAN: {
         nk_str raw;
         NK_TRY(read_run(r, 1, &raw));
         v->i = raw.p[0] != 0;
         return NK_OK;
     }
-    case NK_AVRO_ENUM:
-    case NK_AVRO_INT:
-    case NK_AVRO_LONG:
+    case NK_OCF_ENUM:
+    case NK_OCF_INT:
+    case NK_OCF_LONG:
         return read_long(r, &v->i);
-    case NK_AVRO_FLOAT:
-    case NK_AVRO_DOUBLE:
+    case NK_OCF_FLOAT:
+    case NK_OCF_DOUBLE:
         return read_float(r, type, v);
-    case NK_AVRO_BYTES:
-    case NK_AVRO_STRING:
+    case NK_OCF_BYTES:
+    case NK_OCF_STRING:
         return read_bytes(r, &v->s);
-    case NK_AVRO_FIXED:
+    case NK_OCF_FIXED:
         return read_run(r, type->size, &v->s);
     default:
         return NK_OK;
     }
 }
 
-static nk_code read_value(reader *r, const nk_avro_type *type, nk_avro *v)
+static nk_code read_value(reader *r, const nk_ocf_type *type, nk_ocf *v)
 {
-    if (type->kind == NK_AVRO_UNION) {
+    if (type->kind == NK_OCF_UNION) {
         int64_t b;
         NK_TRY(read_long(r, &b));
         if (b < 0 || (size_t)b >= type->n)
@@ -315,11 +315,11 @@ static nk_code read_value(reader *r, const nk_avro_type *type, nk_avro *v)
         type = type->parts[b];
     }
     v->type = type;
-    if (type->kind != NK_AVRO_RECORD && type->kind != NK_AVRO_ARRAY && type->kind != NK_AVRO_MAP)
+    if (type->kind != NK_OCF_RECORD && type->kind != NK_OCF_ARRAY && type->kind != NK_OCF_MAP)
         return read_scalar(r, type, v);
     if (++r->depth > DEPTH_MAX)
         return bad(r->err, "its values are nested too deep");
-    nk_code rc = type->kind == NK_AVRO_RECORD ? read_record(r, type, v) : read_blocks(r, type, v);
+    nk_code rc = type->kind == NK_OCF_RECORD ? read_record(r, type, v) : read_blocks(r, type, v);
     r->depth--;
     return rc;
 }
@@ -349,12 +349,12 @@ static nk_code inflate_block(reader *r, nk_str packed, nk_str *out)
     }
 }
 
-static nk_code read_header(reader *r, nk_avro_file *out, nk_str *codec)
+static nk_code read_header(reader *r, nk_ocf_file *out, nk_str *codec)
 {
     nk_str magic, schema = NK_STR_NULL;
-    nk_avro_type bytes = {.kind = NK_AVRO_BYTES}, *part = &bytes;
-    nk_avro_type map = {.kind = NK_AVRO_MAP, .parts = &part, .n = 1};
-    nk_avro v = {0};
+    nk_ocf_type bytes = {.kind = NK_OCF_BYTES}, *part = &bytes;
+    nk_ocf_type map = {.kind = NK_OCF_MAP, .parts = &part, .n = 1};
+    nk_ocf v = {0};
     NK_TRY(read_run(r, 4, &magic));
     if (memcmp(magic.p, "Obj\1", 4) != 0)
         return bad(r->err, "it does not begin as one");
@@ -366,17 +366,17 @@ static nk_code read_header(reader *r, nk_avro_file *out, nk_str *codec)
         }
         if (nk_str_is(v.keys[i], "avro.schema"))
             schema = v.items[i].s;
-        nk_avro_meta *m = nk_avro_metas_add(&out->meta, r->a);
+        nk_ocf_meta *m = nk_ocf_metas_add(&out->meta, r->a);
         if (!m)
             return nomem(r->err);
-        *m = (nk_avro_meta){v.keys[i], v.items[i].s};
+        *m = (nk_ocf_meta){v.keys[i], v.items[i].s};
     }
     if (!schema.p)
         return bad(r->err, "it has no schema");
-    return nk_avro_parse_type(schema, r->a, &out->type, r->err);
+    return nk_ocf_parse_type(schema, r->a, &out->type, r->err);
 }
 
-static nk_code read_block(reader *r, nk_str raw, int64_t n, nk_avro_file *out)
+static nk_code read_block(reader *r, nk_str raw, int64_t n, nk_ocf_file *out)
 {
     reader in = {.p = (const unsigned char *)raw.p,
                  .end = (const unsigned char *)raw.p + raw.n,
@@ -384,7 +384,7 @@ static nk_code read_block(reader *r, nk_str raw, int64_t n, nk_avro_file *out)
                  .err = r->err};
     for (int64_t i = 0; i < n; i++) {
         const unsigned char *before = in.p;
-        nk_avro *v = nk_avro_records_add(&out->records, r->a);
+        nk_ocf *v = nk_ocf_records_add(&out->records, r->a);
         if (!v)
             return nomem(r->err);
         NK_TRY(read_value(&in, out->type, v));
@@ -394,14 +394,14 @@ static nk_code read_block(reader *r, nk_str raw, int64_t n, nk_avro_file *out)
     return in.p == in.end ? NK_OK : bad(r->err, "a block is longer than its records");
 }
 
-nk_code nk_avro_read(nk_str bytes, nk_arena *a, nk_avro_file *out, nk_err *err)
+nk_code nk_ocf_read(nk_str bytes, nk_arena *a, nk_ocf_file *out, nk_err *err)
 {
     reader r = {.p = (const unsigned char *)bytes.p,
                 .end = (const unsigned char *)bytes.p + bytes.n,
                 .a = a,
                 .err = err};
     nk_str codec = NK_STR("null"), sync, raw, mark;
-    *out = (nk_avro_file){0};
+    *out = (nk_ocf_file){0};
     NK_TRY(read_header(&r, out, &codec));
     bool deflated = nk_str_is(codec, "deflate");
     if (!deflated && !nk_str_is(codec, "null"))
@@ -444,47 +444,47 @@ static void put_bytes(nk_buf *b, nk_str s)
     (void)nk_buf_str(b, s);
 }
 
-void nk_avro_put(nk_buf *b, const nk_avro_type *declared, const nk_avro *v)
+void nk_ocf_put(nk_buf *b, const nk_ocf_type *declared, const nk_ocf *v)
 {
-    const nk_avro_type *type = v->type;
-    if (declared->kind == NK_AVRO_UNION)
+    const nk_ocf_type *type = v->type;
+    if (declared->kind == NK_OCF_UNION)
         put_long(b, (int64_t)v->branch);
     switch (type->kind) {
-    case NK_AVRO_BOOLEAN:
+    case NK_OCF_BOOLEAN:
         (void)nk_buf_putc(b, (char)(v->i != 0));
         break;
-    case NK_AVRO_ENUM:
-    case NK_AVRO_INT:
-    case NK_AVRO_LONG:
+    case NK_OCF_ENUM:
+    case NK_OCF_INT:
+    case NK_OCF_LONG:
         put_long(b, v->i);
         break;
-    case NK_AVRO_FLOAT: {
+    case NK_OCF_FLOAT: {
         float f = (float)v->f;
         (void)nk_buf_add(b, &f, sizeof f);
         break;
     }
-    case NK_AVRO_DOUBLE:
+    case NK_OCF_DOUBLE:
         (void)nk_buf_add(b, &v->f, sizeof v->f);
         break;
-    case NK_AVRO_BYTES:
-    case NK_AVRO_STRING:
+    case NK_OCF_BYTES:
+    case NK_OCF_STRING:
         put_bytes(b, v->s);
         break;
-    case NK_AVRO_FIXED:
+    case NK_OCF_FIXED:
         (void)nk_buf_str(b, v->s);
         break;
-    case NK_AVRO_RECORD:
+    case NK_OCF_RECORD:
         for (size_t i = 0; i < v->n; i++)
-            nk_avro_put(b, type->parts[i], &v->items[i]);
+            nk_ocf_put(b, type->parts[i], &v->items[i]);
         break;
-    case NK_AVRO_ARRAY:
-    case NK_AVRO_MAP:
+    case NK_OCF_ARRAY:
+    case NK_OCF_MAP:
         if (v->n)
             put_long(b, (int64_t)v->n);
         for (size_t i = 0; i < v->n; i++) {
-            if (type->kind == NK_AVRO_MAP)
+            if (type->kind == NK_OCF_MAP)
                 put_bytes(b, v->keys[i]);
-            nk_avro_put(b, type->parts[0], &v->items[i]);
+            nk_ocf_put(b, type->parts[0], &v->items[i]);
         }
         put_long(b, 0);
         break;
@@ -516,7 +516,7 @@ static nk_code deflate_raw(const nk_buf *plain, nk_buf *out, nk_err *err)
     return rc;
 }
 
-static void put_header(const nk_avro_file *f, const char *sync, nk_buf *out)
+static void put_header(const nk_ocf_file *f, const char *sync, nk_buf *out)
 {
     (void)nk_buf_add(out, "Obj\1", 4);
     put_long(out, (int64_t)f->meta.n + 1);
@@ -530,7 +530,7 @@ static void put_header(const nk_avro_file *f, const char *sync, nk_buf *out)
     (void)nk_buf_add(out, sync, 16);
 }
 
-nk_code nk_avro_write(const nk_avro_file *f, const nk_env *env, nk_buf *out, nk_err *err)
+nk_code nk_ocf_write(const nk_ocf_file *f, const nk_env *env, nk_buf *out, nk_err *err)
 {
     char sync[16];
     nk_buf plain, packed;
@@ -543,7 +543,7 @@ nk_code nk_avro_write(const nk_avro_file *f, const nk_env *env, nk_buf *out, nk_
         int64_t n = 0;
         nk_buf_clear(&plain);
         for (; i < f->records.n && plain.n < BLOCK_BYTES && !plain.failed; i++, n++)
-            nk_avro_put(&plain, f->type, &f->records.v[i]);
+            nk_ocf_put(&plain, f->type, &f->records.v[i]);
         rc = nk_buf_check(&plain, err);
         if (rc == NK_OK)
             rc = deflate_raw(&plain, &packed, err);
@@ -558,9 +558,9 @@ nk_code nk_avro_write(const nk_avro_file *f, const nk_env *env, nk_buf *out, nk_
 
 /* ---- values ---- */
 
-nk_avro *nk_avro_get(const nk_avro *record, const char *name)
+nk_ocf *nk_ocf_get(const nk_ocf *record, const char *name)
 {
-    if (!record || !record->type || record->type->kind != NK_AVRO_RECORD)
+    if (!record || !record->type || record->type->kind != NK_OCF_RECORD)
         return NULL;
     for (size_t i = 0; i < record->type->n; i++)
         if (nk_str_is(record->type->names[i], name))
@@ -568,31 +568,31 @@ nk_avro *nk_avro_get(const nk_avro *record, const char *name)
     return NULL;
 }
 
-int64_t nk_avro_i64(const nk_avro *record, const char *name, int64_t otherwise)
+int64_t nk_ocf_i64(const nk_ocf *record, const char *name, int64_t otherwise)
 {
-    const nk_avro *v = nk_avro_get(record, name);
-    return v && (v->type->kind == NK_AVRO_INT || v->type->kind == NK_AVRO_LONG) ? v->i : otherwise;
+    const nk_ocf *v = nk_ocf_get(record, name);
+    return v && (v->type->kind == NK_OCF_INT || v->type->kind == NK_OCF_LONG) ? v->i : otherwise;
 }
 
-nk_str nk_avro_str(const nk_avro *record, const char *name)
+nk_str nk_ocf_str(const nk_ocf *record, const char *name)
 {
-    const nk_avro *v = nk_avro_get(record, name);
-    return v && v->type->kind == NK_AVRO_STRING ? v->s : NK_STR_NULL;
+    const nk_ocf *v = nk_ocf_get(record, name);
+    return v && v->type->kind == NK_OCF_STRING ? v->s : NK_STR_NULL;
 }
 
 /* Makes the member of one of the kinds, if its declared type allows. */
-static nk_avro *become(nk_avro *record, const char *name, const nk_avro_kind *kinds, size_t n)
+static nk_ocf *become(nk_ocf *record, const char *name, const nk_ocf_kind *kinds, size_t n)
 {
-    nk_avro *v = nk_avro_get(record, name);
+    nk_ocf *v = nk_ocf_get(record, name);
     if (!v)
         return NULL;
-    const nk_avro_type *declared = record->type->parts[v - record->items];
-    bool is_union = declared->kind == NK_AVRO_UNION;
+    const nk_ocf_type *declared = record->type->parts[v - record->items];
+    bool is_union = declared->kind == NK_OCF_UNION;
     for (size_t b = 0; b < (is_union ? declared->n : 1); b++) {
-        const nk_avro_type *t = is_union ? declared->parts[b] : declared;
+        const nk_ocf_type *t = is_union ? declared->parts[b] : declared;
         for (size_t k = 0; k < n; k++) {
             if (t->kind == kinds[k]) {
-                *v = (nk_avro){.type = t, .branch = b};
+                *v = (nk_ocf){.type = t, .branch = b};
                 return v;
             }
         }
@@ -600,68 +600,68 @@ static nk_avro *become(nk_avro *record, const char *name, const nk_avro_kind *ki
     return NULL;
 }
 
-void nk_avro_set_i64(nk_avro *record, const char *name, int64_t i)
+void nk_ocf_set_i64(nk_ocf *record, const char *name, int64_t i)
 {
-    static const nk_avro_kind kinds[] = {NK_AVRO_LONG, NK_AVRO_INT};
-    nk_avro *v = become(record, name, kinds, NK_COUNTOF(kinds));
+    static const nk_ocf_kind kinds[] = {NK_OCF_LONG, NK_OCF_INT};
+    nk_ocf *v = become(record, name, kinds, NK_COUNTOF(kinds));
     if (v)
         v->i = i;
 }
 
-void nk_avro_set_str(nk_avro *record, const char *name, nk_str s)
+void nk_ocf_set_str(nk_ocf *record, const char *name, nk_str s)
 {
-    static const nk_avro_kind kinds[] = {NK_AVRO_STRING};
-    nk_avro *v = become(record, name, kinds, NK_COUNTOF(kinds));
+    static const nk_ocf_kind kinds[] = {NK_OCF_STRING};
+    nk_ocf *v = become(record, name, kinds, NK_COUNTOF(kinds));
     if (v)
         v->s = s;
 }
 
-void nk_avro_set_null(nk_avro *record, const char *name)
+void nk_ocf_set_null(nk_ocf *record, const char *name)
 {
-    static const nk_avro_kind kinds[] = {NK_AVRO_NULL};
+    static const nk_ocf_kind kinds[] = {NK_OCF_NULL};
     (void)become(record, name, kinds, NK_COUNTOF(kinds));
 }
 
-nk_code nk_avro_copy(const nk_avro *v, nk_arena *a, nk_avro *out)
+nk_code nk_ocf_copy(const nk_ocf *v, nk_arena *a, nk_ocf *out)
 {
     *out = *v;
     if (!v->n)
         return NK_OK;
-    out->items = NK_NEWN(a, nk_avro, v->n);
+    out->items = NK_NEWN(a, nk_ocf, v->n);
     if (!out->items)
         return NK_E_NOMEM;
     for (size_t i = 0; i < v->n; i++)
-        NK_TRY(nk_avro_copy(&v->items[i], a, &out->items[i]));
+        NK_TRY(nk_ocf_copy(&v->items[i], a, &out->items[i]));
     return NK_OK;
 }
 
-bool nk_avro_same(const nk_avro *x, const nk_avro *y)
+bool nk_ocf_same(const nk_ocf *x, const nk_ocf *y)
 {
     if (x->type->kind != y->type->kind || x->i != y->i || x->n != y->n || !nk_str_eq(x->s, y->s) ||
         memcmp(&x->f, &y->f, sizeof x->f) != 0)
         return false;
     for (size_t i = 0; i < x->n; i++)
-        if (!nk_avro_same(&x->items[i], &y->items[i]) ||
+        if (!nk_ocf_same(&x->items[i], &y->items[i]) ||
             (x->keys && y->keys && !nk_str_eq(x->keys[i], y->keys[i])))
             return false;
     return true;
 }
 
-nk_code nk_avro_header(nk_avro_file *f, nk_arena *a, const char *key, nk_str value)
+nk_code nk_ocf_header(nk_ocf_file *f, nk_arena *a, const char *key, nk_str value)
 {
-    nk_avro_meta *m = NULL;
+    nk_ocf_meta *m = NULL;
     for (size_t i = 0; i < f->meta.n && !m; i++)
         if (nk_str_is(f->meta.v[i].key, key))
             m = &f->meta.v[i];
     if (!m)
-        m = nk_avro_metas_add(&f->meta, a);
+        m = nk_ocf_metas_add(&f->meta, a);
     if (!m)
         return NK_E_NOMEM;
-    *m = (nk_avro_meta){nk_str_c(key), value};
+    *m = (nk_ocf_meta){nk_str_c(key), value};
     return NK_OK;
 }
 
-nk_str nk_avro_header_of(const nk_avro_file *f, const char *key)
+nk_str nk_ocf_header_of(const nk_ocf_file *f, const char *key)
 {
     for (size_t i = 0; i < f->meta.n; i++)
         if (nk_str_is(f->meta.v[i].key, key))

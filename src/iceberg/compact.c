@@ -28,7 +28,7 @@ typedef struct compactor {
     int64_t format, new_id, seq, target;
     int64_t min_files, delete_threshold;
     nk_str strategy;
-    nk_avro_file list; /* the snapshot's manifest list */
+    nk_ocf_file list; /* the snapshot's manifest list */
     nk_ice_manifests manifests;
     nk_ice_lives lives;
     nk_map groups; /* group → 1 + place of its first file, for a look at which there are */
@@ -149,23 +149,23 @@ static nk_code choose(compactor *c)
 /* A manifest's file with those of its live entries that want says yes to, as EXISTING. */
 typedef bool (*want_fn)(const compactor *c, const bin *b, const nk_ice_live *l);
 
-static nk_code put_existing(compactor *c, nk_avro_file *out, const nk_ice_live *l, int64_t status)
+static nk_code put_existing(compactor *c, nk_ocf_file *out, const nk_ice_live *l, int64_t status)
 {
-    nk_avro *e = nk_avro_records_add(&out->records, c->t->a);
-    if (!e || nk_avro_copy(l->entry, c->t->a, e) != NK_OK)
+    nk_ocf *e = nk_ocf_records_add(&out->records, c->t->a);
+    if (!e || nk_ocf_copy(l->entry, c->t->a, e) != NK_OK)
         return nomem(c->t->err);
-    nk_avro_set_i64(e, "status", status);
-    nk_avro_set_i64(e, "snapshot_id", status == 2 ? c->new_id : l->snapshot);
-    nk_avro_set_i64(e, "sequence_number", l->seq);
-    nk_avro_set_i64(e, "file_sequence_number", l->file_seq);
+    nk_ocf_set_i64(e, "status", status);
+    nk_ocf_set_i64(e, "snapshot_id", status == 2 ? c->new_id : l->snapshot);
+    nk_ocf_set_i64(e, "sequence_number", l->seq);
+    nk_ocf_set_i64(e, "file_sequence_number", l->file_seq);
     return NK_OK;
 }
 
-static nk_code store_avro(compactor *c, const nk_avro_file *f, nk_str path, int64_t *bytes)
+static nk_code store_avro(compactor *c, const nk_ocf_file *f, nk_str path, int64_t *bytes)
 {
     nk_buf b;
     nk_buf_init(&b, (size_t)1 << 30);
-    nk_code rc = nk_avro_write(f, nk_env_real(), &b, c->t->err);
+    nk_code rc = nk_ocf_write(f, nk_env_real(), &b, c->t->err);
     if (rc == NK_OK)
         rc = nk_ice_store(c->t, path, nk_buf_view(&b));
     *bytes = (int64_t)b.n;
@@ -179,7 +179,7 @@ typedef struct counts {
     int64_t min_seq;
 } counts;
 
-static nk_code put_listed(compactor *c, nk_avro_file *list, const nk_avro *like, nk_str path,
+static nk_code put_listed(compactor *c, nk_ocf_file *list, const nk_ocf *like, nk_str path,
                           int64_t bytes, const counts *n)
 {
     static const char *const files[][2] = {{"existing_files_count", "existing_data_files_count"},
@@ -187,18 +187,18 @@ static nk_code put_listed(compactor *c, nk_avro_file *list, const nk_avro *like,
                                            {"deleted_files_count", "deleted_data_files_count"}};
     static const char *const rows[] = {"existing_rows_count", "added_rows_count",
                                        "deleted_rows_count"};
-    nk_avro *r = nk_avro_records_add(&list->records, c->t->a);
-    if (!r || nk_avro_copy(like, c->t->a, r) != NK_OK)
+    nk_ocf *r = nk_ocf_records_add(&list->records, c->t->a);
+    if (!r || nk_ocf_copy(like, c->t->a, r) != NK_OK)
         return nomem(c->t->err);
-    nk_avro_set_str(r, "manifest_path", path);
-    nk_avro_set_i64(r, "manifest_length", bytes);
-    nk_avro_set_i64(r, "added_snapshot_id", c->new_id);
-    nk_avro_set_i64(r, "sequence_number", c->seq);
-    nk_avro_set_i64(r, "min_sequence_number", n->min_seq);
+    nk_ocf_set_str(r, "manifest_path", path);
+    nk_ocf_set_i64(r, "manifest_length", bytes);
+    nk_ocf_set_i64(r, "added_snapshot_id", c->new_id);
+    nk_ocf_set_i64(r, "sequence_number", c->seq);
+    nk_ocf_set_i64(r, "min_sequence_number", n->min_seq);
     for (int i = 0; i < 3; i++) {
-        nk_avro_set_i64(r, files[i][0], n->files[i]);
-        nk_avro_set_i64(r, files[i][1], n->files[i]);
-        nk_avro_set_i64(r, rows[i], n->rows[i]);
+        nk_ocf_set_i64(r, files[i][0], n->files[i]);
+        nk_ocf_set_i64(r, files[i][1], n->files[i]);
+        nk_ocf_set_i64(r, rows[i], n->rows[i]);
     }
     return NK_OK;
 }
@@ -235,11 +235,11 @@ static nk_code keep_temporary(compactor *c, nk_str path)
 
 static nk_code bin_list_file(compactor *c, const bin *b, nk_str *path)
 {
-    nk_avro_file list = {.meta = c->list.meta, .type = c->list.type};
+    nk_ocf_file list = {.meta = c->list.meta, .type = c->list.type};
     int64_t bytes;
     for (size_t m = 0; m < c->manifests.n; m++) {
         const nk_ice_manifest *x = &c->manifests.v[m];
-        nk_avro_file f = {.meta = x->file.meta, .type = x->file.type};
+        nk_ocf_file f = {.meta = x->file.meta, .type = x->file.type};
         counts n = {.min_seq = INT64_MAX};
         nk_str at;
         for (size_t i = 0; i < c->lives.n; i++) {
@@ -499,10 +499,10 @@ static void drop_spent_deletes(compactor *c)
     }
 }
 
-static nk_code rewrite_manifest(compactor *c, size_t m, nk_avro_file *list)
+static nk_code rewrite_manifest(compactor *c, size_t m, nk_ocf_file *list)
 {
     const nk_ice_manifest *x = &c->manifests.v[m];
-    nk_avro_file f = {.meta = x->file.meta, .type = x->file.type};
+    nk_ocf_file f = {.meta = x->file.meta, .type = x->file.type};
     counts n = {.min_seq = INT64_MAX};
     bool touched = false;
     nk_str path;
@@ -516,7 +516,7 @@ static nk_code rewrite_manifest(compactor *c, size_t m, nk_avro_file *list)
         count(&n, l->gone ? 2 : 0, l);
     }
     if (!touched) {
-        nk_avro *r = nk_avro_records_add(&list->records, c->t->a);
+        nk_ocf *r = nk_ocf_records_add(&list->records, c->t->a);
         if (!r)
             return nomem(c->t->err);
         *r = *x->record;
@@ -529,38 +529,38 @@ static nk_code rewrite_manifest(compactor *c, size_t m, nk_avro_file *list)
     return put_listed(c, list, x->record, path, bytes, &n);
 }
 
-static nk_code put_added(compactor *c, nk_avro_file *out, const bin *b)
+static nk_code put_added(compactor *c, nk_ocf_file *out, const bin *b)
 {
     static const char *const unknown[] = {
         "column_sizes", "value_counts",  "null_value_counts", "nan_value_counts", "lower_bounds",
         "upper_bounds", "split_offsets", "key_metadata",      "first_row_id",     "sort_order_id"};
-    nk_avro *e = nk_avro_records_add(&out->records, c->t->a);
-    if (!e || nk_avro_copy(c->lives.v[c->members.v[b->first]].entry, c->t->a, e) != NK_OK)
+    nk_ocf *e = nk_ocf_records_add(&out->records, c->t->a);
+    if (!e || nk_ocf_copy(c->lives.v[c->members.v[b->first]].entry, c->t->a, e) != NK_OK)
         return nomem(c->t->err);
-    nk_avro *file = nk_avro_get(e, "data_file");
-    nk_avro_set_i64(e, "status", 1);
-    nk_avro_set_i64(e, "snapshot_id", c->new_id);
-    nk_avro_set_null(e, "sequence_number");
-    nk_avro_set_null(e, "file_sequence_number");
-    nk_avro_set_str(file, "file_path", b->path);
-    nk_avro_set_str(file, "file_format", NK_STR("PARQUET"));
-    nk_avro_set_i64(file, "record_count", b->rows);
-    nk_avro_set_i64(file, "file_size_in_bytes", b->size);
+    nk_ocf *file = nk_ocf_get(e, "data_file");
+    nk_ocf_set_i64(e, "status", 1);
+    nk_ocf_set_i64(e, "snapshot_id", c->new_id);
+    nk_ocf_set_null(e, "sequence_number");
+    nk_ocf_set_null(e, "file_sequence_number");
+    nk_ocf_set_str(file, "file_path", b->path);
+    nk_ocf_set_str(file, "file_format", NK_STR("PARQUET"));
+    nk_ocf_set_i64(file, "record_count", b->rows);
+    nk_ocf_set_i64(file, "file_size_in_bytes", b->size);
     for (size_t i = 0; i < NK_COUNTOF(unknown); i++)
-        nk_avro_set_null(file, unknown[i]);
+        nk_ocf_set_null(file, unknown[i]);
     if (nk_str_is(c->strategy, "sort"))
-        nk_avro_set_i64(file, "sort_order_id", nk_json_i64(c->t->root, "default-sort-order-id", 0));
+        nk_ocf_set_i64(file, "sort_order_id", nk_json_i64(c->t->root, "default-sort-order-id", 0));
     return NK_OK;
 }
 
 /* One manifest of new files a spec. */
-static nk_code add_manifests(compactor *c, nk_avro_file *list)
+static nk_code add_manifests(compactor *c, nk_ocf_file *list)
 {
     NK_ICE_EACH(spec, nk_ice_array(c->t->root, "partition-specs"))
     {
         int64_t id = nk_json_i64(spec, "spec-id", 0), bytes;
         const nk_ice_manifest *like = NULL;
-        nk_avro_file f = {0};
+        nk_ocf_file f = {0};
         counts n = {.min_seq = c->seq};
         nk_str path;
         for (size_t i = 0; i < c->bins.n; i++) {
@@ -570,7 +570,7 @@ static nk_code add_manifests(compactor *c, nk_avro_file *list)
             if (b->spec != id || !b->path.p)
                 continue;
             if (!like)
-                f = (nk_avro_file){.meta = own->file.meta, .type = own->file.type};
+                f = (nk_ocf_file){.meta = own->file.meta, .type = own->file.type};
             like = like ? like : own;
             NK_TRY(put_added(c, &f, b));
             n.files[1]++;
@@ -581,7 +581,7 @@ static nk_code add_manifests(compactor *c, nk_avro_file *list)
         NK_TRY(nk_ice_new_path(c->t, "", "-m1.avro", &path));
         NK_TRY(store_avro(c, &f, path, &bytes));
         NK_TRY(put_listed(c, list, like->record, path, bytes, &n));
-        nk_avro_set_null(&list->records.v[list->records.n - 1], "partitions");
+        nk_ocf_set_null(&list->records.v[list->records.n - 1], "partitions");
     }
     return NK_OK;
 }
@@ -632,22 +632,22 @@ static nk_json *summarize(compactor *c)
 static nk_code commit(compactor *c)
 {
     nk_ice_task *t = c->t;
-    nk_avro_file list = {.type = c->list.type};
+    nk_ocf_file list = {.type = c->list.type};
     nk_str path;
     int64_t bytes, parent = nk_json_i64(c->snapshot, "snapshot-id", 0);
     nk_json *snapshot = nk_ice_new(&t->t, NK_JSON_OBJECT), *u = nk_ice_new(&t->t, NK_JSON_OBJECT),
             *ref = nk_ice_new(&t->t, NK_JSON_OBJECT);
     for (size_t i = 0; i < c->list.meta.n; i++)
-        if (nk_avro_header(&list, t->a,
-                           c->list.meta.v[i].key.p ? nk_str_dup(t->a, c->list.meta.v[i].key).p : "",
-                           c->list.meta.v[i].value) != NK_OK)
+        if (nk_ocf_header(&list, t->a,
+                          c->list.meta.v[i].key.p ? nk_str_dup(t->a, c->list.meta.v[i].key).p : "",
+                          c->list.meta.v[i].value) != NK_OK)
             return nomem(t->err);
-    if (nk_avro_header(&list, t->a, "snapshot-id",
-                       nk_str_printf(t->a, "%lld", (long long)c->new_id)) != NK_OK ||
-        nk_avro_header(&list, t->a, "parent-snapshot-id",
-                       nk_str_printf(t->a, "%lld", (long long)parent)) != NK_OK ||
-        nk_avro_header(&list, t->a, "sequence-number",
-                       nk_str_printf(t->a, "%lld", (long long)c->seq)) != NK_OK)
+    if (nk_ocf_header(&list, t->a, "snapshot-id",
+                      nk_str_printf(t->a, "%lld", (long long)c->new_id)) != NK_OK ||
+        nk_ocf_header(&list, t->a, "parent-snapshot-id",
+                      nk_str_printf(t->a, "%lld", (long long)parent)) != NK_OK ||
+        nk_ocf_header(&list, t->a, "sequence-number",
+                      nk_str_printf(t->a, "%lld", (long long)c->seq)) != NK_OK)
         return nomem(t->err);
     NK_TRY(add_manifests(c, &list));
     for (size_t m = 0; m < c->manifests.n; m++)
@@ -703,7 +703,7 @@ static nk_code read_all(compactor *c)
     for (size_t i = 0; i < c->manifests.n; i++)
         NK_TRY(nk_ice_read_manifest(c->t, &c->manifests.v[i], i, &c->lives));
     for (size_t i = 0; i < c->lives.n; i++) {
-        nk_str format = nk_avro_str(c->lives.v[i].file, "file_format");
+        nk_str format = nk_ocf_str(c->lives.v[i].file, "file_format");
         if (c->lives.v[i].content == NK_ICE_DATA && !nk_str_ieq(format, NK_STR("PARQUET")))
             return nk_fail(c->t->err, NK_E_UNSUPPORTED,
                            "%.*s is a file of format %.*s; compaction reads Parquet",

@@ -49,7 +49,7 @@ static nk_code add_file(nk_ice_task *t, file_set *s, nk_str path, file_kind kind
 /* All that a snapshot reaches. A manifest that was seen is not read again. */
 static nk_code add_snapshot(nk_ice_task *t, file_set *s, const nk_json *snapshot)
 {
-    nk_avro_file list = {0};
+    nk_ocf_file list = {0};
     nk_ice_manifests manifests = {0};
     NK_TRY(add_file(t, s, nk_json_str(snapshot, "manifest-list"), LIST, NULL));
     NK_TRY(nk_ice_read_list(t, snapshot, &list, &manifests));

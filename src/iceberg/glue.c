@@ -230,14 +230,14 @@ bool nk_iceberg_is_create(const void *request)
     return ((const glue_CreateTableRequest *)request)->OpenTableFormatInput != NULL;
 }
 
-static nk_code check_catalog(nk_call *call, nk_str id, nk_str transaction)
+static nk_code enter(nk_call *call, nk_str id, nk_str transaction)
 {
-    if (id.p && !nk_str_eq(id, call->account_id))
-        return nk_fail(call->err, NK_E_NOT_FOUND, "Catalog %.*s not found.", NK_STR_ARG(id));
+    nk_catalog_ctx ctx;
+    call->catalog = id.p && !nk_str_eq(id, call->account_id) ? id : NK_STR_NULL;
     if (transaction.p)
         return nk_fail(call->err, NK_E_INVALID,
                        "TransactionId is not supported: there are no governed tables.");
-    return NK_OK;
+    return nk_ice_ctx(call, NULL, &ctx, call->err);
 }
 
 static nk_code put_version(nk_ice_tree *t, nk_json *properties, nk_str version, nk_err *err)
@@ -261,7 +261,7 @@ static nk_code create(nk_call *call, const glue_CreateTableRequest *in)
     nk_str name = in->Name.p ? in->Name : in->TableInput ? in->TableInput->Name : NK_STR_NULL;
     nk_map_str none = {0};
     nk_json *schema, *properties;
-    NK_TRY(check_catalog(call, in->CatalogId, in->TransactionId));
+    NK_TRY(enter(call, in->CatalogId, in->TransactionId));
     if (!ice)
         return nk_fail(call->err, NK_E_INVALID, "OpenTableFormatInput must hold IcebergInput.");
     if (!name.p)
@@ -471,7 +471,7 @@ static nk_code update(nk_call *call, const glue_UpdateTableRequest *in)
     updater x = {.t = {.a = call->arena}, .err = call->err};
     const glue_UpdateIcebergInput *ice = in->UpdateOpenTableFormatInput->UpdateIcebergInput;
     nk_str name = in->Name.p ? in->Name : in->TableInput ? in->TableInput->Name : NK_STR_NULL;
-    NK_TRY(check_catalog(call, in->CatalogId, in->TransactionId));
+    NK_TRY(enter(call, in->CatalogId, in->TransactionId));
     if (!ice || !ice->UpdateIcebergTableInput)
         return nk_fail(call->err, NK_E_INVALID,
                        "UpdateOpenTableFormatInput must hold UpdateIcebergInput.");

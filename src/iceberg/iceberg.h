@@ -9,6 +9,7 @@
 #ifndef NK_ICEBERG_H
 #define NK_ICEBERG_H
 
+#include "catalog/catalog.h"
 #include "iceberg/meta.h"
 #include "model/call.h"
 #include "model/glue_shapes.h"
@@ -19,6 +20,9 @@ extern const nk_kind *const nk_iceberg_kinds[];
 nk_code nk_iceberg_room_start(nk_app *app, nk_err *err) NK_MUST;
 void nk_iceberg_room_stop(nk_app *app);
 
+/* The catalogue's context of a call, inside a transaction. */
+nk_code nk_ice_ctx(const nk_call *call, nk_tx *tx, nk_catalog_ctx *out, nk_err *err) NK_MUST;
+
 typedef struct nk_ice_entry {
     nk_str database, name; /* as the catalogue has them */
     nk_str location;       /* of the metadata file */
@@ -26,9 +30,9 @@ typedef struct nk_ice_entry {
     glue_Table *row;
 } nk_ice_entry;
 
-/* All of these: call->tx NULL; strings of the answer in the call's arena. NK_ICE_NO_SUCH_TABLE,
- * NK_ICE_NO_SUCH_VIEW, NK_ICE_NO_SUCH_NAMESPACE when there is none. They block on the lake but for
- * those that say so. */
+/* All of these act in the catalogue call->catalog (p NULL: the account's own). call->tx NULL;
+ * strings of the answer in the call's arena. NK_ICE_NO_SUCH_TABLE, NK_ICE_NO_SUCH_VIEW,
+ * NK_ICE_NO_SUCH_NAMESPACE when there is none. They block on the lake but for those that say so. */
 
 /* The entry without its text. Does not block. */
 nk_code nk_ice_entry_find(nk_call *call, bool view, nk_str database, nk_str name,
@@ -63,6 +67,9 @@ nk_code nk_ice_entry_drop(nk_call *call, bool view, nk_str database, nk_str name
                           bool purge) NK_MUST;
 nk_code nk_ice_entry_rename(nk_call *call, bool view, nk_str database, nk_str name,
                             nk_str to_database, nk_str to_name) NK_MUST;
+/* Names of databases, within call->tx. max 0 = all; *next: absent, or the token for more. */
+nk_code nk_ice_database_list(nk_call *call, nk_str token, size_t max, nk_strs *names,
+                             nk_str *next) NK_MUST;
 /* Names of tables (or views) of a database, in order; max 0 = all. *next: absent, or what to give
  * as token for more. Does not block. */
 nk_code nk_ice_entry_list(nk_call *call, bool view, nk_str database, nk_str token, size_t max,

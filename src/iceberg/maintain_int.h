@@ -26,10 +26,10 @@ typedef struct nk_ice_task {
 
 typedef struct nk_ice_manifest {
     nk_str path;
-    const nk_avro *record; /* of the manifest list; NULL for a snapshot of the first days */
-    int64_t content;       /* 0 data, 1 deletes */
+    const nk_ocf *record; /* of the manifest list; NULL for a snapshot of the first days */
+    int64_t content;      /* 0 data, 1 deletes */
     int64_t spec, seq, snapshot;
-    nk_avro_file file; /* once read */
+    nk_ocf_file file; /* once read */
 } nk_ice_manifest;
 NK_LIST(nk_ice_manifests, nk_ice_manifest);
 
@@ -38,7 +38,7 @@ enum { NK_ICE_DATA, NK_ICE_POSITION, NK_ICE_EQUALITY };
 /* An entry of a manifest that is in force. */
 typedef struct nk_ice_live {
     size_t manifest; /* its place in the list */
-    const nk_avro *entry, *file;
+    const nk_ocf *entry, *file;
     int content;
     int64_t spec, seq, file_seq, snapshot, bytes, rows;
     nk_str path, group; /* group: spec and partition as bytes */
@@ -49,7 +49,7 @@ NK_LIST(nk_ice_lives, nk_ice_live);
 nk_code nk_ice_fetch(nk_ice_task *t, nk_str path, nk_str *bytes) NK_MUST;
 nk_code nk_ice_store(nk_ice_task *t, nk_str path, nk_str bytes) NK_MUST;
 /* list: the manifest list as it was read, for writing another like it. */
-nk_code nk_ice_read_list(nk_ice_task *t, const nk_json *snapshot, nk_avro_file *list,
+nk_code nk_ice_read_list(nk_ice_task *t, const nk_json *snapshot, nk_ocf_file *list,
                          nk_ice_manifests *out) NK_MUST;
 nk_code nk_ice_read_manifest(nk_ice_task *t, nk_ice_manifest *m, size_t place,
                              nk_ice_lives *out) NK_MUST;

@@ -91,27 +91,27 @@ static nk_code inline_list(nk_ice_task *t, const nk_json *snapshot, nk_ice_manif
     return NK_OK;
 }
 
-nk_code nk_ice_read_list(nk_ice_task *t, const nk_json *snapshot, nk_avro_file *list,
+nk_code nk_ice_read_list(nk_ice_task *t, const nk_json *snapshot, nk_ocf_file *list,
                          nk_ice_manifests *out)
 {
     nk_str path = nk_json_str(snapshot, "manifest-list"), bytes;
     if (!path.p)
         return inline_list(t, snapshot, out);
     NK_TRY(nk_ice_fetch(t, path, &bytes));
-    nk_code rc = nk_avro_read(bytes, t->a, list, t->err);
+    nk_code rc = nk_ocf_read(bytes, t->a, list, t->err);
     if (rc != NK_OK)
         return nk_wrap(t->err, "%.*s", NK_STR_ARG(path));
     for (size_t i = 0; i < list->records.n; i++) {
-        const nk_avro *r = &list->records.v[i];
+        const nk_ocf *r = &list->records.v[i];
         nk_ice_manifest *m = nk_ice_manifests_add(out, t->a);
         if (!m)
             return nomem(t->err);
-        *m = (nk_ice_manifest){.path = nk_avro_str(r, "manifest_path"),
+        *m = (nk_ice_manifest){.path = nk_ocf_str(r, "manifest_path"),
                                .record = r,
-                               .content = nk_avro_i64(r, "content", 0),
-                               .spec = nk_avro_i64(r, "partition_spec_id", 0),
-                               .seq = nk_avro_i64(r, "sequence_number", 0),
-                               .snapshot = nk_avro_i64(r, "added_snapshot_id", 0)};
+                               .content = nk_ocf_i64(r, "content", 0),
+                               .spec = nk_ocf_i64(r, "partition_spec_id", 0),
+                               .seq = nk_ocf_i64(r, "sequence_number", 0),
+                               .snapshot = nk_ocf_i64(r, "added_snapshot_id", 0)};
         if (!m->path.p)
             return nk_fail(t->err, NK_E_PARSE, "%.*s names a manifest without a path",
                            NK_STR_ARG(path));
@@ -119,14 +119,14 @@ nk_code nk_ice_read_list(nk_ice_task *t, const nk_json *snapshot, nk_avro_file *
     return NK_OK;
 }
 
-static nk_code group_key(nk_ice_task *t, const nk_ice_manifest *m, const nk_avro *file, nk_str *out)
+static nk_code group_key(nk_ice_task *t, const nk_ice_manifest *m, const nk_ocf *file, nk_str *out)
 {
-    const nk_avro *partition = nk_avro_get(file, "partition");
+    const nk_ocf *partition = nk_ocf_get(file, "partition");
     nk_buf b;
     nk_buf_init(&b, 1 << 20);
     (void)nk_buf_printf(&b, "%lld:", (long long)m->spec);
     if (partition)
-        nk_avro_put(&b, partition->type, partition);
+        nk_ocf_put(&b, partition->type, partition);
     nk_code rc = nk_buf_check(&b, t->err);
     *out = nk_buf_dup(&b, t->a);
     nk_buf_free(&b);
@@ -137,12 +137,12 @@ nk_code nk_ice_read_manifest(nk_ice_task *t, nk_ice_manifest *m, size_t place, n
 {
     nk_str bytes;
     NK_TRY(nk_ice_fetch(t, m->path, &bytes));
-    nk_code rc = nk_avro_read(bytes, t->a, &m->file, t->err);
+    nk_code rc = nk_ocf_read(bytes, t->a, &m->file, t->err);
     if (rc != NK_OK)
         return nk_wrap(t->err, "%.*s", NK_STR_ARG(m->path));
     for (size_t i = 0; i < m->file.records.n; i++) {
-        const nk_avro *e = &m->file.records.v[i], *file = nk_avro_get(e, "data_file");
-        if (nk_avro_i64(e, "status", 0) == 2)
+        const nk_ocf *e = &m->file.records.v[i], *file = nk_ocf_get(e, "data_file");
+        if (nk_ocf_i64(e, "status", 0) == 2)
             continue;
         nk_ice_live *l = nk_ice_lives_add(out, t->a);
         if (!l)
@@ -150,14 +150,14 @@ nk_code nk_ice_read_manifest(nk_ice_task *t, nk_ice_manifest *m, size_t place, n
         *l = (nk_ice_live){.manifest = place,
                            .entry = e,
                            .file = file,
-                           .content = (int)nk_avro_i64(file, "content", 0),
+                           .content = (int)nk_ocf_i64(file, "content", 0),
                            .spec = m->spec,
-                           .seq = nk_avro_i64(e, "sequence_number", m->seq),
-                           .file_seq = nk_avro_i64(e, "file_sequence_number", m->seq),
-                           .snapshot = nk_avro_i64(e, "snapshot_id", m->snapshot),
-                           .bytes = nk_avro_i64(file, "file_size_in_bytes", 0),
-                           .rows = nk_avro_i64(file, "record_count", 0),
-                           .path = nk_avro_str(file, "file_path")};
+                           .seq = nk_ocf_i64(e, "sequence_number", m->seq),
+                           .file_seq = nk_ocf_i64(e, "file_sequence_number", m->seq),
+                           .snapshot = nk_ocf_i64(e, "snapshot_id", m->snapshot),
+                           .bytes = nk_ocf_i64(file, "file_size_in_bytes", 0),
+                           .rows = nk_ocf_i64(file, "record_count", 0),
+                           .path = nk_ocf_str(file, "file_path")};
         if (!l->path.p)
             return nk_fail(t->err, NK_E_PARSE, "%.*s names a file without a path",
                            NK_STR_ARG(m->path));

@@ -11,8 +11,9 @@ static nk_code nomem(nk_err *err)
 /* ---- records ---- */
 
 static const nk_col optimizer_cols[] = {
-    {"region", NK_COL_TEXT}, {"db", NK_COL_TEXT},     {"tbl", NK_COL_TEXT},  {"type", NK_COL_TEXT},
-    {"due", NK_COL_I64},     {"created", NK_COL_I64}, {"seen", NK_COL_TEXT},
+    {"region", NK_COL_TEXT}, {"db", NK_COL_TEXT},   {"tbl", NK_COL_TEXT},
+    {"type", NK_COL_TEXT},   {"due", NK_COL_I64},   {"created", NK_COL_I64},
+    {"seen", NK_COL_TEXT},   {"home", NK_COL_TEXT}, {"catalog", NK_COL_TEXT},
 };
 static const nk_index optimizer_indexes[] = {{.name = "due", .cols = {OPT_DUE}, .n = 1}};
 const nk_kind nk_kind_optimizer = {.name = "glue_table_optimizer",
@@ -70,7 +71,9 @@ nk_code nk_ice_optimizer_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str datab
                            .type = type,
                            .due_us = row.cols[OPT_DUE].kind == NK_V_NULL ? 0 : row.cols[OPT_DUE].i,
                            .created_us = t->CreateTime.us,
-                           .seen = row.cols[OPT_SEEN].s};
+                           .seen = row.cols[OPT_SEEN].s,
+                           .home = row.cols[OPT_HOME].s,
+                           .catalog = row.cols[OPT_CATALOG].s};
     return nk_model_decode(&glue_TableOptimizer_shape, row.body, ctx->arena, (void **)&out->o, err);
 }
 
@@ -85,6 +88,8 @@ nk_code nk_ice_optimizer_save(nk_tx *tx, const nk_ice_optimizer *o, bool insert,
         [OPT_DUE] = o->due_us ? nk_vi(o->due_us) : nk_vnull(),
         [OPT_CREATED] = nk_vi(o->created_us),
         [OPT_SEEN] = nk_vs(o->seen),
+        [OPT_HOME] = nk_vs(o->home),
+        [OPT_CATALOG] = nk_vs(o->catalog),
     };
     nk_row row = {.cols = cols};
     NK_TRY(nk_model_encode_str(&glue_TableOptimizer_shape, o->o, a, &row.body, err));
@@ -113,11 +118,15 @@ nk_code nk_ice_run_save(nk_tx *tx, const nk_ice_optimizer *o, int64_t seq,
 
 /* ---- checking ---- */
 
-static nk_code check_catalog(nk_call *call, nk_str id)
+/* The catalogue that the request names is the one that all of it acts in. */
+static void enter(nk_call *call, nk_str id)
 {
-    if (!id.p || nk_str_eq(id, call->account_id))
-        return NK_OK;
-    return nk_fail(call->err, NK_E_NOT_FOUND, "Catalog %.*s not found.", NK_STR_ARG(id));
+    call->catalog = id.p && !nk_str_eq(id, call->account_id) ? id : NK_STR_NULL;
+}
+
+static nk_str catalog_id(const nk_call *call)
+{
+    return call->catalog.p ? call->catalog : call->account_id;
 }
 
 static nk_code at_least(nk_err *err, const char *name, nk_opt_i64 v, int64_t min, int64_t max)
@@ -196,7 +205,8 @@ static bool enabled(const glue_TableOptimizerConfiguration *c)
 static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     change *c = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(c->call);
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_ice_ctx(c->call, tx, &ctx, err));
     glue_Table *t;
     nk_str kind = NK_STR_NULL;
     nk_ice_optimizer old;
@@ -222,6 +232,8 @@ static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
                                  (glue_TableOptimizerConfiguration *)(uintptr_t)c->config,
                              .configurationSource = NK_STR("table")};
     nk_ice_optimizer n = {.region = ctx.region,
+                          .home = c->call->region,
+                          .catalog = c->call->catalog,
                           .database = t->DatabaseName,
                           .table = t->Name,
                           .type = c->type,
@@ -234,8 +246,9 @@ static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
 static nk_code update_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     change *c = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(c->call);
+    nk_catalog_ctx ctx;
     nk_ice_optimizer o;
+    NK_TRY(nk_ice_ctx(c->call, tx, &ctx, err));
     NK_TRY(nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &o, err));
     glue_TableOptimizerConfiguration merged = *c->config;
     const glue_TableOptimizerConfiguration *old = o.o->configuration;
@@ -250,8 +263,9 @@ static nk_code update_in_tx(nk_tx *tx, void *arg, nk_err *err)
 static nk_code delete_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     change *c = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(c->call);
+    nk_catalog_ctx ctx;
     nk_ice_optimizer o;
+    NK_TRY(nk_ice_ctx(c->call, tx, &ctx, err));
     NK_TRY(nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &o, err));
     return nk_ice_optimizer_forget(tx, o.region, o.database, o.table, o.type, err);
 }
@@ -268,7 +282,7 @@ nk_code glue_CreateTableOptimizer(nk_call *call, const glue_CreateTableOptimizer
                                   glue_CreateTableOptimizerResponse *out)
 {
     change c = {call, in->DatabaseName, in->TableName, in->Type, in->TableOptimizerConfiguration};
-    NK_TRY(check_catalog(call, in->CatalogId));
+    enter(call, in->CatalogId);
     NK_TRY(check_config(call, in->Type, c.config));
     return apply(call, create_in_tx, &c);
 }
@@ -277,7 +291,7 @@ nk_code glue_UpdateTableOptimizer(nk_call *call, const glue_UpdateTableOptimizer
                                   glue_UpdateTableOptimizerResponse *out)
 {
     change c = {call, in->DatabaseName, in->TableName, in->Type, in->TableOptimizerConfiguration};
-    NK_TRY(check_catalog(call, in->CatalogId));
+    enter(call, in->CatalogId);
     NK_TRY(check_config(call, in->Type, c.config));
     return apply(call, update_in_tx, &c);
 }
@@ -286,7 +300,7 @@ nk_code glue_DeleteTableOptimizer(nk_call *call, const glue_DeleteTableOptimizer
                                   glue_DeleteTableOptimizerResponse *out)
 {
     change c = {call, in->DatabaseName, in->TableName, in->Type, NULL};
-    NK_TRY(check_catalog(call, in->CatalogId));
+    enter(call, in->CatalogId);
     return apply(call, delete_in_tx, &c);
 }
 
@@ -295,12 +309,13 @@ nk_code glue_DeleteTableOptimizer(nk_call *call, const glue_DeleteTableOptimizer
 nk_code glue_GetTableOptimizer(nk_call *call, const glue_GetTableOptimizerRequest *in,
                                glue_GetTableOptimizerResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     nk_ice_optimizer o;
-    NK_TRY(check_catalog(call, in->CatalogId));
+    enter(call, in->CatalogId);
+    NK_TRY(nk_ice_ctx(call, call->tx, &ctx, call->err));
     NK_TRY(nk_ice_optimizer_load(call->tx, &ctx, in->DatabaseName, in->TableName, in->Type, &o,
                                  call->err));
-    out->CatalogId = call->account_id;
+    out->CatalogId = catalog_id(call);
     out->DatabaseName = o.database;
     out->TableName = o.table;
     out->TableOptimizer = o.o;
@@ -310,15 +325,16 @@ nk_code glue_GetTableOptimizer(nk_call *call, const glue_GetTableOptimizerReques
 static nk_code batch_one(nk_call *call, const glue_BatchGetTableOptimizerEntry *e,
                          glue_BatchTableOptimizer *got, nk_err *err)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     nk_ice_optimizer o;
     nk_call one = *call;
     one.err = err;
-    NK_TRY(check_catalog(&one, e->catalogId));
+    enter(&one, e->catalogId);
+    NK_TRY(nk_ice_ctx(&one, call->tx, &ctx, err));
     if (!e->databaseName.p || !e->tableName.p || !e->type.p)
         return nk_fail(err, NK_E_INVALID, "databaseName, tableName and type must be given.");
     NK_TRY(nk_ice_optimizer_load(call->tx, &ctx, e->databaseName, e->tableName, e->type, &o, err));
-    *got = (glue_BatchTableOptimizer){.catalogId = call->account_id,
+    *got = (glue_BatchTableOptimizer){.catalogId = catalog_id(&one),
                                       .databaseName = o.database,
                                       .tableName = o.table,
                                       .tableOptimizer = o.o};
@@ -391,12 +407,13 @@ static bool collect(void *arg, const nk_row *row)
 nk_code glue_ListTableOptimizerRuns(nk_call *call, const glue_ListTableOptimizerRunsRequest *in,
                                     glue_ListTableOptimizerRunsResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     nk_ice_optimizer o;
     nk_str place;
     int64_t max = nk_i64_or(in->MaxResults, 100);
     lister l = {.call = call};
-    NK_TRY(check_catalog(call, in->CatalogId));
+    enter(call, in->CatalogId);
+    NK_TRY(nk_ice_ctx(call, call->tx, &ctx, call->err));
     if (max < 1)
         return nk_fail(call->err, NK_E_INVALID, "MaxResults must be 1 or more.");
     l.max = max > 1000 ? 1000 : (size_t)max;
@@ -424,7 +441,7 @@ nk_code glue_ListTableOptimizerRuns(nk_call *call, const glue_ListTableOptimizer
     NK_TRY(nk_store_scan(call->tx, &q, collect, &l, call->err));
     if (l.failed)
         return nomem(call->err);
-    out->CatalogId = call->account_id;
+    out->CatalogId = catalog_id(call);
     out->DatabaseName = o.database;
     out->TableName = o.table;
     out->TableOptimizerRuns =

@@ -217,8 +217,9 @@ typedef struct running {
 static nk_code begin_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     running *r = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(&r->call);
+    nk_catalog_ctx ctx;
     nk_ice_optimizer fresh;
+    NK_TRY(nk_ice_ctx(&r->call, tx, &ctx, err));
     nk_code rc =
         nk_ice_optimizer_load(tx, &ctx, r->opt.database, r->opt.table, r->opt.type, &fresh, err);
     r->gone = rc == NK_E_NOT_FOUND;
@@ -258,8 +259,9 @@ static bool is_compaction(const running *r)
 static nk_code end_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     running *r = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(&r->call);
+    nk_catalog_ctx ctx;
     nk_ice_optimizer fresh;
+    NK_TRY(nk_ice_ctx(&r->call, tx, &ctx, err));
     nk_code rc =
         nk_ice_optimizer_load(tx, &ctx, r->opt.database, r->opt.table, r->opt.type, &fresh, err);
     if (rc == NK_E_NOT_FOUND)
@@ -369,15 +371,16 @@ static nk_str with_slash(nk_arena *a, nk_str s)
 
 static nk_code look_in(nk_call *call, neighbour *n, nk_str database)
 {
-    glue_GetTablesRequest in = {.DatabaseName = database};
+    glue_GetTablesRequest in = {.CatalogId = call->catalog, .DatabaseName = database};
     do {
         glue_GetTablesResponse out = {0};
         call->operation = NK_STR("GetTables");
         NK_TRY(glue_GetTables(call, &in, &out));
         for (size_t i = 0; i < out.TableList.n; i++) {
-            glue_Table *t;
-            NK_TRY(nk_model_decode(&glue_Table_shape, out.TableList.v[i].raw_, call->arena,
-                                   (void **)&t, call->err));
+            glue_Table *t = &out.TableList.v[i];
+            if (t->raw_.p)
+                NK_TRY(nk_model_decode(&glue_Table_shape, t->raw_, call->arena, (void **)&t,
+                                       call->err));
             if (!t->StorageDescriptor || !t->StorageDescriptor->Location.n ||
                 (nk_str_eq(t->Name, n->r->opt.table) && nk_str_eq(database, n->r->opt.database)))
                 continue;
@@ -395,19 +398,13 @@ static nk_code look_around(nk_tx *tx, void *arg, nk_err *err)
 {
     neighbour *n = arg;
     nk_call call = n->r->call;
-    glue_GetDatabasesRequest in = {0};
+    nk_strs names = {0};
+    nk_str next;
     call.tx = tx;
     call.err = err;
-    do {
-        glue_GetDatabasesResponse out = {0};
-        call.operation = NK_STR("GetDatabases");
-        nk_str name = NK_STR("NAME");
-        in.AttributesToGet = (nk_list_str){.v = &name, .n = 1, .set = true};
-        NK_TRY(glue_GetDatabases(&call, &in, &out));
-        for (size_t i = 0; i < out.DatabaseList.n && !n->who.p; i++)
-            NK_TRY(look_in(&call, n, out.DatabaseList.v[i].Name));
-        in.NextToken = out.NextToken;
-    } while (in.NextToken.p && !n->who.p);
+    NK_TRY(nk_ice_database_list(&call, NK_STR_NULL, 0, &names, &next));
+    for (size_t i = 0; i < names.n && !n->who.p; i++)
+        NK_TRY(look_in(&call, n, names.v[i]));
     return NK_OK;
 }
 
@@ -438,7 +435,9 @@ static nk_code try_run(running *r, bool *again)
     nk_json *result = NULL;
     int64_t deleted[5] = {0};
     *again = false;
-    nk_code rc = o.arena ? NK_OK : nomem(&r->err);
+    nk_code rc;
+    if (!o.arena)
+        return nomem(&r->err);
     NK_TRY_GOTO(rc, nk_ice_entry_find(&r->call, false, r->opt.database, r->opt.table, &r->entry),
                 done);
     NK_TRY_GOTO(rc, alone(r), done);
@@ -480,7 +479,8 @@ static void run_optimizer(nk_ice_optimizers *os, const nk_ice_optimizer *due)
     r.call = (nk_call){.app = os->app,
                        .arena = a,
                        .err = &r.err,
-                       .region = nk_str_dup(a, due->region),
+                       .region = nk_str_dup(a, due->home),
+                       .catalog = due->catalog.p ? nk_str_dup(a, due->catalog) : NK_STR_NULL,
                        .account_id = nk_str_c(os->app->settings->account_id),
                        .operation = NK_STR("optimizer")};
     nk_code rc = nk_store_write(os->app->store, begin_in_tx, &r, &r.err);
@@ -586,8 +586,11 @@ static bool due_row(void *arg, const nk_row *row)
                               .database = nk_str_dup(d->a, row->cols[OPT_DATABASE].s),
                               .table = nk_str_dup(d->a, row->cols[OPT_TABLE].s),
                               .type = nk_str_dup(d->a, row->cols[OPT_TYPE].s),
-                              .seen = nk_str_dup(d->a, row->cols[OPT_SEEN].s)};
-    d->found = d->o.region.p && d->o.database.p && d->o.table.p && d->o.type.p;
+                              .home = nk_str_dup(d->a, row->cols[OPT_HOME].s),
+                              .catalog = row->cols[OPT_CATALOG].s.p
+                                             ? nk_str_dup(d->a, row->cols[OPT_CATALOG].s)
+                                             : NK_STR_NULL};
+    d->found = d->o.region.p && d->o.home.p && d->o.database.p && d->o.table.p && d->o.type.p;
     return false;
 }
 
@@ -610,10 +613,11 @@ typedef struct postponer {
 static nk_code postpone(nk_tx *tx, void *arg, nk_err *err)
 {
     postponer *p = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(p->call);
+    nk_catalog_ctx ctx;
     nk_ice_optimizer o;
     glue_Table *t;
     p->same = false;
+    NK_TRY(nk_ice_ctx(p->call, tx, &ctx, err));
     if (!nk_str_is(p->d->o.type, "compaction"))
         return NK_OK;
     nk_code rc =
@@ -645,7 +649,8 @@ static bool run_next(nk_ice_optimizers *os, int64_t *next_us)
         nk_call call = {.app = os->app,
                         .arena = d.a,
                         .err = &err,
-                        .region = d.o.region,
+                        .region = d.o.home,
+                        .catalog = d.o.catalog,
                         .account_id = nk_str_c(os->app->settings->account_id)};
         postponer p = {.call = &call, .d = &d};
         if (nk_store_write(os->app->store, postpone, &p, &err) != NK_OK)

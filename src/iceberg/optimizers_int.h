@@ -18,6 +18,8 @@ enum {
     OPT_DUE,     /* microseconds; NULL: off */
     OPT_CREATED, /* the table's CreateTime: one of the same name made later is another table */
     OPT_SEEN,    /* the metadata file that the last run left behind */
+    OPT_HOME,    /* the region; OPT_REGION is the space of names */
+    OPT_CATALOG, /* CatalogId as it was given; NULL: the account's own */
     OPT_COLS
 };
 extern const nk_kind nk_kind_optimizer; /* body: glue_TableOptimizer */
@@ -30,7 +32,7 @@ typedef struct nk_ice_optimizer {
     nk_str region, database, table, type; /* names folded */
     int64_t due_us;                       /* 0 = off */
     int64_t created_us;
-    nk_str seen;
+    nk_str seen, home, catalog;
     glue_TableOptimizer *o;
 } nk_ice_optimizer;
 

@@ -39,6 +39,14 @@ static nk_code no_namespace(nk_err *err, nk_str database)
                        NK_STR_ARG(database));
 }
 
+nk_code nk_ice_ctx(const nk_call *call, nk_tx *tx, nk_catalog_ctx *out, nk_err *err)
+{
+    nk_call inner = *call;
+    inner.tx = tx;
+    inner.err = err;
+    return nk_catalog_open(&inner, call->catalog, out);
+}
+
 /* ---- finding ---- */
 
 /* NK_OK with *out NULL when the database is there and the table is not. */
@@ -64,7 +72,8 @@ typedef struct finder {
 static nk_code find_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     finder *f = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(f->call);
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_ice_ctx(f->call, tx, &ctx, err));
     return get_row(tx, &ctx, f->database, f->name, &f->row, err);
 }
 
@@ -296,7 +305,8 @@ static nk_code swap_one(nk_tx *tx, const nk_catalog_ctx *ctx, const swap *w, con
 static nk_code swap_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     swap *w = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(w->call);
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_ice_ctx(w->call, tx, &ctx, err));
     for (size_t i = 0; i < w->n; i++)
         if (w->states[i].text.p) /* a change that changes nothing has none */
             NK_TRY(swap_one(tx, &ctx, w, &w->states[i], err));
@@ -358,7 +368,8 @@ typedef struct db_finder {
 static nk_code find_db(nk_tx *tx, void *arg, nk_err *err)
 {
     db_finder *f = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(f->call);
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_ice_ctx(f->call, tx, &ctx, err));
     nk_code rc = nk_catalog_get_database(tx, &ctx, f->name, &f->db, err);
     return rc == NK_E_NOT_FOUND ? no_namespace(err, f->name) : rc;
 }
@@ -602,7 +613,8 @@ static nk_code note_purge(nk_tx *tx, const mover *m, nk_str location, nk_err *er
 static nk_code drop_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     const mover *m = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(m->call);
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_ice_ctx(m->call, tx, &ctx, err));
     glue_Table *row;
     NK_TRY(own_row(tx, m, &ctx, &row, err));
     nk_catalog_change c = {
@@ -624,7 +636,8 @@ nk_code nk_ice_entry_drop(nk_call *call, bool view, nk_str database, nk_str name
 static nk_code rename_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     const mover *m = arg;
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(m->call);
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_ice_ctx(m->call, tx, &ctx, err));
     glue_Table *row, *there;
     NK_TRY(own_row(tx, m, &ctx, &row, err));
     NK_TRY(get_row(tx, &ctx, m->to_database, m->to_name, &there, err));
@@ -665,6 +678,36 @@ nk_code nk_ice_entry_rename(nk_call *call, bool view, nk_str database, nk_str na
 
 /* ---- listing ---- */
 
+nk_code nk_ice_database_list(nk_call *call, nk_str token, size_t max, nk_strs *names, nk_str *next)
+{
+    nk_call inner = *call;
+    inner.operation = NK_STR("GetDatabases");
+    *next = token;
+    do {
+        size_t left = max ? max - names->n : 100;
+        glue_GetDatabasesRequest in = {.CatalogId = call->catalog,
+                                       .MaxResults = nk_some_i64(left > 100 ? 100 : (int64_t)left),
+                                       .NextToken = *next};
+        glue_GetDatabasesResponse out = {0};
+        nk_code rc = glue_GetDatabases(&inner, &in, &out);
+        if (rc == NK_E_INVALID)
+            return nk_ice_fail(call->err, NK_ICE_BAD_REQUEST, "Invalid pageToken.");
+        NK_TRY(rc);
+        for (size_t i = 0; i < out.DatabaseList.n; i++) {
+            glue_Database *db = &out.DatabaseList.v[i];
+            nk_str *s = nk_strs_add(names, call->arena);
+            if (!s)
+                return nomem(call->err);
+            if (db->raw_.p)
+                NK_TRY(nk_model_decode(&glue_Database_shape, db->raw_, call->arena, (void **)&db,
+                                       call->err));
+            *s = db->Name;
+        }
+        *next = out.NextToken;
+    } while (next->p && (!max || names->n < max));
+    return NK_OK;
+}
+
 typedef struct lister {
     nk_call *call;
     const char *kind;
@@ -678,9 +721,11 @@ static nk_code take_page(lister *l, const glue_GetTablesResponse *page, nk_err *
 {
     for (size_t i = 0; i < page->TableList.n; i++) {
         glue_Table *t = &page->TableList.v[i];
-        if (nk_str_find(t->raw_, NK_STR("\"metadata_location\"")) < 0)
-            continue;
-        NK_TRY(nk_model_decode(&glue_Table_shape, t->raw_, l->call->arena, (void **)&t, err));
+        if (t->raw_.p) {
+            if (nk_str_find(t->raw_, NK_STR("\"metadata_location\"")) < 0)
+                continue;
+            NK_TRY(nk_model_decode(&glue_Table_shape, t->raw_, l->call->arena, (void **)&t, err));
+        }
         if (!is_kind(t, l->view))
             continue;
         nk_str *name = nk_strs_add(l->names, l->call->arena);
@@ -703,7 +748,8 @@ static nk_code list_in_tx(nk_tx *tx, void *arg, nk_err *err)
     l->next = l->token;
     do {
         size_t left = l->max ? l->max - l->names->n : 100;
-        glue_GetTablesRequest in = {.DatabaseName = l->database,
+        glue_GetTablesRequest in = {.CatalogId = l->call->catalog,
+                                    .DatabaseName = l->database,
                                     .MaxResults = nk_some_i64(left > 100 ? 100 : (int64_t)left),
                                     .NextToken = l->next};
         glue_GetTablesResponse out = {0};

@@ -50,6 +50,12 @@ void nk_ice_edit_begin(nk_ice_edit *e, nk_arena *a, bool view, nk_json *base, in
     nk_ice_knum(&e->t, e->root, "default-sort-order-id", -1);
 }
 
+/* A tree that memory gave out on looks wrong: that is not the request's fault. */
+static nk_code judge(const nk_ice_edit *e, nk_code rc, nk_err *err)
+{
+    return e->t.failed ? nomem(err) : rc;
+}
+
 /* ---- helpers ---- */
 
 static nk_json *list(nk_ice_edit *e, const char *key)
@@ -894,8 +900,7 @@ static nk_code apply_one(nk_ice_edit *e, const nk_json *u, nk_err *err)
     nk_str action = nk_json_str(u, "action");
     for (size_t i = 0; action.p && i < NK_COUNTOF(updates); i++) {
         if (nk_str_is(action, updates[i].action) && (updates[i].of & (e->view ? VIEW : TABLE))) {
-            NK_TRY(updates[i].run(e, u, err));
-            return e->t.failed ? nomem(err) : NK_OK;
+            return judge(e, updates[i].run(e, u, err), err);
         }
     }
     return nk_ice_fail(err, NK_ICE_BAD_REQUEST, "Cannot convert metadata update action: %.*s",
@@ -1015,7 +1020,7 @@ static nk_code trim_versions(nk_ice_edit *e, nk_err *err)
     return NK_OK;
 }
 
-nk_code nk_ice_edit_finish(nk_ice_edit *e, nk_str base_file, nk_strs *dropped, nk_err *err)
+static nk_code finish(nk_ice_edit *e, nk_str base_file, nk_strs *dropped, nk_err *err)
 {
     const char *uuid = e->view ? "view-uuid" : "table-uuid";
     if (e->t.failed)
@@ -1035,6 +1040,11 @@ nk_code nk_ice_edit_finish(nk_ice_edit *e, nk_str base_file, nk_strs *dropped, n
     if (e->changed && base_file.p)
         NK_TRY(log_base(e, base_file, dropped, err));
     return e->t.failed ? nomem(err) : NK_OK;
+}
+
+nk_code nk_ice_edit_finish(nk_ice_edit *e, nk_str base_file, nk_strs *dropped, nk_err *err)
+{
+    return judge(e, finish(e, base_file, dropped, err), err);
 }
 
 /* ---- making ---- */
@@ -1086,7 +1096,7 @@ static nk_json *empty_fields(nk_ice_edit *e)
     return o;
 }
 
-nk_code nk_ice_table_create(nk_ice_edit *e, const nk_ice_create *c, nk_err *err)
+static nk_code create_table(nk_ice_edit *e, const nk_ice_create *c, nk_err *err)
 {
     nk_ice_ids map = {0};
     NK_TRY(take_format(e, c->properties, err));
@@ -1115,7 +1125,12 @@ nk_code nk_ice_table_create(nk_ice_edit *e, const nk_ice_create *c, nk_err *err)
     return nk_ice_edit_finish(e, NK_STR_NULL, NULL, err);
 }
 
-nk_code nk_ice_view_create(nk_ice_edit *e, const nk_ice_create *c, nk_err *err)
+nk_code nk_ice_table_create(nk_ice_edit *e, const nk_ice_create *c, nk_err *err)
+{
+    return judge(e, create_table(e, c, err), err);
+}
+
+static nk_code create_view(nk_ice_edit *e, const nk_ice_create *c, nk_err *err)
 {
     nk_json u = {.kind = NK_JSON_OBJECT};
     if (e->t.failed)
@@ -1134,6 +1149,11 @@ nk_code nk_ice_view_create(nk_ice_edit *e, const nk_ice_create *c, nk_err *err)
     NK_TRY(add_version_tree(e, &u, v, err));
     NK_TRY(set_version_id(e, e->last_version, err));
     return nk_ice_edit_finish(e, NK_STR_NULL, NULL, err);
+}
+
+nk_code nk_ice_view_create(nk_ice_edit *e, const nk_ice_create *c, nk_err *err)
+{
+    return judge(e, create_view(e, c, err), err);
 }
 
 /* ---- requirements ---- */

@@ -53,6 +53,7 @@ typedef struct nk_call {
     nk_str account_id; /* the default catalogue id */
     nk_str access_key; /* who asks */
     nk_str operation;  /* "GetTable" */
+    nk_str catalog;    /* the catalogue that a door's path names; p NULL: requests say themselves */
     nk_str mode;       /* header X-Nikawa-Mode: what is asked beyond AWS's API; absent as a rule */
     char request_id[37];
 } nk_call;

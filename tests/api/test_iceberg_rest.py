@@ -9,6 +9,7 @@ import uuid
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import wait_for
 
 from iceberg_client import Refused, Rest, schema
 
@@ -130,6 +131,28 @@ def test_prefixes(rest, ns):
     refused(404, "NotFoundException", rest.get, "config?warehouse=other")
     endpoints = rest.get("config")["endpoints"]
     assert "POST /v1/{prefix}/transactions/commit" in endpoints and len(set(endpoints)) == len(endpoints)
+
+
+def test_a_catalogue_of_its_own_is_a_prefix(server, rest, glue, ns):
+    mine = name("cat")
+    glue.create_catalog(Name=mine, CatalogInput={"Description": "apart"})
+    id_ = f"000000000000:{mine}"
+    assert rest.get(f"config?warehouse={id_}")["overrides"]["prefix"] == f"catalogs/{id_}"
+    apart = load_catalog(name(), type="rest", uri=server.url + "/iceberg", warehouse=id_, credential=f"{server.access_key}:{server.secret_key}")
+    apart.create_namespace("only")
+    assert apart.list_namespaces() == [("only",)] and ("only",) not in [tuple(n) for n in rest.get("namespaces")["namespaces"]]
+    t = apart.create_table("only.t", schema=pa.schema([("a", pa.int64())]))
+    t.append(pa.table({"a": pa.array([1, 2], pa.int64())}))
+    row = glue.get_table(CatalogId=id_, DatabaseName="only", Name="t")["Table"]
+    assert row["Parameters"]["metadata_location"] == apart.load_table("only.t").metadata_location
+    which = {"CatalogId": id_, "DatabaseName": "only", "TableName": "t", "Type": "compaction"}
+    glue.create_table_optimizer(**which, TableOptimizerConfiguration={"enabled": True})
+    wait_for(lambda: glue.get_table_optimizer(**which)["TableOptimizer"].get("lastRun", {}).get("eventType") == "completed", 60)
+    apart.rename_table("only.t", "only.u")
+    assert apart.list_tables("only") == [("only", "u")]
+    apart.drop_table("only.u")
+    apart.drop_namespace("only")
+    assert apart.list_namespaces() == []
 
 
 # ---- namespaces ----
