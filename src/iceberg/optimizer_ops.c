@@ -51,6 +51,11 @@ static nk_code no_optimizer(nk_err *err, nk_str type, nk_str table)
                    NK_STR_ARG(type), NK_STR_ARG(table));
 }
 
+static nk_str text_or_null(const nk_val *v)
+{
+    return v->kind == NK_V_NULL ? NK_STR_NULL : v->s;
+}
+
 nk_code nk_ice_optimizer_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
                               nk_str type, nk_ice_optimizer *out, nk_err *err)
 {
@@ -71,9 +76,9 @@ nk_code nk_ice_optimizer_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str datab
                            .type = type,
                            .due_us = row.cols[OPT_DUE].kind == NK_V_NULL ? 0 : row.cols[OPT_DUE].i,
                            .created_us = t->CreateTime.us,
-                           .seen = row.cols[OPT_SEEN].s,
+                           .seen = text_or_null(&row.cols[OPT_SEEN]),
                            .home = row.cols[OPT_HOME].s,
-                           .catalog = row.cols[OPT_CATALOG].s};
+                           .catalog = text_or_null(&row.cols[OPT_CATALOG])};
     return nk_model_decode(&glue_TableOptimizer_shape, row.body, ctx->arena, (void **)&out->o, err);
 }
 

@@ -469,13 +469,14 @@ done:
     return rc;
 }
 
-static void run_optimizer(nk_ice_optimizers *os, const nk_ice_optimizer *due)
+/* false: it could not even be begun; later, then. */
+static bool run_optimizer(nk_ice_optimizers *os, const nk_ice_optimizer *due)
 {
     running r = {.os = os, .opt = *due};
     bool again = true;
     nk_arena *a = nk_arena_create((size_t)1 << 30);
     if (!a)
-        return;
+        return false;
     r.call = (nk_call){.app = os->app,
                        .arena = a,
                        .err = &r.err,
@@ -488,7 +489,7 @@ static void run_optimizer(nk_ice_optimizers *os, const nk_ice_optimizer *due)
         if (rc != NK_OK)
             nk_warn("iceberg", "an optimizer does not start: %s", r.err.msg);
         nk_arena_destroy(a);
-        return;
+        return rc == NK_OK;
     }
     rc = put_config(&r);
     for (int i = 0; i < TRIES && again && rc != NK_E_NOMEM; i++)
@@ -500,6 +501,7 @@ static void run_optimizer(nk_ice_optimizers *os, const nk_ice_optimizer *due)
     if (nk_store_write(os->app->store, end_in_tx, &r, &r.err) != NK_OK)
         nk_warn("iceberg", "an optimizer's end is not written down: %s", r.err.msg);
     nk_arena_destroy(a);
+    return true;
 }
 
 /* ---- purging ---- */
@@ -576,6 +578,11 @@ typedef struct due {
     bool found;
 } due;
 
+static nk_str text_or_null(nk_arena *a, const nk_val *v)
+{
+    return v->kind == NK_V_NULL ? NK_STR_NULL : nk_str_dup(a, v->s);
+}
+
 static bool due_row(void *arg, const nk_row *row)
 {
     due *d = arg;
@@ -587,9 +594,7 @@ static bool due_row(void *arg, const nk_row *row)
                               .table = nk_str_dup(d->a, row->cols[OPT_TABLE].s),
                               .type = nk_str_dup(d->a, row->cols[OPT_TYPE].s),
                               .home = nk_str_dup(d->a, row->cols[OPT_HOME].s),
-                              .catalog = row->cols[OPT_CATALOG].s.p
-                                             ? nk_str_dup(d->a, row->cols[OPT_CATALOG].s)
-                                             : NK_STR_NULL};
+                              .catalog = text_or_null(d->a, &row->cols[OPT_CATALOG])};
     d->found = d->o.region.p && d->o.home.p && d->o.database.p && d->o.table.p && d->o.type.p;
     return false;
 }
@@ -656,7 +661,7 @@ static bool run_next(nk_ice_optimizers *os, int64_t *next_us)
         if (nk_store_write(os->app->store, postpone, &p, &err) != NK_OK)
             nk_warn("iceberg", "an optimizer cannot be looked at: %s", err.msg);
         if (!p.same)
-            run_optimizer(os, &d.o);
+            d.found = run_optimizer(os, &d.o);
     }
     nk_arena_destroy(d.a);
     return rc == NK_OK && d.found;
