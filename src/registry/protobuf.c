@@ -201,6 +201,15 @@ nk_str nk_protobuf_name(const nk_protobuf *s, uint32_t index)
     return t ? name : NK_STR_NULL;
 }
 
+nk_str nk_protobuf_first(const nk_protobuf *s)
+{
+    for (size_t i = 0; i < s->root->types.n; i++) {
+        if (!s->root->types.v[i]->is_enum)
+            return s->root->types.v[i]->full;
+    }
+    return NK_STR_NULL;
+}
+
 /* -- messages on the wire -----------------------------------------------------------------------
  */
 

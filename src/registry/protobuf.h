@@ -16,6 +16,8 @@ nk_code nk_protobuf_parse(nk_str text, const nk_schema_ref *refs, size_t n_refs,
 nk_code nk_protobuf_index(const nk_protobuf *s, nk_str name, uint32_t *index, nk_err *err) NK_MUST;
 /* The message's full name; p NULL when there is none of that number. */
 nk_str nk_protobuf_name(const nk_protobuf *s, uint32_t index);
+/* The file's first message; p NULL: it has none. */
+nk_str nk_protobuf_first(const nk_protobuf *s);
 /* NK_OK when the bytes are a message of that number: well-formed fields, the wire types that the
  * definition gives them, required ones present, text in UTF-8 (proto3). */
 nk_code nk_protobuf_validate(const nk_protobuf *s, uint32_t index, nk_str bytes,
