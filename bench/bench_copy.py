@@ -85,4 +85,4 @@ def run(table):
             mine.append(ours(glue, f"s3://bench/ours-{k}/"))
         ratio = lib.median([t / m for t, m in zip(theirs, mine)])
         table.add("native job, CSV → Parquet by s3://, choice detection on", "≥ 0.9 of raw DuckDB", f"{ratio:.2f} ({lib.median(mine):.1f} s against {lib.median(theirs):.1f} s)",
-                  f"{ROWS:,} rows, {size / 1e6:.0f} MB of CSV in {FILES} files; 3 alternating runs, start-up of both counted", ratio >= 0.9)
+                  f"{ROWS:,} rows, {size / 1e6:.0f} MB of CSV in {FILES} files; 3 alternating runs, start-up of both counted", at_least=[(ratio, 0.9)])

@@ -96,4 +96,4 @@ def run(table):
             theirs.append(float(done.stdout.split("seconds")[1]))
         ratio = lib.median(theirs) / lib.median(times)
         table.add("the demo's visual job at 10× (3.4 M flights)", "≥ 5× PySpark local[2]", f"{ratio:.1f}× ({lib.median(times):.2f} s against {lib.median(theirs):.2f} s)",
-                  "ours: StartJobRun to SUCCEEDED, data in S3; theirs: local files, JVM and session start not counted; medians of 3", ratio >= 5)
+                  "ours: StartJobRun to SUCCEEDED, data in S3; theirs: local files, JVM and session start not counted; medians of 3", at_least=[(ratio, 5)])

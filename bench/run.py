@@ -2,12 +2,15 @@
 """make bench: figures as ratios against peers, measured in the same run.
 
     bench/run.py [NAME…] [--write]      names: serve gettable partitions mutations start copy flights; default all
+
+Ends with 1 when a benchmark could not be run; a goal that was missed is a figure, not a failure.
 """
 import argparse
 import datetime
 import importlib
 import os
 import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +18,29 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import lib
 
 NAMES = ["serve", "gettable", "partitions", "mutations", "start", "copy", "flights"]
+
+
+def machine():
+    cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores of {cpu}, {memory:.0f} GiB, {platform.system()} {platform.release()}; load average at the end {os.getloadavg()[0]:.1f}"
+
+
+def page(text, failed, names):
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=lib.ROOT, text=True, capture_output=True).stdout.strip()
+    command = 'make bench BENCH="' + " ".join([*names, "--write"]) + '"'
+    absent = f"\nNot measured, because it failed here: {', '.join(failed)}.\n" if failed else ""
+    return f"""# Benchmarks
+
+Made by `{command}` on {datetime.date.today()} from {commit}: {machine()}.
+
+Where a core is counted, the server is held on one core and the load generator (`bench/loadgen.c`) on the other. Requests
+are signed in advance, each distinct, and each signature is verified; a mutation is answered only when it is on disk.
+Peers run in the same session on the same machine. "Against the goal" is how many times better than its goal the worst of a
+row's values is: below 1.00× the goal was missed. Noise is not subtracted: other users of the machine make figures worse.
+
+{text}
+{absent}"""
 
 
 def main():
@@ -35,11 +61,9 @@ def main():
             print(f"  {name} failed: {error}", file=sys.stderr, flush=True)
     text = table.markdown()
     print(text)
+    print(f"{len(table.missed)} of {len(table.rows)} figures missed their goals" + "".join(f"\n  {what}" for what in table.missed), file=sys.stderr)
     if options.write:
-        machine = f"{os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB, {platform.system()} {platform.release()}"
-        (lib.ROOT / "docs" / "benchmarks.md").write_text(
-            f"# Benchmarks\n\nMade by `make bench BENCH=--write` on {datetime.date.today()}: {machine}. Where a core is counted, the server has one "
-            f"core and the load generator the other; requests are signed in advance and distinct.\n\n{text}\n")
+        (lib.ROOT / "docs" / "benchmarks.md").write_text(page(text, failed, options.names))
     sys.exit(1 if failed else 0)
 
 
