@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "api/api_int.h"
+#include "registry/protobuf.h"
 #include "registry/subjects.h"
 
 typedef struct cf cf;
@@ -183,6 +184,20 @@ static nk_code read_references(cf *x, nk_registration *r, nk_err *err)
     return NK_OK;
 }
 
+/* Some clients send Protobuf definitions as base64 of their descriptors. */
+static nk_code read_descriptor(cf *x, nk_registration *r, nk_err *err)
+{
+    nk_str bytes, text;
+    if (r->format != &nk_schema_format_protobuf ||
+        nk_base64_decode(x->req->arena, r->text, &bytes) != NK_OK || !bytes.n)
+        return NK_OK;
+    nk_code rc = nk_protobuf_text_of(bytes, x->req->arena, &text, err);
+    if (rc == NK_E_INVALID)
+        return nk_cf_fail(err, NK_CF_INVALID_SCHEMA, "Invalid schema: %s", err ? err->msg : "");
+    r->text = text;
+    return rc;
+}
+
 static nk_code read_schema(cf *x, nk_registration *r, nk_err *err)
 {
     static const char *const known[] = {"schema",  "schemaType", "references", "id",
@@ -202,6 +217,7 @@ static nk_code read_schema(cf *x, nk_registration *r, nk_err *err)
                           NK_SCHEMA_TEXT_MAX);
     if (!nk_utf8_valid(r->text))
         return nk_cf_fail(err, NK_CF_INVALID_SCHEMA, "Invalid schema: it is not valid UTF-8");
+    NK_TRY(read_descriptor(x, r, err));
     r->number = nk_json_i64(x->body, "id", 0);
     r->want_version = nk_json_i64(x->body, "version", 0);
     if (r->number < 0 || r->number > INT32_MAX)
@@ -234,6 +250,27 @@ static void put_references(cf *x, nk_json_writer *w, const nk_schema_links *link
         nk_jw_object_end(w);
     }
     nk_jw_array_end(w);
+}
+
+/* The definition as ?format= wants it. */
+static nk_code text_of(cf *x, nk_tx *tx, nk_subject_version *v, nk_err *err)
+{
+    nk_schema_doc *doc;
+    nk_buf b;
+    NK_TRY(nk_version_text(&x->ctx, &v->version, err));
+    if (v->schema.format != &nk_schema_format_protobuf ||
+        !nk_str_is(param(x, "format"), "serialized"))
+        return NK_OK;
+    NK_TRY(nk_version_parse(tx, &x->ctx, &v->schema, &v->version, &doc, err));
+    nk_buf_init(&b, 16 << 20);
+    nk_code rc =
+        nk_protobuf_descriptor((const nk_protobuf *)(const void *)doc, NK_STR("default"), &b, err);
+    if (rc == NK_OK) {
+        v->version.text = nk_base64_encode(x->req->arena, nk_buf_view(&b));
+        rc = v->version.text.p ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
+    }
+    nk_buf_free(&b);
+    return rc;
 }
 
 static void put_version(cf *x, nk_json_writer *w, const nk_subject_version *v)
@@ -286,19 +323,22 @@ static nk_code raw_text(cf *x, const nk_version_row *v, nk_str *out, nk_err *err
     }
 }
 
-static nk_code put_schema(cf *x, nk_tx *tx, const nk_subject_version *v, nk_err *err)
+static nk_code put_schema(cf *x, nk_tx *tx, nk_subject_version *v, nk_err *err)
 {
     nk_json_writer w = {.buf = x->out};
-    nk_str text;
-    NK_TRY(raw_text(x, &v->version, &text, err));
-    if (x->plain) {
-        nk_version_row copy = v->version;
-        NK_TRY(nk_version_text(&x->ctx, &copy, err));
-        return nk_buf_str(x->out, copy.text);
-    }
+    nk_str raw = NK_STR_NULL;
+    if (x->plain || param(x, "format").n)
+        NK_TRY(text_of(x, tx, v, err));
+    else
+        NK_TRY(raw_text(x, &v->version, &raw, err));
+    if (x->plain)
+        return nk_buf_str(x->out, v->version.text);
     nk_jw_object(&w);
     nk_jw_key(&w, NK_STR("schema"));
-    nk_jw_raw(&w, text);
+    if (raw.p)
+        nk_jw_raw(&w, raw);
+    else
+        nk_jw_str(&w, v->version.text);
     put_type(&w, &v->schema);
     put_references(x, &w, &v->links);
     nk_jw_kstr(&w, "guid", v->version.uuid);
@@ -499,6 +539,7 @@ static nk_code get_version(cf *x, nk_tx *tx, nk_err *err)
     nk_json_writer w = {.buf = x->out};
     nk_subject_version v;
     NK_TRY(load_version(x, tx, &v, err));
+    NK_TRY(text_of(x, tx, &v, err));
     put_version(x, &w, &v);
     return NK_OK;
 }
@@ -507,6 +548,7 @@ static nk_code get_version_text(cf *x, nk_tx *tx, nk_err *err)
 {
     nk_subject_version v;
     NK_TRY(load_version(x, tx, &v, err));
+    NK_TRY(text_of(x, tx, &v, err));
     return nk_buf_str(x->out, v.version.text);
 }
 
@@ -530,9 +572,7 @@ static nk_code post_version(cf *x, nk_tx *tx, nk_err *err)
     nk_jw_object(&w);
     nk_jw_ki64(&w, "id", r.version.number);
     nk_jw_ki64(&w, "version", r.version.version);
-    nk_jw_kstr(&w, "guid", r.version.uuid);
-    put_type(&w, &r.schema);
-    nk_jw_kstr(&w, "schema", r.text);
+    nk_jw_kstr(&w, "guid", r.version.uuid); /* no schema: clients keep the text they sent */
     nk_jw_object_end(&w);
     return NK_OK;
 }
@@ -546,7 +586,7 @@ static nk_code post_lookup(cf *x, nk_tx *tx, nk_err *err)
     NK_TRY(nk_subject_lookup(tx, &x->ctx, &x->subject, flag(x, "deleted"), &r, err));
     v.schema = r.schema;
     v.version = r.version;
-    NK_TRY(nk_version_text(&x->ctx, &v.version, err));
+    NK_TRY(text_of(x, tx, &v, err));
     NK_TRY(nk_version_links(tx, &x->ctx, v.schema.id, v.version.version, &v.links, err));
     put_version(x, &w, &v);
     return NK_OK;

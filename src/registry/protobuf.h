@@ -22,5 +22,11 @@ nk_str nk_protobuf_first(const nk_protobuf *s);
  * definition gives them, required ones present, text in UTF-8 (proto3). */
 nk_code nk_protobuf_validate(const nk_protobuf *s, uint32_t index, nk_str bytes,
                              nk_err *err) NK_MUST;
+/* A FileDescriptorProto as some clients send one, as .proto text (in the arena). NK_E_INVALID says
+ * what it holds that is not known here. */
+nk_code nk_protobuf_text_of(nk_str descriptor, nk_arena *a, nk_str *text, nk_err *err) NK_MUST;
+/* The other way round: the definition as a FileDescriptorProto of this file name. Options of the
+ * user's own making are left out: no data depends on them. */
+nk_code nk_protobuf_descriptor(const nk_protobuf *s, nk_str name, nk_buf *out, nk_err *err) NK_MUST;
 
 #endif

@@ -296,6 +296,35 @@ def test_json_serializer(client):
     assert client.get_latest_version(f"{topic}-value").schema.schema_type == "JSON"
 
 
+def test_protobuf_serializer(client, tmp_path):
+    import sys
+    from grpc_tools import protoc
+    (tmp_path / "shop_reg.proto").write_text('syntax = "proto3"; package shop; message Order { string id = 1; int32 n = 2; message Line { double p = 1; } repeated Line lines = 3; '
+        'map<string, int64> stock = 4; message Late { bytes b = 1; } optional Kind kind = 5; enum Kind { A = 0; B = 2; } oneof way { string by = 6; Late late = 7; } reserved 9 to 11; } '
+        'message Other { Order.Late inner = 1; }')
+    assert protoc.main(["protoc", f"-I{tmp_path}", f"--python_out={tmp_path}", str(tmp_path / "shop_reg.proto")]) == 0
+    sys.path.insert(0, str(tmp_path))
+    import shop_reg_pb2
+    from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
+    topic = name("t")
+    ctx = SerializationContext(topic, MessageField.VALUE)
+    order = shop_reg_pb2.Order(id="x", n=3, lines=[shop_reg_pb2.Order.Line(p=1.5)])
+    data = ProtobufSerializer(shop_reg_pb2.Order, client, {"use.deprecated.format": False})(order, ctx)
+    assert ProtobufDeserializer(shop_reg_pb2.Order, {"use.deprecated.format": False}, client)(data, ctx) == order
+    got = client.get_latest_version(f"{topic}-value")
+    assert got.schema.schema_type == "PROTOBUF" and "message Order" in got.schema.schema_str
+    # a nested message behind a map entry: clients number messages by their order
+    late = shop_reg_pb2.Order.Late(b=b"z")
+    data = ProtobufSerializer(shop_reg_pb2.Order.Late, client, {"use.deprecated.format": False})(late, ctx)
+    assert ProtobufDeserializer(shop_reg_pb2.Order.Late, {"use.deprecated.format": False}, client)(data, ctx) == late
+    from google.protobuf import descriptor_pb2
+    back = descriptor_pb2.FileDescriptorProto.FromString(base64.b64decode(client.get_schema(got.schema_id, fmt="serialized").schema_str))
+    want = descriptor_pb2.FileDescriptorProto()
+    shop_reg_pb2.DESCRIPTOR.CopyToProto(want)
+    want.name = back.name
+    assert back == want
+
+
 def kcat_reads_avro():
     """Not every build of kcat does: Debian's comes without."""
     return shutil.which("kcat") and "Avro" in subprocess.run(["kcat", "-V"], capture_output=True, text=True).stdout

@@ -31,11 +31,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         for (uint32_t i = 0; i < 3; i++)
             FUZZ_CHECK(nk_protobuf_validate((void *)w, i, part[2], &err) != NK_E_NOMEM);
         (void)nk_schema_format_protobuf.columns(w, a, &cols, NULL);
+        nk_buf_clear(&b);
+        FUZZ_CHECK(nk_protobuf_descriptor((void *)w, NK_STR("f"), &b, &err) == NK_OK);
+        nk_str back;
+        if (nk_protobuf_text_of(nk_buf_view(&b), a, &back, &err) == NK_OK)
+            FUZZ_CHECK(nk_schema_format_protobuf.parse(back, NULL, 0, a, &again, &err) == NK_OK);
         if (nk_schema_format_protobuf.parse(part[1], NULL, 0, a, &r, &err) == NK_OK)
             FUZZ_CHECK(nk_schema_format_protobuf.compare(w, r, a, &diffs, &err) == NK_OK);
     } else {
         FUZZ_CHECK(rc == NK_E_INVALID && strstr(err.msg, "column "));
     }
+    nk_str any;
+    FUZZ_CHECK(nk_protobuf_text_of(nk_str_n((const char *)data, n), a, &any, &err) != NK_E_NOMEM);
     nk_buf_free(&b);
     nk_buf_free(&b2);
     nk_arena_destroy(a);
