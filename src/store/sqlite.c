@@ -50,18 +50,19 @@ static nk_code prepare(nk_conn *c, const char *sql, sqlite3_stmt **out, nk_err *
     return rc == SQLITE_OK ? NK_OK : nk_sqlite_fail(c->db, rc, err, "preparing a statement");
 }
 
+/* A reader's cache is void after every commit of the writer, so it maps the file's beginning and
+ * reads pages there without a system call; each reader maps for itself and each counts as resident,
+ * so not more than a few tables' worth. The writer's cache stays valid: it maps nothing. */
 static nk_code conn_pragmas(nk_conn *c, bool write, nk_err *err)
 {
-    NK_TRY(nk_sqlite_exec(c->db,
-                          "PRAGMA secure_delete=0; PRAGMA temp_store=MEMORY;"
-                          "PRAGMA mmap_size=268435456",
-                          err));
+    NK_TRY(nk_sqlite_exec(c->db, "PRAGMA secure_delete=0; PRAGMA temp_store=MEMORY", err));
     if (!write)
-        return nk_sqlite_exec(c->db, "PRAGMA query_only=1; PRAGMA cache_size=-1024", err);
+        return nk_sqlite_exec(
+            c->db, "PRAGMA query_only=1; PRAGMA cache_size=-1024; PRAGMA mmap_size=33554432", err);
     return nk_sqlite_exec(c->db,
                           "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;"
-                          "PRAGMA cache_size=-8192",
+                          "PRAGMA cache_size=-8192; PRAGMA mmap_size=0",
                           err);
 }
 
