@@ -49,7 +49,9 @@ static nk_code enter(nk_tx *tx, nk_str region, nk_str id, nk_catalog_ctx *ctx, n
     if (!name.p)
         return NK_OK;
     nk_str folded = nk_str_lower(ctx->arena, name);
-    if (folded.p && tx)
+    if (!folded.p)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    if (tx)
         rc = nk_store_get(tx, &nk_kind_catalog, NK_KEY(nk_vs(region), nk_vs(folded)), ctx->arena,
                           &row, err);
     if (rc == NK_E_NOT_FOUND) {

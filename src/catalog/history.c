@@ -10,7 +10,6 @@ static const nk_col cols[] = {
     {"seq", NK_COL_I64}, {"space", NK_COL_TEXT}, {"object", NK_COL_TEXT}, {"kind", NK_COL_I64},
     {"op", NK_COL_I64},  {"at_us", NK_COL_I64},  {"purge", NK_COL_I64},   {"undoes", NK_COL_I64}};
 static const nk_index indexes[] = {
-    {.name = "by_object", .cols = {NK_HIST_SPACE, NK_HIST_OBJECT, NK_HIST_SEQ}, .n = 3},
     {.name = "by_space", .cols = {NK_HIST_SPACE, NK_HIST_SEQ}, .n = 2}};
 const nk_kind nk_kind_history = {.name = "glue_history",
                                  .version = 1,
@@ -253,15 +252,22 @@ static nk_code after_change(nk_call *call, const nk_catalog_ctx *ctx, const nk_r
                             nk_str *out)
 {
     finder f = {.arena = call->arena};
-    nk_pos after = {
-        .v = {row->cols[NK_HIST_SPACE], row->cols[NK_HIST_OBJECT], row->cols[NK_HIST_SEQ]}, .n = 3};
-    nk_cond same_kind = {
-        .op = NK_C_EQ, .col = NK_HIST_KIND, .vals = &row->cols[NK_HIST_KIND], .nvals = 1};
+    nk_pos after = {.v = {row->cols[NK_HIST_SPACE], row->cols[NK_HIST_SEQ]}, .n = 2};
+    nk_cond kind = {.op = NK_C_EQ,
+                    .col = NK_HIST_KIND,
+                    .vals = &row->cols[NK_HIST_KIND],
+                    .nvals = 1},
+            object = {.op = NK_C_EQ,
+                      .col = NK_HIST_OBJECT,
+                      .vals = &row->cols[NK_HIST_OBJECT],
+                      .nvals = 1};
+    const nk_cond *const both[] = {&kind, &object};
+    nk_cond same = {.op = NK_C_AND, .args = both, .nargs = 2};
     nk_query q = {.kind = &nk_kind_history,
                   .index = &indexes[0],
                   .prefix = row->cols + NK_HIST_SPACE,
-                  .nprefix = 2,
-                  .where = &same_kind,
+                  .nprefix = 1,
+                  .where = &same,
                   .after = &after,
                   .limit = 1};
     *out = NK_STR_NULL;
@@ -350,7 +356,7 @@ nk_code nk_catalog_history(nk_call *call, const nk_json *in, nk_buf *out)
     nk_cond any = {.op = NK_C_OR, .args = either, .nargs = 2};
     nk_pos after = {.v = {nk_vs(ctx.region), nk_vi(before)}, .n = 2};
     nk_query q = {.kind = &nk_kind_history,
-                  .index = &indexes[1],
+                  .index = &indexes[0],
                   .prefix = NK_KEY(nk_vs(ctx.region)),
                   .nprefix = 1,
                   .where = id         ? &that

@@ -104,7 +104,8 @@ nk_code nk_indexes_of_input(const glue_PartitionIndex_list *in, const glue_Colum
     *json = NK_STR_NULL;
     if (!in->n)
         return NK_OK;
-    if (nk_keys_unpack(nk_keys_pack(columns, a), a, &keys) != NK_OK)
+    nk_str packed = nk_keys_pack(columns, a);
+    if (!packed.p || nk_keys_unpack(packed, a, &keys) != NK_OK)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     for (size_t i = 0; i < in->n; i++)
         NK_TRY(add(&list, &in->v[i], &keys, "ACTIVE", a, err));

@@ -30,7 +30,10 @@ static nk_code check_policy(nk_str text, nk_arena *a, nk_err *err)
     if (text.n > POLICY_MAX)
         return nk_fail(err, NK_E_INVALID, "A resource policy may have at most %d bytes.",
                        POLICY_MAX);
-    if (nk_json_parse(text, a, 0, &j, NULL) != NK_OK || j->kind != NK_JSON_OBJECT)
+    nk_code rc = nk_json_parse(text, a, 0, &j, NULL);
+    if (rc == NK_E_NOMEM)
+        return nk_fail(err, rc, "out of memory");
+    if (rc != NK_OK || j->kind != NK_JSON_OBJECT)
         return bad_policy(err, "it is no JSON object");
     nk_json *s = nk_json_get(j, "Statement");
     if (!s || !s->first || (s->kind != NK_JSON_ARRAY && s->kind != NK_JSON_OBJECT))
