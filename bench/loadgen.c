@@ -40,6 +40,8 @@ typedef struct conn {
     size_t in_cap;
     int64_t began_ns;
     int resting; /* the next request is not due yet */
+    int closing; /* the server ends the connection after this answer: the next request takes a new
+                    one */
 } conn;
 
 static conn conns[CONNS_MAX];
@@ -48,6 +50,8 @@ static uint32_t *latency_us;
 static int64_t start_ns,
     gap_ns; /* between two requests of all connections; 0 = as fast as it goes */
 static char first_wrong[512];
+static struct sockaddr_in server;
+static int ep;
 
 static int64_t now_ns(void)
 {
@@ -96,6 +100,19 @@ static void load(const char *path)
     close(fd);
 }
 
+static void dial(conn *c)
+{
+    int one = 1;
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&server, sizeof server) < 0)
+        die("connect");
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = c};
+    if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &ev) < 0)
+        die("epoll");
+}
+
 static void push(conn *c)
 {
     const record *r = &c->records[c->at];
@@ -127,6 +144,7 @@ static int whole(conn *c)
         c->body_at = (size_t)(head_end - c->in) + 4;
         *head_end = 0;
         char *length = strcasestr(c->in, "\r\nContent-Length:");
+        c->closing = strcasestr(c->in, "\r\nConnection: close") != NULL;
         c->body_len = length ? strtoul(length + 17, NULL, 10) : 0;
     }
     return c->got >= c->body_at + c->body_len;
@@ -169,6 +187,11 @@ static int pull(conn *c)
         c->got = c->sent = c->body_at = c->body_len = 0;
         if (++c->at == c->n)
             return 0;
+        if (c->closing) {
+            close(c->fd);
+            dial(c); /* its first event sends */
+            return 1;
+        }
         push(c);
     }
 }
@@ -203,23 +226,15 @@ int main(int argc, char **argv)
     gap_ns = rate > 0 ? (int64_t)(1e9 / rate) : 0;
     load(argv[3]);
     latency_us = calloc(total + 1, sizeof *latency_us);
-    int ep = epoll_create1(0);
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10))};
-    inet_pton(AF_INET, argv[1], &to.sin_addr);
+    ep = epoll_create1(0);
+    server = (struct sockaddr_in){.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)strtoul(argv[2], NULL, 10))};
+    inet_pton(AF_INET, argv[1], &server.sin_addr);
     size_t open_conns = 0;
     for (size_t i = 0; i < nconns; i++) {
-        int one = 1;
         if (!conns[i].n)
             continue;
-        conns[i].fd = socket(AF_INET, SOCK_STREAM, 0);
-        if (conns[i].fd < 0 || connect(conns[i].fd, (struct sockaddr *)&to, sizeof to) < 0)
-            die("connect");
-        setsockopt(conns[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-        fcntl(conns[i].fd, F_SETFL, O_NONBLOCK);
-        struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLET, .data.ptr = &conns[i]};
-        if (epoll_ctl(ep, EPOLL_CTL_ADD, conns[i].fd, &ev) < 0)
-            die("epoll");
+        dial(&conns[i]);
         open_conns++;
     }
     start_ns = now_ns();
