@@ -1,0 +1,210 @@
+"""Messages of the schema registry through the Python package, against a real server; Avro and Protobuf judged by
+fastavro and the protobuf runtime, whose bytes are put into frames written here by hand."""
+import base64
+import datetime
+import decimal
+import io
+import json
+import os
+import random
+import sys
+import threading
+import uuid
+import zlib
+from pathlib import Path
+
+import fastavro
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(ROOT / "python"), str(Path(os.environ.get("NIKAWA_BUILD") or ROOT / "build") / "python")]
+nikawa_serde = pytest.importorskip("nikawa_serde", reason="_nikawa_serde is not built (make build)")
+from nikawa_serde import Serde, SerdeError, is_framed  # noqa: E402
+from nikawa_serde.kafka import GlueDeserializer, GlueSerializer  # noqa: E402
+from nikawa_serde.kinesis import decode_records  # noqa: E402
+from nikawa_serde.lambda_events import decode_event  # noqa: E402
+
+UTC = datetime.timezone.utc
+AVRO = {
+    "type": "record", "name": "shop.Order", "fields": [
+        {"name": "id", "type": "long"},
+        {"name": "who", "type": ["null", "string"]},
+        {"name": "lines", "type": {"type": "array", "items": {"type": "record", "name": "Line", "fields": [
+            {"name": "sku", "type": "string"}, {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}},
+            {"name": "n", "type": "int"}]}}},
+        {"name": "extra", "type": {"type": "map", "values": ["long", "string", "double", "null"]}},
+        {"name": "state", "type": {"type": "enum", "name": "State", "symbols": ["NEW", "SENT"]}},
+        {"name": "key", "type": {"type": "fixed", "name": "Key", "size": 4}},
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+        {"name": "day", "type": {"type": "int", "logicalType": "date"}},
+        {"name": "time", "type": {"type": "int", "logicalType": "time-millis"}},
+        {"name": "uid", "type": {"type": "string", "logicalType": "uuid"}},
+        {"name": "ok", "type": "boolean"}, {"name": "f", "type": "float"}, {"name": "raw", "type": "bytes"},
+        {"name": "next", "type": ["null", "shop.Order"]},
+    ]}
+
+
+def order(r, depth=2):
+    return {
+        "id": r.choice([0, -1, 63, 64, 2**62, -2**63, r.getrandbits(40)]), "who": r.choice([None, "", "Ada", "日本"]),
+        "lines": [{"sku": "s" * r.randint(0, 5), "price": decimal.Decimal(r.randint(-10**9, 10**9)).scaleb(-2), "n": r.randint(-2**31, 2**31 - 1)}
+                  for _ in range(r.randint(0, 3))],
+        "extra": {f"k{i}": r.choice([1, "x", 1.5, None]) for i in range(r.randint(0, 3))},
+        "state": r.choice(["NEW", "SENT"]), "key": r.randbytes(4),
+        "at": datetime.datetime(1970, 1, 1, tzinfo=UTC) + datetime.timedelta(microseconds=r.randint(-10**15, 10**16)),
+        "day": datetime.date(2024, 2, 29) + datetime.timedelta(days=r.randint(-40000, 40000)),
+        "time": datetime.time(r.randint(0, 23), r.randint(0, 59), r.randint(0, 59), r.randint(0, 999) * 1000),
+        "uid": str(uuid.UUID(int=r.getrandbits(128), version=4)), "ok": r.random() < 0.5, "f": r.choice([0.0, 1.5, -2.25]),
+        "raw": r.randbytes(r.randint(0, 9)), "next": order(r, depth - 1) if depth and r.random() < 0.5 else None,
+    }
+
+
+def frame(schema_id, payload, how):
+    return bytes([3, how]) + uuid.UUID(schema_id).bytes + (zlib.compress(payload) if how else payload)
+
+
+@pytest.fixture(scope="module")
+def serde(bare_server):
+    return Serde(bare_server.url, "us-east-1", bare_server.access_key, bare_server.secret_key)
+
+
+@pytest.fixture
+def name():
+    return "s" + uuid.uuid4().hex[:12]
+
+
+def test_avro_against_fastavro(serde, name):
+    seed = random.SystemRandom().randrange(1 << 30)
+    print("seed", seed)
+    r = random.Random(seed)
+    schema = fastavro.parse_schema(AVRO)
+    sid = serde.register(name, "AVRO", json.dumps(AVRO), auto_register=True)
+    for i in range(200):
+        value = order(r)
+        theirs = io.BytesIO()
+        fastavro.schemaless_writer(theirs, schema, value)
+        ours = serde.encode(sid, value, compress=i % 2 == 1)
+        assert ours[:2] == (b"\x03\x05" if i % 2 else b"\x03\x00") and ours[2:18] == uuid.UUID(sid).bytes
+        payload = zlib.decompress(ours[18:]) if i % 2 else ours[18:]
+        back = fastavro.schemaless_reader(io.BytesIO(payload), schema)
+        back["uid"] = str(back["uid"])
+        for deeper in chain(back):
+            deeper["uid"] = str(deeper["uid"])
+        assert back == value
+        got = serde.decode(frame(sid, theirs.getvalue(), 5 if i % 3 == 0 else 0))
+        assert (got.value, got.format, got.schema_id) == (value, "AVRO", sid)
+
+
+def chain(order):
+    while order["next"]:
+        order = order["next"]
+        yield order
+
+
+def test_cut_and_foreign_messages(serde, name):
+    sid = serde.register(name, "AVRO", json.dumps(AVRO), auto_register=True)
+    message = serde.encode(sid, order(random.Random(3)))
+    for cut in range(len(message)):
+        with pytest.raises(SerdeError) as e:
+            serde.decode(message[:cut])
+        assert e.value.args[0] == "foreign"
+    with pytest.raises(SerdeError) as e:
+        serde.decode(message + b"\0")
+    assert e.value.args[0] == "foreign" and "left over" in e.value.args[1]
+    with pytest.raises(SerdeError) as e:
+        serde.decode(b"\x03\x00" + uuid.uuid4().bytes + b"x")
+    assert e.value.args[0] == "not_found"
+    assert is_framed(message) and not is_framed(b"\x00" + message)
+    with pytest.raises(TypeError, match="does not fit the Avro type"):
+        serde.encode(sid, dict(order(random.Random(3)), id="1"))
+    with pytest.raises(KeyError, match="state"):
+        serde.encode(sid, {k: v for k, v in order(random.Random(3)).items() if k != "state"})
+
+
+def test_json_and_protobuf(serde, name):
+    sid = serde.register(name + "j", "JSON", json.dumps({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}),
+                         auto_register=True)
+    assert serde.decode(serde.encode(sid, {"a": 3, "b": "é"}, compress=True)).value == {"a": 3, "b": "é"}
+    with pytest.raises(SerdeError) as e:
+        serde.encode(sid, {"a": "3"})
+    assert e.value.args[0] == "invalid" and "/a" in e.value.args[1]
+    with pytest.raises(SerdeError):
+        serde.decode(frame(sid, b'{"a": null}', 0))
+
+    proto = 'syntax = "proto3"; package p; message Z { int32 x = 1; message A { string s = 1; } } message B { double d = 1; }'
+    sid = serde.register(name + "p", "PROTOBUF", proto, auto_register=True)
+    message = serde.encode(sid, b"\x0a\x01q", message="p.Z.A")
+    assert message[18:] == b"\x02\x0a\x01q"  # p.B, p.Z, p.Z.A
+    assert serde.decode(message)[0] == b"\x0a\x01q" and serde.decode(message).message == "p.Z.A"
+    with pytest.raises(SerdeError):
+        serde.decode(frame(sid, b"\x09\x0a\x01q", 0))
+    from google.protobuf.timestamp_pb2 import Timestamp
+    sid = serde.register(name + "t", "PROTOBUF", 'syntax = "proto3"; package google.protobuf; message Timestamp { int64 seconds = 1; int32 nanos = 2; }',
+                         auto_register=True)
+    got = serde.decode(serde.encode(sid, Timestamp(seconds=5, nanos=7), compress=True))
+    assert Timestamp.FromString(got.value) == Timestamp(seconds=5, nanos=7) and got.message == "google.protobuf.Timestamp"
+
+
+def test_registering(serde, name):
+    with pytest.raises(SerdeError) as e:
+        serde.register(name, "AVRO", '"string"')
+    assert e.value.args[0] == "not_found"
+    first = serde.register(name, "AVRO", '"string"', auto_register=True)
+    assert serde.register(name, "AVRO", ' "string" ') == first
+    with pytest.raises(SerdeError) as e:
+        serde.register(name, "AVRO", '"long"', auto_register=True)
+    assert e.value.args[0] in ("refused", "invalid")
+    assert serde.schema(first)[1:] == ("AVRO", '"string"')
+
+
+def test_kafka_kinesis_lambda(serde, name):
+    put = GlueSerializer(serde, json.dumps(AVRO), auto_register=True, compress=True)
+    value = order(random.Random(5))
+
+    class Context:
+        topic = name
+    message = put(value, Context())
+    assert put(None) is None and GlueDeserializer(serde)(None) is None
+    assert GlueDeserializer(serde)(message) == value
+    assert GlueDeserializer(serde, record=True)(message).format == "AVRO"
+    with pytest.raises(ValueError, match="no schema's name"):
+        put(value)
+
+    assert [r.value for _, r in decode_records(serde, [{"Data": message}, message])] == [value, value]
+    b64 = base64.b64encode(message).decode()
+    kinesis = {"Records": [{"kinesis": {"partitionKey": "k", "sequenceNumber": "49", "data": b64}, "eventSource": "aws:kinesis",
+                            "eventID": "shardId-000000000006:49", "eventSourceARN": "arn:aws:kinesis:us-east-1:1:stream/s"}]}
+    item, = decode_event(serde, kinesis)
+    assert (item.value, item.partition, item.position, item.key) == (value, "shardId-000000000006", "49", "k")
+    kafka = {"eventSource": "aws:kafka", "records": {"t-0": [
+        {"topic": "t", "partition": 0, "offset": 15, "key": base64.b64encode(b"plain").decode(), "value": b64},
+        {"topic": "t", "partition": 0, "offset": 16, "value": None}]}}
+    one, two = decode_event(serde, kafka)
+    assert (one.value, one.key, one.position) == (value, b"plain", "15") and two.value is None
+    with pytest.raises(ValueError):
+        decode_event(serde, {"source": "aws.s3"})
+
+
+def test_threads_and_own_fetch():
+    asked, wrong = [], []
+    sid = str(uuid.uuid4())
+
+    def fetch(schema_id):
+        asked.append(schema_id)
+        return ("AVRO", '{"type":"array","items":"other.Thing"}', [("other.Thing", '{"type":"record","name":"other.Thing","fields":[{"name":"x","type":"int"}]}')]) \
+            if schema_id == sid else None
+    serde = Serde(fetch=fetch)
+
+    def work():
+        for i in range(200):
+            if serde.decode(serde.encode(sid, [{"x": i}], compress=i % 7 == 0)).value != [{"x": i}]:
+                wrong.append(i)
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not wrong and 1 <= len(asked) <= 4
+    with pytest.raises(SerdeError) as e:
+        serde.schema(str(uuid.uuid4()))
+    assert e.value.args[0] == "not_found"
