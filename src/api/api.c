@@ -74,7 +74,7 @@ nk_code nk_api_start(const nk_api_config *config, nk_api **out, nk_err *err)
     };
     nk_code rc = nk_api_index_ops(api, err);
     if (rc == NK_OK)
-        rc = nk_tasks_create(config->task_threads ? config->task_threads : 8, 1024, &api->tasks,
+        rc = nk_tasks_create(config->task_threads ? config->task_threads : 16, 1024, &api->tasks,
                              err);
     if (rc == NK_OK)
         rc = nk_http_server_start(&http, &api->http, err);

@@ -9,6 +9,7 @@
 #include "pool/pool.h"
 
 #define COMPACT_EVERY_US ((int64_t)5 * 60 * 1000000)
+#define AGAIN_US         ((int64_t)10 * 1000000) /* when the lake was away */
 #define HOUR_US          ((int64_t)3600 * 1000000)
 #define TRIES            3
 #define STOP_GRACE_MS    2000
@@ -36,6 +37,7 @@ struct nk_ice_optimizers {
     pthread_cond_t wake;
     pthread_t thread;
     bool started, ending, poked;
+    bool lake_away;    /* only our own thread: something waits for the lake */
     uint64_t pool_run; /* of the worker at work */
     outcome *now;
 };
@@ -212,6 +214,7 @@ typedef struct running {
     glue_TableOptimizerRun run;
     nk_str config; /* JSON for the worker */
     bool gone, idle;
+    nk_code code; /* how it went */
 } running;
 
 static nk_code begin_in_tx(nk_tx *tx, void *arg, nk_err *err)
@@ -271,8 +274,10 @@ static nk_code end_in_tx(nk_tx *tx, void *arg, nk_err *err)
     fresh.seen = r->entry.location;
     /* an update meanwhile wants a run of its own */
     if (fresh.due_us == r->opt.due_us)
-        fresh.due_us = r->run.startTimestamp.us +
-                       (is_compaction(r) ? COMPACT_EVERY_US : rate_us(fresh.o->configuration));
+        fresh.due_us =
+            r->run.startTimestamp.us + (r->code == NK_E_UNAVAILABLE ? AGAIN_US
+                                        : is_compaction(r)          ? COMPACT_EVERY_US
+                                                           : rate_us(fresh.o->configuration));
     NK_TRY(nk_ice_optimizer_save(tx, &fresh, false, ctx.arena, err));
     return nk_ice_run_save(tx, &fresh, r->seq, &r->run, ctx.arena, err);
 }
@@ -495,6 +500,7 @@ static bool run_optimizer(nk_ice_optimizers *os, const nk_ice_optimizer *due)
     for (int i = 0; i < TRIES && again && rc != NK_E_NOMEM; i++)
         rc = try_run(&r, &again);
     r.run.endTimestamp = nk_some_time(nk_now_us(os->app->env));
+    r.code = rc;
     r.run.eventType = rc == NK_OK ? NK_STR("completed") : NK_STR("failed");
     if (rc != NK_OK)
         r.run.error = nk_str_dup(a, nk_str_c(r.err.msg));
@@ -560,9 +566,11 @@ static bool purge_next(nk_ice_optimizers *os)
     bool found = rc == NK_OK && p.seq && p.body.p;
     if (found) {
         rc = purge(os, &p, &err);
-        if (rc != NK_OK && rc != NK_E_CANCELLED)
+        os->lake_away = rc == NK_E_UNAVAILABLE;
+        bool later = rc == NK_E_CANCELLED || os->lake_away;
+        if (rc != NK_OK && !later)
             nk_warn("iceberg", "the files of a dropped table stay behind: %s", err.msg);
-        if (rc != NK_E_CANCELLED)
+        if (!later)
             rc = nk_store_write(os->app->store, end_purge, &p, &err);
     }
     nk_arena_destroy(p.a);
@@ -673,14 +681,16 @@ static void *serve(void *arg)
     pthread_mutex_lock(&os->lock);
     while (!os->ending) {
         int64_t next_us = 0;
-        os->poked = false;
+        os->poked = os->lake_away = false;
         pthread_mutex_unlock(&os->lock);
         bool more = purge_next(os);
         more = run_next(os, &next_us) || more;
         pthread_mutex_lock(&os->lock);
         if (more || os->poked || os->ending)
             continue;
-        int64_t wait_us = next_us ? next_us - nk_now_us(os->app->env) : HOUR_US;
+        int64_t wait_us = os->lake_away ? 1000000
+                          : next_us     ? next_us - nk_now_us(os->app->env)
+                                        : HOUR_US;
         wait_us = wait_us < 10000 ? 10000 : wait_us > HOUR_US ? HOUR_US : wait_us;
         struct timespec until;
         clock_gettime(CLOCK_REALTIME, &until);
