@@ -2,6 +2,7 @@
  * its storage descriptor are pieces that it shares with its table's other partitions, named by the
  * hash of their content. A reply is put together from the three by splicing text. */
 #include "catalog/history_int.h"
+#include "catalog/schema_ref.h"
 
 static nk_code nomem(nk_err *err)
 {
@@ -222,7 +223,10 @@ static nk_code put(nk_part_ctx *p, const glue_PartitionInput *in, nk_str vals, i
     cols[NK_PART_TABLE] = nk_vi(p->table.id);
     cols[NK_PART_VALS] = nk_vb(vals);
     typed_columns(p, &in->Values, cols);
-    NK_TRY(split(p, in->StorageDescriptor, &own, &cols[NK_PART_COLS], &cols[NK_PART_REST], err));
+    glue_StorageDescriptor *sd;
+    NK_TRY(nk_sd_resolve(p->tx, p->ctx, p->table.database, NK_STR_NULL, in->StorageDescriptor, &sd,
+                         err));
+    NK_TRY(split(p, sd, &own, &cols[NK_PART_COLS], &cols[NK_PART_REST], err));
     nk_row row = {.cols = cols, .body = head};
     if (in->StorageDescriptor) {
         row.body = nk_str_printf(p->ctx->arena, "{%.*s,\"StorageDescriptor\":{%.*s}}",

@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include "catalog/history_int.h"
+#include "catalog/schema_ref.h"
 #include "catalog/search_int.h"
 
 static nk_code nomem(nk_err *err)
@@ -199,7 +200,10 @@ nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
     NK_TRY(check_input(in, err));
     NK_TRY(nk_database_ref(tx, ctx, database, &db, err));
     NK_TRY(nk_fold(ctx->arena, in->Name, &name, err));
-    NK_TRY(encode(ctx, &db, name, 0, ctx->now_us, created_by(ctx), in, &doc, &body, err));
+    glue_TableInput input = *in;
+    NK_TRY(nk_sd_resolve(tx, ctx, db.name, name, in->StorageDescriptor, &input.StorageDescriptor,
+                         err));
+    NK_TRY(encode(ctx, &db, name, 0, ctx->now_us, created_by(ctx), &input, &doc, &body, err));
     NK_TRY(nk_store_next(tx, "glue.catalog", &id, err));
     nk_str keys = nk_keys_pack(&in->PartitionKeys, ctx->arena);
     if (!keys.p || !link_of(ctx, in, &target))
@@ -350,7 +354,10 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
     if (!u->skip_archive)
         NK_TRY(archive(tx, &t, err));
     nk_db_ref db = {.name = t.database, .catalog_id = t.catalog_id};
-    NK_TRY(encode(ctx, &db, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, u->in, &doc,
+    glue_TableInput input = *u->in;
+    NK_TRY(nk_sd_resolve(tx, ctx, t.database, t.name, u->in->StorageDescriptor,
+                         &input.StorageDescriptor, err));
+    NK_TRY(encode(ctx, &db, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, &input, &doc,
                   &body, err));
     if (!link_of(ctx, u->in, &target))
         return nomem(err);

@@ -1,5 +1,6 @@
 /* Deleting. What others link to stays. Large things are marked first and purged in steps of bounded
  * size, by closures that follow one another; a start goes on with what a stop cut short. */
+#include "catalog/schema_ref.h"
 #include "registry/registry_int.h"
 
 enum { STEP = 2000 };
@@ -111,7 +112,7 @@ typedef struct doomed_one {
 static nk_code purge_schema(nk_tx *tx, const doomed_one *d, size_t *left, nk_err *err)
 {
     const nk_kind *const kinds[] = {&nk_kind_schema_link, &nk_kind_schema_metadata,
-                                    &nk_kind_schema_version};
+                                    &nk_kind_schema_version, &nk_kind_schema_follower};
     for (size_t i = 0; i < NK_COUNTOF(kinds); i++) {
         size_t n;
         NK_TRY(nk_store_delete_range(tx, kinds[i], NK_KEY(nk_vi(d->id)), 1, *left, &n, err));
@@ -275,6 +276,7 @@ nk_code nk_registry_room_start(nk_app *app, nk_err *err)
     };
     for (size_t i = 0; i < NK_COUNTOF(types); i++)
         NK_TRY(nk_tags_register(&types[i], err));
+    nk_catalog_set_schema_columns(nk_registry_columns);
     return sweep_begin(app->store, err);
 }
 

@@ -99,6 +99,15 @@ const nk_kind nk_kind_schema_config = {.name = "glue_schema_config",
                                        .cols = config_cols,
                                        .ncols = NK_COUNTOF(config_cols)};
 
+/* Tables that follow a schema's latest version; looked at again before they are changed. */
+static const nk_col follower_cols[] = {
+    {"schema", NK_COL_I64}, {"database", NK_COL_TEXT}, {"tbl", NK_COL_TEXT}};
+const nk_kind nk_kind_schema_follower = {.name = "glue_schema_follower",
+                                         .version = 1,
+                                         .nkey = 3,
+                                         .cols = follower_cols,
+                                         .ncols = NK_COUNTOF(follower_cols)};
+
 _Static_assert(NK_COUNTOF(registry_cols) == NK_REG_NCOLS, "columns");
 _Static_assert(NK_COUNTOF(schema_cols) == NK_SCH_NCOLS, "columns");
 _Static_assert(NK_COUNTOF(version_cols) == NK_VER_NCOLS, "columns");
@@ -106,10 +115,7 @@ _Static_assert(NK_COUNTOF(link_cols) == NK_LNK_NCOLS, "columns");
 _Static_assert(NK_COUNTOF(metadata_cols) == NK_META_NCOLS, "columns");
 _Static_assert(NK_COUNTOF(config_cols) == NK_CFG_NCOLS, "columns");
 
-const nk_kind *const nk_registry_kinds[] = {&nk_kind_registry,
-                                            &nk_kind_schema,
-                                            &nk_kind_schema_version,
-                                            &nk_kind_schema_link,
-                                            &nk_kind_schema_metadata,
-                                            &nk_kind_schema_config,
-                                            NULL};
+const nk_kind *const nk_registry_kinds[] = {&nk_kind_registry,        &nk_kind_schema,
+                                            &nk_kind_schema_version,  &nk_kind_schema_link,
+                                            &nk_kind_schema_metadata, &nk_kind_schema_config,
+                                            &nk_kind_schema_follower, NULL};

@@ -659,7 +659,8 @@ static nk_code write_version(nk_tx *tx, job *j, nk_err *err)
     NK_TRY(write_links(tx, j, err));
     s->latest = s->next++;
     s->change++;
-    return nk_schema_save(tx, ctx, s, false, err);
+    NK_TRY(nk_schema_save(tx, ctx, s, false, err));
+    return nk_registry_follow(tx, ctx, s, err);
 }
 
 static nk_code commit(nk_tx *tx, void *arg, nk_err *err)

@@ -9,7 +9,7 @@
 
 /* ---- records (kinds.c) ---- */
 extern const nk_kind nk_kind_registry, nk_kind_schema, nk_kind_schema_version, nk_kind_schema_link,
-    nk_kind_schema_metadata, nk_kind_schema_config;
+    nk_kind_schema_metadata, nk_kind_schema_config, nk_kind_schema_follower;
 
 enum { NK_REG_REGION, NK_REG_NAME, NK_REG_ID, NK_REG_DELETING, NK_REG_NCOLS };
 enum {
@@ -131,6 +131,15 @@ nk_code nk_glue_refusal(nk_code rc, nk_err *err) NK_MUST;
 /* Is it a definition at all? NK_E_INVALID with the reason. */
 nk_code nk_registry_validate(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_format *format,
                              nk_str text, nk_err *err) NK_MUST;
+
+/* ---- tables.c ---- */
+/* For catalog/schema_ref.h. */
+nk_code nk_registry_columns(nk_tx *tx, const nk_catalog_ctx *c, nk_str database, nk_str table,
+                            const glue_SchemaReference *ref, glue_Column_list *out,
+                            nk_err *err) NK_MUST;
+/* After a new version: changes the tables that follow the schema. */
+nk_code nk_registry_follow(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s,
+                           nk_err *err) NK_MUST;
 
 /* ---- delete.c ---- */
 /* Is a version (0 = any) of the schema linked to from outside it? *who names one that does. */

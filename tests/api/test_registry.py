@@ -361,3 +361,59 @@ def test_a_region_sees_no_others(g, reg, glue_of_own_region):
     n, made = schema(g, reg)
     refused("EntityNotFoundException", glue_of_own_region.get_schema_version, None, SchemaVersionId=made["SchemaVersionId"])
     refused("EntityNotFoundException", glue_of_own_region.get_schema, None, SchemaId=sid(reg, n))
+
+
+# ---- tables from schemas ----
+
+def columns(table):
+    return [(c["Name"], c["Type"]) for c in table["StorageDescriptor"]["Columns"]]
+
+
+@pytest.fixture
+def db(g):
+    n = name("db")
+    g.create_database(DatabaseInput={"Name": n})
+    yield n
+    g.delete_database(Name=n)
+
+
+def test_tables_take_columns_from_schemas(g, reg, db):
+    n, made = schema(g, reg, record(("a", "int"), ("s", {"type": "array", "items": "string"})), "NONE")
+    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("a", "long"), ("d", {"type": "int", "logicalType": "date"})))
+    for ref, want in (({"SchemaId": sid(reg, n), "SchemaVersionNumber": 1}, [("a", "int"), ("s", "array<string>")]),
+                      ({"SchemaVersionId": made["SchemaVersionId"], "SchemaVersionNumber": 1}, [("a", "int"), ("s", "array<string>")]),
+                      ({"SchemaId": {"SchemaArn": made["SchemaArn"]}}, [("a", "bigint"), ("d", "date")])):
+        t = name("t")
+        g.create_table(DatabaseName=db, TableInput={"Name": t, "StorageDescriptor": {"Columns": [], "Location": "s3://b/t/", "SchemaReference": ref},
+                                                    "PartitionKeys": [{"Name": "y", "Type": "int"}]})
+        got = g.get_table(DatabaseName=db, Name=t)["Table"]
+        assert columns(got) == want and got["StorageDescriptor"]["SchemaReference"] == ref
+        g.create_partition(DatabaseName=db, TableName=t, PartitionInput={"Values": ["1"], "StorageDescriptor": {
+            "Location": "s3://b/t/y=1/", "SchemaReference": {"SchemaId": sid(reg, n), "SchemaVersionNumber": 2}}})
+        part = g.get_partition(DatabaseName=db, TableName=t, PartitionValues=["1"])["Partition"]
+        assert columns(part) == [("a", "bigint"), ("d", "date")]
+    for ref, code in (({"SchemaId": sid(reg, "nowhere")}, "EntityNotFoundException"), ({"SchemaId": sid(reg, n), "SchemaVersionNumber": 9}, "EntityNotFoundException"),
+                      ({"SchemaId": sid(reg, n), "SchemaVersionId": made["SchemaVersionId"]}, "InvalidInputException"), ({}, "InvalidInputException")):
+        refused(code, g.create_table, None, DatabaseName=db, TableInput={"Name": name("t"), "StorageDescriptor": {"SchemaReference": ref}})
+    no, _ = schema(g, reg, '"int"')
+    refused("InvalidInputException", g.create_table, "must be a record", DatabaseName=db, TableInput={"Name": name("t"), "StorageDescriptor": {"SchemaReference": {"SchemaId": sid(reg, no)}}})
+
+
+def test_a_table_follows_its_schema(g, reg, db):
+    n, _ = schema(g, reg, A1, "NONE")
+    follows, fixed = name("t"), name("t")
+    for t, ref in ((follows, {"SchemaId": sid(reg, n)}), (fixed, {"SchemaId": sid(reg, n), "SchemaVersionNumber": 1})):
+        g.create_table(DatabaseName=db, TableInput={"Name": t, "Description": "kept", "Parameters": {"k": "v"}, "StorageDescriptor": {"Location": "s3://b/", "SchemaReference": ref}})
+    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=A2)
+    got = g.get_table(DatabaseName=db, Name=follows)["Table"]
+    assert columns(got) == [("a", "int"), ("b", "string")] and got["VersionId"] == "1" and got["Description"] == "kept" and got["Parameters"] == {"k": "v"}
+    assert columns(g.get_table_version(DatabaseName=db, TableName=follows, VersionId="0")["TableVersion"]["Table"]) == [("a", "int")]
+    assert columns(g.get_table(DatabaseName=db, Name=fixed)["Table"]) == [("a", "int")]
+    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition='"string"')  # gives no columns: the table stays
+    assert columns(g.get_table(DatabaseName=db, Name=follows)["Table"]) == [("a", "int"), ("b", "string")]
+    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=A3)
+    assert columns(g.get_table(DatabaseName=db, Name=follows)["Table"]) == [("a", "bigint"), ("b", "string"), ("c", "double")]
+    g.update_table(DatabaseName=db, TableInput={"Name": follows, "StorageDescriptor": {"Columns": [{"Name": "own", "Type": "int"}]}})
+    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("z", "int")))
+    assert columns(g.get_table(DatabaseName=db, Name=follows)["Table"]) == [("own", "int")]
+    g.delete_table(DatabaseName=db, Name=fixed)
