@@ -101,6 +101,9 @@ static void answer_error(rest *x)
                  x->call.request_id, nk_code_name(x->code));
         snprintf(x->err.msg, sizeof x->err.msg,
                  "Internal error. The server's log tells more of request %s", x->call.request_id);
+    } else {
+        nk_debug("api", "iceberg %.*s %.*s refused: %s: %s request=%s", NK_STR_ARG(x->req->method),
+                 NK_STR_ARG(x->req->path), type, x->err.msg, x->call.request_id);
     }
     x->etag[0] = 0;
     nk_buf_clear(x->out);
