@@ -274,7 +274,8 @@ static nk_row copy_row(const nk_row *row, unsigned ncols, nk_arena *a)
     nk_val *cols = NK_NEWN(a, nk_val, ncols);
     for (unsigned i = 0; cols && i < ncols; i++) {
         cols[i] = row->cols[i];
-        cols[i].s = nk_str_dup(a, row->cols[i].s);
+        if (cols[i].kind == NK_V_TEXT) /* a NULL's text is nothing */
+            cols[i].s = nk_str_dup(a, row->cols[i].s);
     }
     return (nk_row){.cols = cols, .body = nk_str_dup(a, row->body), .version = row->version};
 }
