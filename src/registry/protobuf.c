@@ -86,8 +86,8 @@ NK_LIST(pb_type_list, const pb_type *);
 static bool collect(const pb_types *types, pb_type_list *out, nk_arena *a)
 {
     for (size_t i = 0; i < types->n; i++) {
-        if (types->v[i]->is_enum)
-            continue;
+        if (types->v[i]->is_enum || types->v[i]->entry)
+            continue; /* a map's entry counts with its field */
         const pb_type **slot = pb_type_list_add(out, a);
         if (!slot)
             return false;

@@ -544,7 +544,7 @@ static nk_code compare_types(differ *d, const pb_types *w, const pb_types *r)
     size_t place_w = 0;
     for (size_t i = 0; i < w->n; i++) {
         const pb_type *a = w->v[i], *b = type_named(r, a->name, a->is_enum);
-        if (a->group)
+        if (a->group || a->entry)
             continue;
         if (!b && a->is_enum)
             NK_TRY(tell(d, PBR_ENUM_REMOVED, a->full, NK_STR(""), NK_STR_NULL,
@@ -560,7 +560,7 @@ static nk_code compare_types(differ *d, const pb_types *w, const pb_types *r)
         if (b && !a->is_enum) {
             size_t k = 0, at = 0;
             for (; k < r->n && r->v[k] != b; k++)
-                at += !r->v[k]->is_enum && !r->v[k]->group;
+                at += !r->v[k]->is_enum && !r->v[k]->group && !r->v[k]->entry;
             if (at != place_w)
                 NK_TRY(tell(d, PBR_MESSAGE_MOVED, a->full, b->full, NK_STR_NULL,
                             "the message %.*s stands at another place", NK_STR_ARG(a->full)));
@@ -569,7 +569,7 @@ static nk_code compare_types(differ *d, const pb_types *w, const pb_types *r)
     }
     for (size_t i = 0; i < r->n; i++) {
         const pb_type *b = r->v[i];
-        if (!b->group && !type_named(w, b->name, b->is_enum))
+        if (!b->group && !b->entry && !type_named(w, b->name, b->is_enum))
             NK_TRY(tell(d, b->is_enum ? PBR_ENUM_ADDED : PBR_MESSAGE_ADDED, NK_STR(""), b->full,
                         NK_STR_NULL, "the %s %.*s was added", b->is_enum ? "enum" : "message",
                         NK_STR_ARG(b->full)));

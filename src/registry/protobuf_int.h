@@ -100,6 +100,7 @@ struct pb_type {
     pb_ranges reserved, extensions;
     nk_strs reserved_names;
     pb_options options, extension_options;
+    bool entry; /* of a map, written out (option map_entry), as some programs print it */
     bool group; /* declared by a group field */
     pb_place at;
     size_t order; /* among the messages of the file as they appear */

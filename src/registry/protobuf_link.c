@@ -174,6 +174,7 @@ static const struct {
     {"deprecated", "b",
      IN_FILE | IN_MESSAGE | IN_FIELD | IN_ENUM | IN_VALUE | IN_SERVICE | IN_METHOD},
     {"deprecated_legacy_json_field_conflicts", "b", IN_MESSAGE | IN_ENUM},
+    {"map_entry", "b", IN_MESSAGE},
     {"message_set_wire_format", "b", IN_MESSAGE},
     {"no_standard_descriptor_accessor", "b", IN_MESSAGE},
     {"ctype", " STRING CORD STRING_PIECE ", IN_FIELD},
@@ -287,12 +288,36 @@ static nk_code check_options(pb_parser *p, const pb_field *f)
     return NK_OK;
 }
 
+/* A repeated field of a written-out map entry is a map field. */
+static nk_code link_entry(pb_parser *p, pb_field *f)
+{
+    const pb_type *t = f->type;
+    const pb_field *key = NULL, *value = NULL;
+    for (size_t i = 0; i < t->fields.n; i++) {
+        key = t->fields.v[i].number == 1 ? &t->fields.v[i] : key;
+        value = t->fields.v[i].number == 2 ? &t->fields.v[i] : value;
+    }
+    if (!key || !value || t->fields.n != 2 || f->label != PB_REPEATED || key->kind >= PB_SCALARS ||
+        key->kind == PB_DOUBLE || key->kind == PB_FLOAT || key->kind == PB_BYTES ||
+        value->label == PB_REPEATED || value->kind >= PB_GROUP)
+        return pb_bad(p, f->at, "'%.*s' is no entry of a map", NK_STR_ARG(t->full));
+    f->map = true;
+    f->key = key->kind;
+    f->kind = value->kind;
+    f->type = value->type;
+    f->type_name = value->type_name;
+    return NK_OK;
+}
+
 static nk_code link_field(pb_parser *p, nk_str scope, pb_field *f)
 {
     if (f->kind == PB_NAMED) {
         NK_TRY(resolve(p, scope, f->type_name, f->at, "the type", &f->type));
         f->kind = f->type->is_enum ? PB_ENUM : PB_MESSAGE;
-        if (f->type->is_enum && p->file->proto3 && !f->type->file->proto3 && f->type->values.n)
+        if (f->type->entry)
+            NK_TRY(link_entry(p, f));
+        if (f->type && f->type->is_enum && p->file->proto3 && !f->type->file->proto3 &&
+            f->type->values.n)
             return pb_bad(p, f->at, "a proto3 message cannot use the proto2 enum '%.*s'",
                           NK_STR_ARG(f->type->full));
     }
@@ -462,6 +487,8 @@ static nk_code link_type(pb_parser *p, pb_type *t)
     if (t->is_enum)
         return check_enum(p, t);
     NK_TRY(check_standard(p, &t->options, IN_MESSAGE, t->at));
+    const pb_option *entry = pb_find_option(&t->options, "map_entry");
+    t->entry = entry && nk_str_is(entry->value, "true");
     NK_TRY(check_standard(p, &t->extension_options, IN_RANGE, t->at));
     for (size_t i = 0; i < t->oneofs.n; i++)
         NK_TRY(check_standard(p, &t->oneofs.v[i].options, IN_ONEOF, t->oneofs.v[i].at));

@@ -204,7 +204,7 @@ static void body(nk_buf *b, const pb_type *t, int depth)
 
 static void type_text(nk_buf *b, const pb_type *t, int depth)
 {
-    if (t->group)
+    if (t->group || t->entry)
         return; /* with its field */
     indent(b, depth);
     nk_buf_printf(b, "%s %.*s {\n", t->is_enum ? "enum" : "message", NK_STR_ARG(t->name));

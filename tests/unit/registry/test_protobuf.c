@@ -166,6 +166,33 @@ static void numbers_messages(void **state)
     nk_arena_destroy(a);
 }
 
+/* Programs that print descriptors write a map's entry out; it means the same. */
+static void takes_written_out_maps(void **state)
+{
+    nk_arena *a = nk_arena_create(0);
+    nk_schema_doc *plain = parse(
+        a, "syntax=\"proto3\"; message A { map<string, A> m = 1; map<int64, bool> s_x = 2; }");
+    nk_schema_doc *out =
+        parse(a, "syntax=\"proto3\"; message A { repeated MEntry m = 1; message MEntry { "
+                 "option map_entry = true; string key = 1; A value = 2; } repeated SXEntry "
+                 "s_x = 2; message SXEntry { option map_entry = true; int64 key = 1; "
+                 "bool value = 2; } }");
+    nk_buf x, y;
+    uint32_t index;
+    nk_buf_init(&x, 1 << 16);
+    nk_buf_init(&y, 1 << 16);
+    assert_int_equal(nk_schema_format_protobuf.canonical(plain, &x, NULL), NK_OK);
+    assert_int_equal(nk_schema_format_protobuf.canonical(out, &y, NULL), NK_OK);
+    assert_string_equal(x.p, y.p);
+    assert_int_equal(nk_protobuf_index((void *)out, NK_STR("A.MEntry"), &index, NULL), NK_OK);
+    assert_int_equal(index, 1);
+    assert_int_equal(nk_protobuf_validate((void *)out, 0, NK_STR("\x0a\x03\x0a\x01x"), NULL),
+                     NK_OK);
+    nk_buf_free(&x);
+    nk_buf_free(&y);
+    nk_arena_destroy(a);
+}
+
 static void hostile_texts_end(void **state)
 {
     nk_arena *a = nk_arena_create(0);
@@ -249,6 +276,7 @@ int main(void)
         cmocka_unit_test(reads_imports),
         cmocka_unit_test(judges_pairs),
         cmocka_unit_test(numbers_messages),
+        cmocka_unit_test(takes_written_out_maps),
         cmocka_unit_test(hostile_texts_end),
         cmocka_unit_test(survives_every_failed_allocation),
     };

@@ -1,0 +1,207 @@
+import com.amazonaws.services.schemaregistry.deserializers.GlueSchemaRegistryKafkaDeserializer;
+import com.amazonaws.services.schemaregistry.serializers.GlueSchemaRegistryKafkaSerializer;
+import com.amazonaws.services.schemaregistry.serializers.json.JsonDataWithSchema;
+import com.amazonaws.services.schemaregistry.utils.AWSSchemaRegistryConstants;
+import com.google.protobuf.DescriptorProtos;
+import com.google.protobuf.Descriptors;
+import com.google.protobuf.DynamicMessage;
+import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Properties;
+import org.apache.avro.Schema;
+import org.apache.avro.generic.GenericDatumReader;
+import org.apache.avro.generic.GenericDatumWriter;
+import org.apache.avro.generic.GenericRecord;
+import org.apache.avro.generic.IndexedRecord;
+import org.apache.avro.io.BinaryEncoder;
+import org.apache.avro.io.DecoderFactory;
+import org.apache.avro.io.EncoderFactory;
+import org.apache.avro.specific.SpecificDatumReader;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+
+/**
+ * AWS's own serdes on a leash: reads one request a line (tab-separated, binary parts in base64), answers one line.
+ *
+ *   encode  SETTINGS KIND SCHEMA PAYLOAD           -> ok MESSAGE
+ *   decode  SETTINGS MESSAGE                       -> ok KIND NAME PAYLOAD
+ *   produce SETTINGS BROKERS TOPIC KIND SCHEMA PAYLOAD -> ok OFFSET
+ *   consume SETTINGS BROKERS TOPIC COUNT           -> ok (KIND NAME PAYLOAD)…
+ *   speed   SETTINGS KIND SCHEMA PAYLOAD COUNT     -> ok ENCODES_A_SECOND DECODES_A_SECOND
+ *
+ * SETTINGS: "key=value,…" for the serde. KIND: generic, specific (Avro; the payload is the value's binary
+ * encoding), json, protobuf (SCHEMA: the file's descriptor, a space, the message's full name).
+ */
+public class SerdeProbe {
+    static final Map<String, GlueSchemaRegistryKafkaSerializer> serializers = new HashMap<>();
+    static final Map<String, GlueSchemaRegistryKafkaDeserializer> deserializers = new HashMap<>();
+
+    static Map<String, Object> settings(String text) {
+        Map<String, Object> out = new HashMap<>();
+        for (String pair : text.split(",")) {
+            int at = pair.indexOf('=');
+            out.put(pair.substring(0, at), pair.substring(at + 1));
+        }
+        return out;
+    }
+
+    static byte[] bytes(String base64) { return Base64.getDecoder().decode(base64); }
+
+    static String text(String base64) { return new String(bytes(base64), StandardCharsets.UTF_8); }
+
+    static String base64(byte[] b) { return Base64.getEncoder().encodeToString(b); }
+
+    static Object value(String kind, String schema, byte[] payload) throws Exception {
+        switch (kind) {
+            case "generic": {
+                Schema s = new Schema.Parser().parse(schema);
+                return new GenericDatumReader<GenericRecord>(s).read(null, DecoderFactory.get().binaryDecoder(payload, null));
+            }
+            case "specific":
+                return new SpecificDatumReader<User>(User.SCHEMA$).read(null, DecoderFactory.get().binaryDecoder(payload, null));
+            case "json":
+                return JsonDataWithSchema.builder(schema, new String(payload, StandardCharsets.UTF_8)).build();
+            default: {
+                String[] parts = schema.split(" ");
+                DescriptorProtos.FileDescriptorProto proto = DescriptorProtos.FileDescriptorProto.parseFrom(bytes(parts[0]));
+                Descriptors.FileDescriptor file = Descriptors.FileDescriptor.buildFrom(proto, new Descriptors.FileDescriptor[0]);
+                return DynamicMessage.parseFrom(find(file.getMessageTypes(), parts[1]), payload);
+            }
+        }
+    }
+
+    static Descriptors.Descriptor find(List<Descriptors.Descriptor> types, String name) {
+        for (Descriptors.Descriptor d : types) {
+            if (d.getFullName().equals(name)) return d;
+            Descriptors.Descriptor below = find(d.getNestedTypes(), name);
+            if (below != null) return below;
+        }
+        return null;
+    }
+
+    static String show(Object o) throws Exception {
+        if (o instanceof IndexedRecord) {
+            IndexedRecord r = (IndexedRecord) o;
+            ByteArrayOutputStream out = new ByteArrayOutputStream();
+            BinaryEncoder e = EncoderFactory.get().binaryEncoder(out, null);
+            new GenericDatumWriter<IndexedRecord>(r.getSchema()).write(r, e);
+            e.flush();
+            return (o instanceof SpecificRecordBase ? "specific" : "generic") + "\t" + o.getClass().getSimpleName() + "\t" + base64(out.toByteArray());
+        }
+        if (o instanceof DynamicMessage) {
+            DynamicMessage m = (DynamicMessage) o;
+            return "protobuf\t" + m.getDescriptorForType().getFullName() + "\t" + base64(m.toByteArray());
+        }
+        if (o instanceof JsonDataWithSchema)
+            return "json\t" + o.getClass().getSimpleName() + "\t" + base64(((JsonDataWithSchema) o).getPayload().getBytes(StandardCharsets.UTF_8));
+        return o.getClass().getName() + "\t-\t" + base64(o.toString().getBytes(StandardCharsets.UTF_8));
+    }
+
+    static GlueSchemaRegistryKafkaSerializer serializer(String how) {
+        return serializers.computeIfAbsent(how, k -> {
+            GlueSchemaRegistryKafkaSerializer s = new GlueSchemaRegistryKafkaSerializer(settings(k));
+            s.configure(settings(k), false);
+            return s;
+        });
+    }
+
+    static GlueSchemaRegistryKafkaDeserializer deserializer(String how) {
+        return deserializers.computeIfAbsent(how, k -> {
+            GlueSchemaRegistryKafkaDeserializer d = new GlueSchemaRegistryKafkaDeserializer(settings(k));
+            d.configure(settings(k), false);
+            return d;
+        });
+    }
+
+    static String produce(String[] a) throws Exception {
+        Properties p = new Properties();
+        p.putAll(settings(a[1]));
+        p.put("bootstrap.servers", a[2]);
+        p.put("key.serializer", ByteArraySerializer.class.getName());
+        p.put("value.serializer", GlueSchemaRegistryKafkaSerializer.class.getName());
+        try (KafkaProducer<byte[], Object> producer = new KafkaProducer<>(p)) {
+            return Long.toString(producer.send(new ProducerRecord<>(a[3], value(a[4], text(a[5]), bytes(a[6])))).get().offset());
+        }
+    }
+
+    static String consume(String[] a) throws Exception {
+        Properties p = new Properties();
+        p.putAll(settings(a[1]));
+        p.put("bootstrap.servers", a[2]);
+        p.put("key.deserializer", ByteArrayDeserializer.class.getName());
+        p.put("value.deserializer", GlueSchemaRegistryKafkaDeserializer.class.getName());
+        List<String> out = new ArrayList<>();
+        try (KafkaConsumer<byte[], Object> consumer = new KafkaConsumer<>(p)) {
+            TopicPartition t = new TopicPartition(a[3], 0);
+            consumer.assign(List.of(t));
+            consumer.seekToBeginning(List.of(t));
+            while (out.size() < Integer.parseInt(a[4]))
+                for (ConsumerRecord<byte[], Object> r : consumer.poll(Duration.ofSeconds(1))) out.add(show(r.value()));
+        }
+        return String.join("\t", out);
+    }
+
+    static String speed(String[] a) throws Exception {
+        Object v = value(a[2], text(a[3]), bytes(a[4]));
+        int n = Integer.parseInt(a[5]);
+        byte[] message = null;
+        double[] best = {0, 0};
+        for (int round = 0; round < 3; round++) {
+            long from = System.nanoTime();
+            for (int i = 0; i < n; i++) message = serializer(a[1]).serialize("t", v);
+            long middle = System.nanoTime();
+            for (int i = 0; i < n; i++) deserializer(a[1]).deserialize("t", message);
+            best[0] = Math.max(best[0], n * 1e9 / (middle - from));
+            best[1] = Math.max(best[1], n * 1e9 / (System.nanoTime() - middle));
+        }
+        return Math.round(best[0]) + "\t" + Math.round(best[1]);
+    }
+
+    static String answer(String[] a) throws Exception {
+        switch (a[0]) {
+            case "encode":
+                return base64(serializer(a[1]).serialize("t", value(a[2], text(a[3]), bytes(a[4]))));
+            case "decode":
+                return show(deserializer(a[1]).deserialize("t", bytes(a[2])));
+            case "produce":
+                return produce(a);
+            case "consume":
+                return consume(a);
+            case "speed":
+                return speed(a);
+            default:
+                throw new IllegalArgumentException(a[0]);
+        }
+    }
+
+    public static void main(String[] args) throws Exception {
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        PrintStream out = new PrintStream(System.out, true, "UTF-8");
+        System.setOut(System.err);
+        for (String line; (line = in.readLine()) != null;) {
+            try {
+                out.println("ok\t" + answer(line.split("\t")));
+            } catch (Throwable e) {
+                StringBuilder why = new StringBuilder();
+                for (Throwable t = e; t != null; t = t.getCause())
+                    why.append(t.getClass().getSimpleName()).append(": ").append(t.getMessage()).append("; ");
+                out.println("error\t" + why.toString().replaceAll("[\\r\\n\\t]", " "));
+            }
+        }
+    }
+}

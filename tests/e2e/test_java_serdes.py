@@ -1,0 +1,266 @@
+"""AWS's own Java serdes (schema-registry-serde from Maven) against a real server, SigV4 on; their messages are read by our
+Python package on libnikawa_serde and ours by theirs, by hand and over a real Kafka broker."""
+import base64
+import io
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import fastavro
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEPS = Path(os.environ.get("NIKAWA_DEPS") or Path.home() / ".cache/nikawa")
+JARS = DEPS / "maven" / "serde"
+BROKER = DEPS / "maven" / "kafka"
+sys.path[:0] = [str(ROOT / "python"), str(Path(os.environ.get("NIKAWA_BUILD") or ROOT / "build") / "python"), str(ROOT / "tests/api")]
+if not JARS.is_dir() or not shutil.which("javac"):
+    pytest.skip("no Java serdes: deps/install test", allow_module_level=True)
+nikawa_serde = pytest.importorskip("nikawa_serde", reason="_nikawa_serde is not built (make build)")
+from nikawa_serde import Serde, SerdeError  # noqa: E402
+from test_serde import AVRO, order  # noqa: E402
+
+USER = {"type": "record", "name": "User",
+        "fields": [{"name": "name", "type": "string"}, {"name": "age", "type": ["null", "int"], "default": None}]}
+JSON = {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
+        "properties": {"id": {"type": "integer"}, "tags": {"type": "array", "items": {"type": "string"}}}, "required": ["id"]}
+PROTO = """syntax = "proto3";
+package shop;
+message Order {
+  int64 id = 1;
+  message Line { string sku = 1; double price = 2; }
+  repeated Line lines = 2;
+  map<string, int32> extra = 3;
+  oneof pay { string card = 4; bool cash = 5; }
+  State state = 6;
+}
+enum State { NEW = 0; SENT = 1; }
+message Address { string street = 1; }
+"""
+
+
+def b64(b):
+    return base64.b64encode(b.encode() if isinstance(b, str) else b).decode()
+
+
+class Java:
+    def __init__(self, server, classes):
+        env = dict(os.environ, AWS_ACCESS_KEY_ID=server.access_key, AWS_SECRET_ACCESS_KEY=server.secret_key, AWS_REGION="us-east-1")
+        env.pop("AWS_PROFILE", None)
+        self.base = f"endpoint={server.url},region=us-east-1,schemaAutoRegistrationEnabled=true"
+        self.child = subprocess.Popen(["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{classes}:{JARS}/*", "SerdeProbe"],
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+
+    def __call__(self, op, settings, *args):
+        how = self.base + "".join(f",{k}={v}" for k, v in settings.items())
+        self.child.stdin.write("\t".join([op, how, *map(str, args)]) + "\n")
+        self.child.stdin.flush()
+        ok, *rest = self.child.stdout.readline().rstrip("\n").split("\t")
+        assert ok == "ok", " ".join(rest)[-900:]
+        return rest
+
+    def refusal(self, op, settings, *args):
+        with pytest.raises(AssertionError) as e:
+            self(op, settings, *args)
+        return str(e.value)
+
+
+@pytest.fixture(scope="module")
+def java(bare_server, tmp_path_factory):
+    classes = tmp_path_factory.mktemp("classes")
+    subprocess.run(["javac", "-nowarn", "-d", classes, "-cp", f"{JARS}/*", *(ROOT / "tests/e2e/java").glob("*.java")], check=True)
+    j = Java(bare_server, classes)
+    yield j
+    j.child.stdin.close()
+    assert j.child.wait(60) == 0
+
+
+@pytest.fixture(scope="module")
+def serde(bare_server):
+    return Serde(bare_server.url, "us-east-1", bare_server.access_key, bare_server.secret_key)
+
+
+@pytest.fixture
+def name():
+    return "j" + uuid.uuid4().hex[:12]
+
+
+def avro_bytes(schema, value):
+    out = io.BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(schema), value)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("compression", ["NONE", "ZLIB"])
+def test_avro_generic(java, serde, bare_glue, name, compression):
+    seed = random.SystemRandom().randrange(1 << 30)
+    print("seed", seed)
+    r = random.Random(seed)
+    how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD", "compression": compression, "schemaName": name, "compatibility": "FULL"}
+    for _ in range(20):
+        value = order(r)
+        payload = avro_bytes(AVRO, value)
+        message = base64.b64decode(java("encode", how, "generic", b64(json.dumps(AVRO)), b64(payload))[0])
+        assert message[:2] == (b"\x03\x00" if compression == "NONE" else b"\x03\x05")
+        got = serde.decode(message)
+        assert got.value == value and got.format == "AVRO"
+        ours = serde.encode(got.schema_id, value, compress=compression == "ZLIB")
+        assert java("decode", how, b64(ours)) == ["generic", "Record", b64(payload)]
+    made = bare_glue.get_schema(SchemaId={"SchemaName": name, "RegistryName": "default-registry"})
+    assert (made["DataFormat"], made["Compatibility"], made["LatestSchemaVersion"]) == ("AVRO", "FULL", 1)
+
+
+def test_avro_specific(java, serde, name):
+    how = {"dataFormat": "AVRO", "avroRecordType": "SPECIFIC_RECORD", "schemaName": name}
+    for value in ({"name": "Ada", "age": 36}, {"name": "é", "age": None}):
+        payload = avro_bytes(USER, value)
+        message = base64.b64decode(java("encode", how, "specific", b64("User"), b64(payload))[0])
+        got = serde.decode(message)
+        assert got.value == value
+        assert java("decode", how, b64(serde.encode(got.schema_id, value))) == ["specific", "User", b64(payload)]
+
+
+@pytest.mark.parametrize("compression", ["NONE", "ZLIB"])
+def test_json(java, serde, name, compression):
+    how = {"dataFormat": "JSON", "compression": compression, "schemaName": name}
+    value = {"id": 7, "tags": ["a", "é"]}
+    message = base64.b64decode(java("encode", how, "json", b64(json.dumps(JSON)), b64(json.dumps(value)))[0])
+    got = serde.decode(message)
+    assert got.value == value and got.format == "JSON"
+    kind, _, payload = java("decode", how, b64(serde.encode(got.schema_id, {"id": 8}, compress=compression == "ZLIB")))
+    assert kind == "json" and json.loads(base64.b64decode(payload)) == {"id": 8}
+    with pytest.raises(SerdeError):
+        serde.encode(got.schema_id, {"id": "8"})
+    assert "id" in java.refusal("encode", how, "json", b64(json.dumps(JSON)), b64("{}"))
+
+
+@pytest.fixture(scope="module")
+def proto(tmp_path_factory):
+    """(descriptor in base64, {name: class})"""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    from grpc_tools import protoc
+    d = tmp_path_factory.mktemp("proto")
+    (d / "shop.proto").write_text(PROTO)
+    assert protoc.main(["protoc", f"-I{d}", f"--descriptor_set_out={d}/out", f"{d}/shop.proto"]) == 0
+    file = descriptor_pb2.FileDescriptorSet.FromString((d / "out").read_bytes()).file[0]
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return b64(file.SerializeToString()), {n: message_factory.GetMessageClass(pool.FindMessageTypeByName(n))
+                                           for n in ("shop.Order", "shop.Order.Line", "shop.Address")}
+
+
+@pytest.mark.parametrize("compression", ["NONE", "ZLIB"])
+def test_protobuf(java, serde, proto, name, compression):
+    descriptor, classes = proto
+    how = {"dataFormat": "PROTOBUF", "compression": compression, "schemaName": name, "protobufMessageType": "DYNAMIC_MESSAGE"}
+    o = classes["shop.Order"](id=5, extra={"a": 1}, card="x", state=1)
+    o.lines.add(sku="s", price=1.5)
+    for m in (o, classes["shop.Order.Line"](sku="q"), classes["shop.Address"](street="High")):
+        full = m.DESCRIPTOR.full_name
+        message = base64.b64decode(java("encode", how, "protobuf", b64(f"{descriptor} {full}"), b64(m.SerializeToString()))[0])
+        got = serde.decode(message)
+        assert (got.format, got.message) == ("PROTOBUF", full)
+        assert type(m).FromString(got.value) == m
+        kind, theirs, payload = java("decode", how, b64(serde.encode(got.schema_id, m, compress=compression == "ZLIB")))
+        assert (kind, theirs) == ("protobuf", full) and type(m).FromString(base64.b64decode(payload)) == m
+
+
+def test_auto_registration_and_refusals(java, serde, bare_glue, name):
+    how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD", "schemaName": name, "compatibility": "BACKWARD"}
+    one = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
+    two = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}, {"name": "b", "type": "int", "default": 0}]}
+    bad = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "string"}]}
+    off = dict(how, schemaAutoRegistrationEnabled="false")
+    assert "not enabled" in java.refusal("encode", off, "generic", b64(json.dumps(one)), b64(avro_bytes(one, {"a": 1})))
+    first = base64.b64decode(java("encode", how, "generic", b64(json.dumps(one)), b64(avro_bytes(one, {"a": 1})))[0])
+    second = base64.b64decode(java("encode", how, "generic", b64(json.dumps(two)), b64(avro_bytes(two, {"a": 1, "b": 2})))[0])
+    assert first[2:18] != second[2:18]
+    assert serde.decode(first).value == {"a": 1} and serde.decode(second).value == {"a": 1, "b": 2}
+    java.refusal("encode", how, "generic", b64(json.dumps(bad)), b64(avro_bytes(bad, {"a": "x"})))
+    versions = bare_glue.list_schema_versions(SchemaId={"SchemaName": name, "RegistryName": "default-registry"})["Schemas"]
+    assert sorted(v["VersionNumber"] for v in versions if v["Status"] == "AVAILABLE") == [1, 2]
+    java.refusal("decode", how, b64(b"\x03\x00" + uuid.uuid4().bytes + b"x"))
+    java.refusal("decode", how, b64(b"\x00abc"))
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory):
+    """A real broker: KRaft, one node."""
+    if not BROKER.is_dir():
+        pytest.skip("no Kafka broker: deps/install test")
+    d = tmp_path_factory.mktemp("kafka")
+    port, control = free_port(), free_port()
+    (d / "server.properties").write_text(f"""process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{control}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}
+controller.listener.names=CONTROLLER
+log.dirs={d}/logs
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+""")
+    run = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{BROKER}/*"]
+    subprocess.run([*run, "kafka.tools.StorageTool", "format", "-t", base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
+                    "-c", d / "server.properties"], check=True, stdout=subprocess.DEVNULL)
+    with open(d / "log", "wb") as log:
+        child = subprocess.Popen([*run, "kafka.Kafka", d / "server.properties"], stdout=log, stderr=subprocess.STDOUT, cwd=d)
+    from confluent_kafka.admin import AdminClient
+    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
+    for _ in range(120):
+        try:
+            admin.list_topics(timeout=1)
+            break
+        except Exception:
+            assert child.poll() is None, (d / "log").read_text()[-3000:]
+    yield f"127.0.0.1:{port}"
+    child.terminate()
+    assert child.wait(60) in (0, 143)
+
+
+def test_over_kafka(java, serde, kafka, proto, name):
+    from confluent_kafka import Consumer, Producer
+    from confluent_kafka.admin import AdminClient, NewTopic
+    from nikawa_serde.kafka import GlueDeserializer, GlueSerializer
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
+    how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD", "schemaName": name, "compression": "ZLIB",
+           "protobufMessageType": "DYNAMIC_MESSAGE"}
+    r = random.Random(11)
+    theirs, ours = order(r), order(r)
+    java("produce", how, kafka, name, "generic", b64(json.dumps(AVRO)), b64(avro_bytes(AVRO, theirs)))
+    put = GlueSerializer(serde, json.dumps(AVRO), schema=name, compress=True)
+    producer = Producer({"bootstrap.servers": kafka})
+    producer.produce(name, put(ours))
+    descriptor, classes = proto
+    message = classes["shop.Address"](street="Low")
+    pid = serde.register(name + "p", "PROTOBUF", PROTO, auto_register=True)
+    producer.produce(name, serde.encode(pid, message))
+    assert producer.flush(30) == 0
+
+    rows = java("consume", how, kafka, name, 3)
+    assert rows[:6] == ["generic", "Record", b64(avro_bytes(AVRO, theirs)), "generic", "Record", b64(avro_bytes(AVRO, ours))]
+    assert rows[6:] == ["protobuf", "shop.Address", b64(message.SerializeToString())]
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": name, "auto.offset.reset": "earliest"})
+    consumer.subscribe([name])
+    got, until = [], time.monotonic() + 60
+    while len(got) < 3 and time.monotonic() < until:
+        m = consumer.poll(1)
+        if m is not None and not m.error():
+            got.append(GlueDeserializer(serde)(m.value()))
+    consumer.close()
+    assert got == [theirs, ours, message.SerializeToString()]
