@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "engine/engine.h"
+#include "iceberg/bounds.h"
 #include "iceberg/maintain_int.h"
 
 static nk_code nomem(nk_err *err)
@@ -529,11 +530,24 @@ static nk_code rewrite_manifest(compactor *c, size_t m, nk_ocf_file *list)
     return put_listed(c, list, x->record, path, bytes, &n);
 }
 
+static nk_code put_bounds(compactor *c, nk_ocf *file, const bin *b)
+{
+    const nk_ocf **files = NK_NEWN(c->t->a, const nk_ocf *, b->n);
+    int64_t rows = 0;
+    if (!files)
+        return nomem(c->t->err);
+    for (size_t i = 0; i < b->n; i++) {
+        files[i] = c->lives.v[c->members.v[b->first + i]].file;
+        rows += c->lives.v[c->members.v[b->first + i]].rows;
+    }
+    return nk_ice_merge_bounds(c->t->a, nk_ice_current_schema(c->t->root), files, b->n,
+                               rows == b->rows, file, c->t->err);
+}
+
 static nk_code put_added(compactor *c, nk_ocf_file *out, const bin *b)
 {
-    static const char *const unknown[] = {
-        "column_sizes", "value_counts",  "null_value_counts", "nan_value_counts", "lower_bounds",
-        "upper_bounds", "split_offsets", "key_metadata",      "first_row_id",     "sort_order_id"};
+    static const char *const unknown[] = {"column_sizes", "split_offsets", "key_metadata",
+                                          "first_row_id", "sort_order_id"};
     nk_ocf *e = nk_ocf_records_add(&out->records, c->t->a);
     if (!e || nk_ocf_copy(c->lives.v[c->members.v[b->first]].entry, c->t->a, e) != NK_OK)
         return nomem(c->t->err);
@@ -548,6 +562,7 @@ static nk_code put_added(compactor *c, nk_ocf_file *out, const bin *b)
     nk_ocf_set_i64(file, "file_size_in_bytes", b->size);
     for (size_t i = 0; i < NK_COUNTOF(unknown); i++)
         nk_ocf_set_null(file, unknown[i]);
+    NK_TRY(put_bounds(c, file, b));
     if (nk_str_is(c->strategy, "sort"))
         nk_ocf_set_i64(file, "sort_order_id", nk_json_i64(c->t->root, "default-sort-order-id", 0));
     return NK_OK;

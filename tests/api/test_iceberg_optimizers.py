@@ -125,6 +125,16 @@ def test_compaction_keeps_rows_and_leaves_few_files(glue, catalog, s3, server, d
     if partitioned:
         assert {f.file.partition[0] for f in after} == {"a", "b", "c"}
         assert rows(now.scan(row_filter="k == 'b'").to_arrow(), "id") == sorted(((i,) for i, k, _, _ in want if k == "b"), key=repr)
+    # what the table says of the columns lets readers leave files out, and holds
+    from pyiceberg.conversions import from_bytes
+    from pyiceberg.types import DoubleType, LongType, StringType
+    for f in after:
+        mine = [r for r in want if not partitioned or r[1] == f.file.partition[0]]
+        for id_, type_, column in ((1, LongType(), 0), (2, StringType(), 1), (3, DoubleType(), 2)):
+            values = [r[column] for r in mine if r[column] is not None]
+            assert from_bytes(type_, f.file.lower_bounds[id_]) == min(values) and from_bytes(type_, f.file.upper_bounds[id_]) == max(values)
+            assert f.file.null_value_counts[id_] == len(mine) - len(values) and f.file.value_counts[id_] == len(mine)
+    assert not list(now.scan(row_filter="id > 300").plan_files()) and len(list(now.scan(row_filter="id == 7").plan_files())) >= 1
     # the files themselves: rows, field ids, and what the table says of them
     read = []
     for f in after:
@@ -169,6 +179,8 @@ def test_compaction_follows_schemas_and_deletes(glue, catalog, server, db, bucke
     files = list(now.scan().plan_files())
     assert len(files) == 1 and not files[0].delete_files and files[0].file.record_count == 160
     want = sorted([(i, f"r{i}", "m" if i >= 100 else None) for i in range(200) if i not in dead], key=repr)
+    assert files[0].file.lower_bounds[1] == (0).to_bytes(8, "little") and files[0].file.upper_bounds[1] == (199).to_bytes(8, "little")
+    assert 4 not in files[0].file.lower_bounds and not files[0].file.value_counts  # one file knew nothing of it; rows are missing
     assert rows(now.scan().to_arrow(), "id", "new", "more") == want
     assert sorted(con.sql(f"select id, new, more from lake.{db}.t").fetchall(), key=repr) == want
     summary = now.current_snapshot().summary
