@@ -77,7 +77,7 @@ def read_ops(path):
     if not path or not os.path.exists(path):
         return set()
     with open(path, encoding="utf-8") as f:
-        return set(re.findall(r"^\s*NK_OP\(\s*glue\s*,\s*(\w+)", f.read(), re.M))
+        return set(re.findall(r"^\s*NK_OP(?:_OR_SLOW)?\(\s*glue\s*,\s*(\w+)", f.read(), re.M))
 
 
 def render(operations, got, handled):

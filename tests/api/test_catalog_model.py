@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from catalog_model import CALLS, Model, call, every, part_input, random_operation, read_back, table_input
-from test_catalog import name
+from test_catalog import name, refused
 
 
 @pytest.fixture
@@ -23,13 +23,22 @@ def run_sequence(g, rng, names, n):
     return model, met
 
 
-def test_random_operations_are_the_models(g):
+def test_random_operations_are_the_models(g, watch):
     seed = random.randrange(10 ** 9)
     rng = random.Random(seed)
     names = [name("db") for _ in range(3)], ["t1", "t2", "t3"]
     model, met = run_sequence(g, rng, names, 700)
     assert read_back(g, lambda d: d in names[0]).databases == model.databases, seed
     assert set(met) == set(CALLS), (seed, met)
+    for op in ("UpdateTable", "BatchCreatePartition", "BatchDeletePartition"):
+        watch.proved(op)
+
+
+def test_batches_refuse_what_is_not_there(g):
+    for call_, more in ((g.batch_create_partition, {"PartitionInputList": []}), (g.batch_delete_partition, {"PartitionsToDelete": []}),
+                        (g.batch_update_partition, {"Entries": [{"PartitionValueList": ["x"], "PartitionInput": {}}]}), (g.batch_get_partition, {"PartitionsToGet": []}),
+                        (g.batch_delete_table_version, {"VersionIds": []})):
+        refused("EntityNotFoundException", call_, DatabaseName=name(), TableName="t", **more)
 
 
 def test_many_at_a_time_keep_out_of_each_other(bare_server):

@@ -81,7 +81,7 @@ def policy(action="glue:GetTable"):
         {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": action, "Resource": arn("*")}]})
 
 
-def test_resource_policy_is_guarded_by_its_hash(bare_glue_in):
+def test_resource_policy_is_guarded_by_its_hash(bare_glue_in, watch):
     g = bare_glue_in("eu-north-1")
     refused("EntityNotFoundException", g.get_resource_policy)
     refused("ConditionCheckFailureException", g.put_resource_policy, PolicyInJson=policy(), PolicyExistsCondition="MUST_EXIST")
@@ -102,6 +102,8 @@ def test_resource_policy_is_guarded_by_its_hash(bare_glue_in):
     g.delete_resource_policy(ResourceArn=own)
     refused("EntityNotFoundException", g.get_resource_policy)
     refused("EntityNotFoundException", g.delete_resource_policy)
+    watch.proved("DeleteResourcePolicy")
+    refused("InvalidInputException", g.get_resource_policies, NextToken="x")
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "{not json}", '{"Statement":[{"Effect":"Maybe"}]}', '{"Statement":[{"Effect":"Allow"}]}',
@@ -123,6 +125,7 @@ def test_encryption_settings_and_import(bare_glue_in):
     assert g.get_data_catalog_encryption_settings()["DataCatalogEncryptionSettings"] == settings
     refused("InvalidInputException", g.put_data_catalog_encryption_settings, "AwsKmsKeyId", DataCatalogEncryptionSettings={
         "ConnectionPasswordEncryption": {"ReturnConnectionPasswordEncrypted": True}})
+    refused("InvalidInputException", g.get_data_catalog_encryption_settings, "Catalog", CatalogId="999999999999")
     assert g.get_catalog_import_status()["ImportStatus"] == {"ImportCompleted": True}
     g.import_catalog_to_glue()
     status = g.get_catalog_import_status()["ImportStatus"]
@@ -145,6 +148,7 @@ def test_security_configurations(bare_glue_in):
     refused("AlreadyExistsException", g.create_security_configuration, Name=names[0], EncryptionConfiguration=given)
     refused("InvalidInputException", g.create_security_configuration, "KmsKeyArn", Name=name(), EncryptionConfiguration={
         "S3Encryption": [{"S3EncryptionMode": "SSE-KMS"}]})
+    refused("InvalidInputException", g.get_security_configurations, NextToken="x")
     g.delete_security_configuration(Name=names[0])
     for call in (g.get_security_configuration, g.delete_security_configuration):
         refused("EntityNotFoundException", call, Name=names[0])
@@ -206,6 +210,7 @@ def test_catalogs_are_spaces_of_their_own(bare_glue_in):
     assert g.get_catalogs(IncludeRoot=True)["CatalogList"][0]["CatalogId"] == ACCOUNT
     assert g.get_catalog(CatalogId=ACCOUNT)["Catalog"]["Name"] == ACCOUNT
     refused("AlreadyExistsException", g.create_catalog, Name=names[0], CatalogInput={})
+    refused("InvalidInputException", g.get_catalogs, NextToken="x")
     refused("InvalidInputException", g.create_catalog, "FederatedCatalog", Name=name(), CatalogInput={
         "FederatedCatalog": {"Identifier": "x", "ConnectionName": "y"}})
     g.update_catalog(CatalogId=cid, CatalogInput={"Description": "new"})

@@ -103,7 +103,7 @@ def plain(n, data):
     return got
 
 
-def test_computed_statistics_are_pythons(glue, s3, db):
+def test_computed_statistics_are_pythons(glue, s3, db, watch):
     rng = random.Random()
     rows = [random_row(rng) for _ in range(rng.randint(200, 3000))]
     prefix = f"{db}/t/"
@@ -129,6 +129,7 @@ def test_computed_statistics_are_pythons(glue, s3, db):
         assert {k: pytest.approx(v, rel=1e-12) if isinstance(v, float) else v for k, v in want[n].items()} == data, n
         assert s["ColumnType"] == dict((c, t) for c, t, _ in COLUMNS)[n]
     assert glue.get_column_statistics_task_runs(DatabaseName=db, TableName="t")["ColumnStatisticsTaskRuns"] == [run]
+    watch.proved("StartColumnStatisticsTaskRun")
 
 
 def test_columns_and_sample_are_honoured(glue, s3, db):
@@ -160,7 +161,7 @@ def test_what_cannot_be_started(glue, s3, db):
     assert glue.get_column_statistics_for_table(DatabaseName=db, TableName="t", ColumnNames=["big"])["ColumnStatisticsList"] == []
 
 
-def test_one_run_of_a_table_at_a_time(glue, s3, db):
+def test_one_run_of_a_table_at_a_time(glue, s3, db, watch):
     rng = random.Random()
     row = [random_row(rng) for _ in range(2000)]
     for i in range(40):
@@ -175,6 +176,7 @@ def test_one_run_of_a_table_at_a_time(glue, s3, db):
     except glue.exceptions.ColumnStatisticsTaskNotRunningException:
         stopped = False  # it was quicker
     assert finished(glue, first)["Status"] in (("STOPPED", "SUCCEEDED") if stopped else ("SUCCEEDED",))
+    watch.proved("StopColumnStatisticsTaskRun")
     second = glue.start_column_statistics_task_run(Role="me", **at)["ColumnStatisticsTaskRunId"]
     assert finished(glue, second)["Status"] == "SUCCEEDED"
     runs = [r["ColumnStatisticsTaskRunId"] for r in glue.get_column_statistics_task_runs(**at)["ColumnStatisticsTaskRuns"]]
@@ -190,7 +192,7 @@ def test_one_run_of_a_table_at_a_time(glue, s3, db):
     assert {first, second} <= set(listed) and len(listed) == len(set(listed))
 
 
-def test_settings_and_their_schedule(glue, s3, db):
+def test_settings_and_their_schedule(glue, s3, db, watch):
     put_parquet(s3, f"{db}/c/1.parquet", [random_row(random.Random()) for _ in range(50)])
     make_table(glue, db, f"{db}/c/")
     at = {"DatabaseName": db, "TableName": "t"}
@@ -215,6 +217,8 @@ def test_settings_and_their_schedule(glue, s3, db):
     assert glue.get_column_statistics_task_settings(**at)["ColumnStatisticsTaskSettings"]["Schedule"]["State"] == "NOT_SCHEDULED"
     glue.start_column_statistics_task_run_schedule(**at)
     assert glue.get_column_statistics_task_settings(**at)["ColumnStatisticsTaskSettings"]["Schedule"]["State"] == "SCHEDULED"
+    for op in ("Create{}TaskSettings", "Update{}TaskSettings", "Start{}TaskRunSchedule", "Stop{}TaskRunSchedule"):
+        watch.proved(op.format("ColumnStatistics"))
     glue.delete_column_statistics_task_settings(**at)
     for call in (glue.get_column_statistics_task_settings, glue.delete_column_statistics_task_settings, glue.update_column_statistics_task_settings,
                  glue.start_column_statistics_task_run_schedule, glue.stop_column_statistics_task_run_schedule):

@@ -129,7 +129,7 @@ def test_secrets_lie_sealed_and_are_never_told(new_server):
     assert s.client("glue").get_connection(Name="c")["Connection"]["ConnectionProperties"]["PASSWORD"] == SECRET
 
 
-def test_connection_types_are_described(g):
+def test_connection_types_are_described(g, watch):
     found = pages(g.list_connection_types, "ConnectionTypes", MaxResults=40)
     types = {t["ConnectionType"]: t for p in found for t in p}
     model = g.meta.service_model.shape_for("ConnectionType").enum
@@ -140,5 +140,6 @@ def test_connection_types_are_described(g):
     assert got["ConnectionProperties"]["KAFKA_BOOTSTRAP_SERVERS"]["Required"] is True
     assert got["ConnectionProperties"]["KAFKA_SASL_PLAIN_PASSWORD"]["PropertyTypes"] == ["SECRET"]
     refused("InvalidInputException", g.describe_connection_type, ConnectionType="WHEEL")
+    watch.proved("DescribeConnectionType")
     for t in model:
         assert g.describe_connection_type(ConnectionType=t)["ConnectionType"] == t
