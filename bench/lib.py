@@ -109,11 +109,12 @@ def fsyncs_a_second(folder, count=200):
 class Server:
     """nikawa serve in a folder of its own; core pins it (None = all cores)."""
 
-    def __init__(self, core=None, lake=False, folder=None):
+    def __init__(self, core=None, lake=False, folder=None, args=()):
         self.folder = Path(folder or tempfile.mkdtemp(prefix="nikawa-bench-"))
         self.keep = folder is not None
         command = [str(NIKAWA), "serve", "--data", str(self.folder), "--listen", "127.0.0.1:0"]
-        if not lake:
+        command += args
+        if not lake and "--s3-endpoint" not in args:
             command.append("--no-lake")
         if core is not None:
             command = ["taskset", "-c", core, *command]

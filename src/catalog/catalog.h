@@ -75,6 +75,7 @@ typedef struct nk_catalog_change {
     nk_catalog_change_kind kind;
     nk_str database, table;
     const glue_TableInput *table_input;
+    const glue_PartitionIndex_list *indexes; /* CREATE_TABLE: as CreateTable's; may be NULL */
     const glue_PartitionInput *partition_input;
     const nk_list_str *values;
     bool or_exists;    /* CREATE: an existing one is left alone; DELETE: an absent one is fine */

@@ -12,7 +12,11 @@ static nk_code put_table(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_catalog_
         n->tables_updated++;
     if (rc != NK_E_NOT_FOUND || c->kind == NK_CHANGE_UPDATE_TABLE)
         return rc;
-    rc = nk_table_create(tx, ctx, c->database, c->table_input, NK_STR_NULL, err);
+    nk_str indexes = NK_STR_NULL;
+    if (c->indexes)
+        NK_TRY(nk_indexes_of_input(c->indexes, &c->table_input->PartitionKeys, ctx->arena, &indexes,
+                                   err));
+    rc = nk_table_create(tx, ctx, c->database, c->table_input, indexes, err);
     if (rc == NK_OK)
         n->tables_created++;
     return rc == NK_E_EXISTS && c->or_exists ? NK_OK : rc;

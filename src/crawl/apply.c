@@ -253,6 +253,24 @@ static bool same_keys(const glue_Column_list *a, const glue_Column_list *b)
     return true;
 }
 
+/* One index over all partition keys, as AWS's crawler makes it; says so in the parameters. */
+static const glue_PartitionIndex_list *index_over_keys(found *f, glue_TableInput *in)
+{
+    glue_PartitionIndex_list *list = NK_NEW(f->a, glue_PartitionIndex_list);
+    glue_PartitionIndex *one = NK_NEW(f->a, glue_PartitionIndex);
+    nk_str *keys = NK_NEWN(f->a, nk_str, in->PartitionKeys.n);
+    if (!list || !one || !keys ||
+        nk_map_str_put(&in->Parameters, f->a, NK_STR("partition_filtering.enabled"),
+                       NK_STR("true")) != NK_OK)
+        return NULL;
+    for (size_t i = 0; i < in->PartitionKeys.n; i++)
+        keys[i] = in->PartitionKeys.v[i].Name;
+    one->IndexName = NK_STR("crawler_partition_index");
+    one->Keys = (nk_list_str){.set = true, .v = keys, .n = in->PartitionKeys.n};
+    *list = (glue_PartitionIndex_list){.set = true, .v = one, .n = 1};
+    return list;
+}
+
 /* The table's own changes; at most two. */
 static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_catalog_change *out,
                              size_t *n, nk_err *err)
@@ -287,10 +305,16 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
     }
     NK_TRY(sign(f, &in->Parameters));
     NK_TRY(sign(f, &sd->Parameters));
+    const glue_PartitionIndex_list *indexes = NULL;
+    if (in->PartitionKeys.n && !f->run->config.no_index && !(indexes = index_over_keys(f, in)))
+        return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
     if (!old) {
         f->did = DID_CREATE;
-        out[(*n)++] = (nk_catalog_change){
-            .kind = NK_CHANGE_CREATE_TABLE, .database = db, .table = f->name, .table_input = in};
+        out[(*n)++] = (nk_catalog_change){.kind = NK_CHANGE_CREATE_TABLE,
+                                          .database = db,
+                                          .table = f->name,
+                                          .table_input = in,
+                                          .indexes = indexes};
         return NK_OK;
     }
     if (f->given.n) {
@@ -340,6 +364,7 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
                                       .database = db,
                                       .table = f->name,
                                       .table_input = in,
+                                      .indexes = indexes,
                                       .skip_archive = !differs};
     return NK_OK;
 }

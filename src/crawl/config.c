@@ -93,6 +93,7 @@ nk_code nk_crawl_config_parse(nk_str text, nk_arena *a, nk_crawl_config *out, nk
         } else if (nk_str_is(m->key, "CreatePartitionIndex")) {
             if (m->kind != NK_JSON_TRUE && m->kind != NK_JSON_FALSE)
                 return wants("CreatePartitionIndex", "true or false", err);
+            out->no_index = m->kind == NK_JSON_FALSE;
         } else {
             return unknown("the configuration", m, err);
         }

@@ -42,6 +42,7 @@ nk_code nk_crawler_save(nk_tx *tx, nk_str region, const nk_crawler_row *row, boo
 /* ---- config.c ---- */
 typedef struct nk_crawl_config {
     bool merge_new_columns, inherit, combine;
+    bool no_index; /* CreatePartitionIndex false: tables get no index over their partition keys */
     int table_level, table_threshold; /* 0 = not set */
 } nk_crawl_config;
 /* The Configuration text (may be absent). NK_E_INVALID names what is unknown or wrong. */

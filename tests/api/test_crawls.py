@@ -47,7 +47,16 @@ def test_hive_partitions(world):
     assert p["StorageDescriptor"]["Location"] == f"s3://{world.bucket}/{name}/year=2023/month=07/"
     assert p["StorageDescriptor"]["Columns"] == t["StorageDescriptor"]["Columns"]
     assert p["StorageDescriptor"]["SerdeInfo"] == t["StorageDescriptor"]["SerdeInfo"]
+    index = world.glue.get_partition_indexes(DatabaseName=name, TableName=name)["PartitionIndexDescriptorList"]
+    assert [(i["IndexName"], [k["Name"] for k in i["Keys"]], i["IndexStatus"]) for i in index] == [("crawler_partition_index", ["year", "month"], "ACTIVE")]
+    assert t["Parameters"]["partition_filtering.enabled"] == "true"
     assert world.glue.get_partitions(DatabaseName=name, TableName=name, Expression="year='2022' and month>'10'", ExcludeColumnSchema=True)["Partitions"]
+
+
+def test_no_partition_index_when_not_wanted(world):
+    name, tables = world.crawl({"k=1/f.csv": csv("a", "b")}, Configuration=json.dumps({"Version": 1.0, "CreatePartitionIndex": False}))
+    assert world.glue.get_partition_indexes(DatabaseName=name, TableName=name)["PartitionIndexDescriptorList"] == []
+    assert "partition_filtering.enabled" not in tables[name]["Parameters"]
 
 
 def test_plain_folders_are_partitions_when_alike_and_tables_when_not(world):
