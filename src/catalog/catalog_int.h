@@ -258,6 +258,10 @@ nk_code nk_indexes_of_input(const glue_PartitionIndex_list *in, const glue_Colum
 nk_code nk_indexes_check(nk_tx *tx, nk_table_row *t, const nk_pos *after, size_t step, nk_arena *a,
                          nk_buf *last, bool *done, nk_err *err) NK_MUST;
 
+/* Hive's patterns of functions: '*' (or ".*") any run of characters, '.' one of them. Alternatives
+ * are split before. */
+bool nk_hive_glob(nk_str pattern, nk_str s);
+
 /* ---- work left for later (task.c) ---- */
 nk_code nk_task_add(nk_tx *tx, int64_t id, int what, int64_t keygen, nk_err *err) NK_MUST;
 /* Those that a stop left. */

@@ -127,8 +127,7 @@ nk_code glue_DeleteUserDefinedFunction(nk_call *call,
 
 /* ---- listing ---- */
 
-/* Hive's patterns: '*' (or ".*") any run of characters, '.' one, '|' between alternatives. */
-static bool glob(nk_str p, nk_str s)
+bool nk_hive_glob(nk_str p, nk_str s)
 {
     size_t i = 0, k = 0, star = SIZE_MAX, mark = 0;
     while (k < s.n) {
@@ -184,7 +183,7 @@ static bool want(void *arg, const nk_row *row)
     glue_UserDefinedFunction *f;
     bool hit = false;
     while (!hit && nk_str_split(&rest, '|', &one))
-        hit = glob(one, row->cols[FN_NAME].s);
+        hit = nk_hive_glob(one, row->cols[FN_NAME].s);
     if (!hit || !database_lives(w, row))
         return false;
     if (!w->function_type.p)

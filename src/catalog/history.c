@@ -19,7 +19,7 @@ const nk_kind nk_kind_history = {.name = "glue_history",
                                  .indexes = indexes,
                                  .nindexes = NK_COUNTOF(indexes)};
 
-enum { TRIM_AT_ONCE = 4 };
+enum { TRIM_AT_ONCE = 4, COUNT_EVERY = 1000 };
 
 nk_str nk_table_object(nk_arena *a, nk_str database, nk_str table)
 {
@@ -128,11 +128,21 @@ static bool old_row(void *arg, const nk_row *row)
     return true;
 }
 
+static nk_code count_all(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_query q = {.kind = &nk_kind_history};
+    return nk_store_count(tx, &q, arg, err);
+}
+
 /* Lets the oldest go. */
 static nk_code trim(nk_tx *tx, nk_history_state *s, nk_err *err)
 {
-    int64_t over = s->count - s->max;
     oldest o = {.n = 0};
+    if (++s->since >= COUNT_EVERY) { /* what was rolled back was counted, too */
+        s->since = 0;
+        NK_TRY(count_all(tx, &s->count, err));
+    }
+    int64_t over = s->count - s->max;
     if (over <= 0)
         return NK_OK;
     nk_query q = {.kind = &nk_kind_history,
@@ -173,12 +183,6 @@ nk_code nk_history_add(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_hist *h, b
     NK_TRY(nk_store_insert(tx, &nk_kind_history, &row, err));
     s->count++;
     return trim(tx, s, err);
-}
-
-static nk_code count_all(nk_tx *tx, void *arg, nk_err *err)
-{
-    nk_query q = {.kind = &nk_kind_history};
-    return nk_store_count(tx, &q, arg, err);
 }
 
 nk_code nk_history_start(nk_app *app, nk_err *err)

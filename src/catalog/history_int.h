@@ -49,7 +49,7 @@ nk_str nk_table_object(nk_arena *a, nk_str database, nk_str table);
 
 /* How many are kept, and the counter; the writer's thread only. */
 typedef struct nk_history_state {
-    int64_t max, count;
+    int64_t max, count, since; /* since: changes since they were counted last */
 } nk_history_state;
 nk_history_state *nk_catalog_history_state(struct nk_catalog *c);
 nk_code nk_history_start(nk_app *app, nk_err *err) NK_MUST;

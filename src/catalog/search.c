@@ -51,8 +51,7 @@ static void want_word(void *arg, nk_str word)
     r->failed = r->failed || !w;
 }
 
-/* Seconds or milliseconds since 1970, or "2024-05-06T07:08:09Z" as far as it is given. */
-static bool parse_time(nk_str s, int64_t *us)
+bool nk_search_time(nk_str s, int64_t *us)
 {
     double number;
     nk_civil c = {.month = 1, .day = 1};
@@ -96,7 +95,7 @@ static nk_code take_filter(request *r, const glue_PropertyPredicate *f)
     bound *b = &r->bounds[r->nbounds++];
     b->which = which;
     b->comparator = f->Comparator.p ? f->Comparator : NK_STR("EQUALS");
-    return parse_time(f->Value, &b->us)
+    return nk_search_time(f->Value, &b->us)
                ? NK_OK
                : nk_fail(err, NK_E_INVALID, "'%.*s' is no time: give 2024-05-06T07:08:09Z.",
                          NK_STR_ARG(f->Value));

@@ -52,6 +52,8 @@ nk_code nk_search_add(nk_search *s, nk_str space, int64_t db, int64_t table, con
 nk_code nk_search_make(nk_search *s, nk_tx *tx, nk_err *err) NK_MUST;
 /* The next search makes it anew. */
 void nk_search_stale(nk_search *s);
+/* Seconds or milliseconds since 1970, or "2024-05-06T07:08:09Z" as far as it is given. */
+bool nk_search_time(nk_str s, int64_t *us);
 void nk_words_of_table(const glue_Table *t, nk_arena *a, nk_word_fn fn, void *arg);
 
 #endif
