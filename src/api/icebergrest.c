@@ -17,6 +17,7 @@ typedef struct route {
     const char *method, *path;
     enum { QUICK, LONG } mode;
     nk_code (*run)(rest *x);
+    bool bare; /* a POST that says nothing */
 } route;
 
 struct rest {
@@ -840,7 +841,20 @@ static nk_code drop_entry(rest *x, bool view)
 {
     x->status = 204;
     return nk_ice_entry_drop(&x->call, view, x->namespace, x->name,
-                             nk_str_ieq(param(x, "purgeRequested"), NK_STR("true")));
+                             nk_str_ieq(param(x, "purgeRequested"), NK_STR("true")), NULL);
+}
+
+/* The table goes, its files stay; the answer is what it was. It is read before, so that what cannot
+ * be told is not taken away either. */
+static nk_code unregister_table(rest *x)
+{
+    nk_ice_entry e;
+    NK_TRY(nk_ice_entry_find(&x->call, false, x->namespace, x->name, &e));
+    NK_TRY(nk_ice_entry_read(&x->call, &e));
+    NK_TRY(nk_ice_entry_drop(&x->call, false, x->namespace, x->name, false, &e));
+    NK_TRY(nk_ice_entry_read(&x->call, &e));
+    write_loaded(x, &e, e.text, false);
+    return NK_OK;
 }
 
 static nk_code drop_table(rest *x)
@@ -896,6 +910,7 @@ static const route routes[] = {
     {"DELETE", "namespaces/{namespace}/tables/{table}", LONG, drop_table},
     {"GET", "namespaces/{namespace}/tables/{table}/credentials", QUICK, load_credentials},
     {"POST", "namespaces/{namespace}/tables/{table}/metrics", QUICK, take_metrics},
+    {"POST", "namespaces/{namespace}/tables/{table}/unregister", LONG, unregister_table, true},
     {"POST", "namespaces/{namespace}/register", LONG, register_table},
     {"POST", "tables/rename", LONG, rename_table},
     {"POST", "transactions/commit", LONG, commit_all},
@@ -1008,7 +1023,7 @@ static nk_code authenticate(rest *x)
 static nk_code read_body(rest *x)
 {
     nk_err why = NK_ERR_INIT;
-    if (!nk_str_is(x->req->method, "POST"))
+    if (!nk_str_is(x->req->method, "POST") || x->route->bare)
         return NK_OK;
     nk_code rc = nk_json_parse(x->req->body, x->req->arena, NK_ICE_DEPTH_MAX, &x->body, &why);
     if (rc == NK_E_NOMEM)

@@ -62,9 +62,10 @@ typedef struct nk_ice_change {
 nk_code nk_ice_commit(nk_call *call, const nk_ice_change *changes, size_t n,
                       nk_ice_entry *out) NK_MUST;
 
-/* Takes the entry out of the catalogue; purge: its files go too, in the background. */
-nk_code nk_ice_entry_drop(nk_call *call, bool view, nk_str database, nk_str name,
-                          bool purge) NK_MUST;
+/* Takes the entry out of the catalogue; purge: its files go too, in the background. last (may be
+ * NULL): the entry as it was, without its text. */
+nk_code nk_ice_entry_drop(nk_call *call, bool view, nk_str database, nk_str name, bool purge,
+                          nk_ice_entry *last) NK_MUST;
 nk_code nk_ice_entry_rename(nk_call *call, bool view, nk_str database, nk_str name,
                             nk_str to_database, nk_str to_name) NK_MUST;
 /* Names of databases, within call->tx. max 0 = all; *next: absent, or the token for more. */

@@ -581,6 +581,7 @@ typedef struct mover {
     nk_call *call;
     bool view, purge;
     nk_str database, name, to_database, to_name;
+    glue_Table *last; /* what was dropped */
 } mover;
 
 static nk_code own_row(nk_tx *tx, const mover *m, const nk_catalog_ctx *ctx, glue_Table **row,
@@ -612,11 +613,12 @@ static nk_code note_purge(nk_tx *tx, const mover *m, nk_str location, nk_err *er
 
 static nk_code drop_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
-    const mover *m = arg;
+    mover *m = arg;
     nk_catalog_ctx ctx;
     NK_TRY(nk_ice_ctx(m->call, tx, &ctx, err));
     glue_Table *row;
     NK_TRY(own_row(tx, m, &ctx, &row, err));
+    m->last = row;
     nk_catalog_change c = {
         .kind = NK_CHANGE_DELETE_TABLE, .database = m->database, .table = m->name};
     NK_TRY(nk_catalog_apply(tx, &ctx, &c, 1, NULL, err));
@@ -624,10 +626,13 @@ static nk_code drop_in_tx(nk_tx *tx, void *arg, nk_err *err)
                                 : NK_OK;
 }
 
-nk_code nk_ice_entry_drop(nk_call *call, bool view, nk_str database, nk_str name, bool purge)
+nk_code nk_ice_entry_drop(nk_call *call, bool view, nk_str database, nk_str name, bool purge,
+                          nk_ice_entry *last)
 {
     mover m = {.call = call, .view = view, .purge = purge, .database = database, .name = name};
     NK_TRY(nk_store_write(call->app->store, drop_in_tx, &m, call->err));
+    if (last)
+        fill(last, m.last);
     if (purge)
         nk_ice_optimizers_wake(call->app->iceberg->optimizers);
     return NK_OK;

@@ -369,6 +369,17 @@ def test_rename_and_register(rest, ns):
     refused(400, "BadRequestException", rest.post, f"namespaces/{other}/register", {"name": "v", "metadata-location": made["metadata-location"] + "x"})
 
 
+def test_unregister_leaves_the_files(rest, ns, s3):
+    made = make(rest, ns)
+    path = f"namespaces/{ns}/tables/t"
+    last = rest.post(path, {"requirements": [], "updates": [{"action": "set-properties", "updates": {"a": "b"}}]})
+    gone = rest.call("POST", path + "/unregister")
+    assert gone == {"metadata-location": last["metadata-location"], "metadata": last["metadata"]}
+    refused(404, "NoSuchTableException", lambda: rest.call("POST", path + "/unregister"))
+    refused(404, "NoSuchTableException", rest.post, path, {"requirements": [uuid_of(made)], "updates": []})
+    assert rest.post(f"namespaces/{ns}/register", {"name": "again", "metadata-location": gone["metadata-location"]})["metadata"] == last["metadata"]
+
+
 def test_register_refuses_what_is_no_metadata(rest, ns, s3):
     bucket = name("b")
     s3.create_bucket(Bucket=bucket)
