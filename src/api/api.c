@@ -2,6 +2,10 @@
 
 #include "api/api_int.h"
 
+/* Threads that mostly wait, for the store's commits and for the lake: as many requests share a
+ * commit as there are threads. */
+enum { TASK_THREADS = 64 };
+
 static void health(nk_api *api, nk_http_req *req)
 {
     nk_http_answer a = {.status = 200, .content_type = "application/json"};
@@ -74,8 +78,8 @@ nk_code nk_api_start(const nk_api_config *config, nk_api **out, nk_err *err)
     };
     nk_code rc = nk_api_index_ops(api, err);
     if (rc == NK_OK)
-        rc = nk_tasks_create(config->task_threads ? config->task_threads : 16, 1024, &api->tasks,
-                             err);
+        rc = nk_tasks_create(config->task_threads ? config->task_threads : TASK_THREADS, 1024,
+                             &api->tasks, err);
     if (rc == NK_OK)
         rc = nk_http_server_start(&http, &api->http, err);
     if (rc != NK_OK) {

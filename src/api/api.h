@@ -15,7 +15,7 @@ typedef struct nk_api_config {
     const char *host;
     int port;                                 /* 0 = a free one */
     unsigned threads;                         /* HTTP threads; 0 = by the machine */
-    unsigned task_threads;                    /* for SLOW operations; 0 = 16: they wait, mostly */
+    unsigned task_threads;                    /* for SLOW operations; 0 = 64: they wait, mostly */
     unsigned connections_max, idle_timeout_s; /* 0 = defaults of net/http.h */
     const char *tls_cert, *tls_key;           /* PEM text */
     nk_code (*on_port)(void *arg, int port,

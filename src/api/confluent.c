@@ -305,32 +305,39 @@ static nk_code need_number(cf *x, int64_t *out, nk_err *err)
     return nk_cf_fail(err, NK_CF_SCHEMA_NOT_FOUND, "Schema %.*s not found", NK_STR_ARG(x->id));
 }
 
-/* The definition as the JSON string it is stored as. */
-static nk_code raw_text(cf *x, const nk_version_row *v, nk_str *out, nk_err *err)
+/* The definition as the JSON string it is stored as, and the format's name. */
+static nk_code raw_text(cf *x, const nk_version_row *v, nk_str *out, nk_str *format, nk_err *err)
 {
     nk_json_reader r;
+    nk_str raw;
+    *out = *format = NK_STR_NULL;
     nk_json_begin(&r, v->reply, x->req->arena, 0, err);
     NK_TRY(nk_json_next(&r));
-    for (;;) {
+    while (!out->p || !format->p) {
         NK_TRY(nk_json_next(&r));
         if (r.token != NK_JSON_KEY)
             return nk_fail(err, NK_E_INTERNAL, "a version without a definition");
-        bool it = nk_str_is(r.text, "SchemaDefinition");
+        nk_str *into = nk_str_is(r.text, "SchemaDefinition") ? out
+                       : nk_str_is(r.text, "DataFormat")     ? format
+                                                             : &raw;
+        r.skipping = true; /* its text is wanted as it stands */
         NK_TRY(nk_json_next(&r));
-        NK_TRY(nk_json_raw(&r, out));
-        if (it)
-            return NK_OK;
+        NK_TRY(nk_json_raw(&r, into));
+        r.skipping = false;
     }
+    return NK_OK;
 }
 
 static nk_code put_schema(cf *x, nk_tx *tx, nk_subject_version *v, nk_err *err)
 {
     nk_json_writer w = {.buf = x->out};
-    nk_str raw = NK_STR_NULL;
-    if (x->plain || param(x, "format").n)
+    nk_str raw, format;
+    NK_TRY(raw_text(x, &v->version, &raw, &format, err));
+    if (x->plain || param(x, "format").n) {
+        NK_TRY(nk_schema_load_id(tx, &x->ctx, v->version.schema, &v->schema, err));
         NK_TRY(text_of(x, tx, v, err));
-    else
-        NK_TRY(raw_text(x, &v->version, &raw, err));
+        raw = NK_STR_NULL;
+    }
     if (x->plain)
         return nk_buf_str(x->out, v->version.text);
     nk_jw_object(&w);
@@ -339,7 +346,10 @@ static nk_code put_schema(cf *x, nk_tx *tx, nk_subject_version *v, nk_err *err)
         nk_jw_raw(&w, raw);
     else
         nk_jw_str(&w, v->version.text);
-    put_type(&w, &v->schema);
+    if (!nk_str_is(format, "\"AVRO\"")) {
+        nk_jw_key(&w, NK_STR("schemaType"));
+        nk_jw_raw(&w, format);
+    }
     put_references(x, &w, &v->links);
     nk_jw_kstr(&w, "guid", v->version.uuid);
     if (flag(x, "fetchMaxId")) {
@@ -373,7 +383,7 @@ static nk_code by_guid(cf *x, nk_tx *tx, nk_subject_version *v, nk_err *err)
         return nk_cf_fail(err, NK_CF_SCHEMA_NOT_FOUND, "Schema %.*s not found", NK_STR_ARG(x->id));
     NK_TRY(rc);
     NK_TRY(nk_schema_load_id(tx, &x->ctx, v->version.schema, &v->schema, err));
-    return nk_version_links(tx, &x->ctx, v->schema.id, v->version.version, &v->links, err);
+    return nk_version_links_of(tx, &x->ctx, &v->version, &v->links, err);
 }
 
 static nk_code schema_by_guid(cf *x, nk_tx *tx, nk_err *err)
@@ -587,7 +597,7 @@ static nk_code post_lookup(cf *x, nk_tx *tx, nk_err *err)
     v.schema = r.schema;
     v.version = r.version;
     NK_TRY(text_of(x, tx, &v, err));
-    NK_TRY(nk_version_links(tx, &x->ctx, v.schema.id, v.version.version, &v.links, err));
+    NK_TRY(nk_version_links_of(tx, &x->ctx, &v.version, &v.links, err));
     put_version(x, &w, &v);
     return NK_OK;
 }

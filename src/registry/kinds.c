@@ -44,7 +44,7 @@ const nk_kind nk_kind_schema = {.name = "glue_schema",
 static const nk_col version_cols[] = {
     {"schema", NK_COL_I64},  {"version", NK_COL_I64},  {"uuid", NK_COL_TEXT},
     {"region", NK_COL_TEXT}, {"number", NK_COL_I64},   {"hash", NK_COL_BYTES},
-    {"state", NK_COL_I64},   {"created", NK_COL_TEXT},
+    {"state", NK_COL_I64},   {"created", NK_COL_TEXT}, {"links", NK_COL_I64},
 };
 static const nk_index version_indexes[] = {
     {.name = "by_uuid", .cols = {NK_VER_UUID}, .n = 1, .unique = true},

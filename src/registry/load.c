@@ -252,6 +252,7 @@ nk_code nk_version_read(const nk_reg_ctx *ctx, const nk_row *row, nk_version_row
         .number = c[NK_VER_NUMBER].i,
         .uuid = nk_str_dup(ctx->arena, c[NK_VER_UUID].s),
         .state = c[NK_VER_STATE].i,
+        .links = c[NK_VER_LINKS].kind == NK_V_I64,
         .created = nk_str_dup(ctx->arena, c[NK_VER_CREATED].s),
         .reply = row->body.p ? nk_str_dup(ctx->arena, row->body) : NK_STR_NULL,
     };
@@ -446,15 +447,17 @@ static bool take_link(void *arg, const nk_row *row)
     return l->rc == NK_OK;
 }
 
-nk_code nk_version_links(nk_tx *tx, const nk_reg_ctx *ctx, int64_t schema, int64_t version,
-                         nk_schema_links *out, nk_err *err)
+nk_code nk_version_links_of(nk_tx *tx, const nk_reg_ctx *ctx, const nk_version_row *v,
+                            nk_schema_links *out, nk_err *err)
 {
     linker l = {.ctx = ctx, .out = out, .err = err};
     nk_query q = {.kind = &nk_kind_schema_link,
-                  .prefix = NK_KEY(nk_vi(schema), nk_vi(version)),
+                  .prefix = NK_KEY(nk_vi(v->schema), nk_vi(v->version)),
                   .nprefix = 2,
                   .no_body = true};
     *out = (nk_schema_links){0};
+    if (!v->links)
+        return NK_OK;
     NK_TRY(nk_store_scan(tx, &q, take_link, &l, err));
     NK_TRY(l.rc);
     for (size_t i = 0; i < out->n; i++) {

@@ -56,7 +56,7 @@ static nk_code pull(puller *p, const nk_schema_link *k, unsigned depth)
     if (p->bytes > LINK_BYTES_MAX)
         return nk_fail(p->err, NK_E_INVALID, "the definitions linked to are larger than %zu bytes",
                        LINK_BYTES_MAX);
-    NK_TRY(nk_version_links(p->tx, p->ctx, s.id, v.version, &below, p->err));
+    NK_TRY(nk_version_links_of(p->tx, p->ctx, &v, &below, p->err));
     for (size_t i = 0; i < below.n; i++)
         NK_TRY(pull(p, &below.v[i], depth + 1));
     nk_schema_ref *ref = ref_list_add(&p->refs, p->ctx->arena);
@@ -199,7 +199,7 @@ nk_code nk_version_parse(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *
 {
     nk_schema_links links;
     NK_TRY(nk_version_text(ctx, v, err));
-    NK_TRY(nk_version_links(tx, ctx, s->id, v->version, &links, err));
+    NK_TRY(nk_version_links_of(tx, ctx, v, &links, err));
     return parse_with(tx, ctx, s->format, v->text, &links, out, err);
 }
 
@@ -291,7 +291,7 @@ static nk_code find_equal(nk_tx *tx, job *j, int64_t schema, bool deleted, nk_ve
         nk_schema_links links;
         *found = j->r->links.n == 0;
         if (!*found) {
-            NK_TRY(nk_version_links(tx, j->ctx, schema, e.found[i].version, &links, err));
+            NK_TRY(nk_version_links_of(tx, j->ctx, &e.found[i], &links, err));
             *found = same_links(&links, &j->links);
         }
         if (*found)
@@ -352,7 +352,7 @@ static nk_code number_of(nk_tx *tx, job *j, int64_t *number, nk_err *err)
     NK_TRY(e.rc);
     for (size_t i = 0; i < e.n; i++) {
         nk_schema_links links;
-        NK_TRY(nk_version_links(tx, j->ctx, e.found[i].schema, e.found[i].version, &links, err));
+        NK_TRY(nk_version_links_of(tx, j->ctx, &e.found[i], &links, err));
         if (same_links(&links, &j->links)) {
             *number = e.found[i].number;
             return NK_OK;
@@ -653,7 +653,8 @@ static nk_code write_version(nk_tx *tx, job *j, nk_err *err)
                                        nk_vi(v->number),
                                        nk_vb(nk_str_n((const char *)j->hash, 32)),
                                        nk_vi(NK_VERSION_AVAILABLE),
-                                       nk_vs(v->created)};
+                                       nk_vs(v->created),
+                                       j->links.n ? nk_vi(1) : nk_vnull()};
     nk_row row = {.cols = cols, .body = v->reply};
     NK_TRY(nk_store_insert(tx, &nk_kind_schema_version, &row, err));
     NK_TRY(write_links(tx, j, err));

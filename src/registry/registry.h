@@ -54,6 +54,7 @@ typedef struct nk_version_row {
     nk_str uuid;
     int64_t state;
     nk_str created;
+    bool links;   /* there are any */
     nk_str reply; /* GetSchemaVersionResponse as JSON; p NULL when columns only were asked for */
     nk_str text;  /* the definition; only after nk_version_text */
 } nk_version_row;
@@ -82,9 +83,9 @@ nk_code nk_version_text(const nk_reg_ctx *ctx, nk_version_row *v, nk_err *err) N
 /* The definition parsed, with all it links to. */
 nk_code nk_version_parse(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s,
                          nk_version_row *v, nk_schema_doc **out, nk_err *err) NK_MUST;
-/* What a version links to, in order. */
-nk_code nk_version_links(nk_tx *tx, const nk_reg_ctx *ctx, int64_t schema, int64_t version,
-                         nk_schema_links *out, nk_err *err) NK_MUST;
+/* What a loaded version links to, in order. */
+nk_code nk_version_links_of(nk_tx *tx, const nk_reg_ctx *ctx, const nk_version_row *v,
+                            nk_schema_links *out, nk_err *err) NK_MUST;
 
 /* A definition to be registered, looked up or checked. */
 typedef struct nk_registration {

@@ -38,6 +38,7 @@ enum {
     NK_VER_HASH,
     NK_VER_STATE,
     NK_VER_CREATED,
+    NK_VER_LINKS, /* 1, or NULL when it links to none */
     NK_VER_NCOLS
 };
 enum {

@@ -246,7 +246,7 @@ nk_code nk_subject_get(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, in
                           (long long)version);
     NK_TRY(rc);
     NK_TRY(nk_version_text(ctx, &out->version, err));
-    return nk_version_links(tx, ctx, out->schema.id, out->version.version, &out->links, err);
+    return nk_version_links_of(tx, ctx, &out->version, &out->links, err);
 }
 
 /* ---- numbers ---- */
@@ -278,10 +278,10 @@ nk_code nk_number_versions(nk_tx *tx, const nk_reg_ctx *ctx, int64_t number, nk_
         return nk_cf_fail(err, NK_CF_SCHEMA_NOT_FOUND, "Schema %lld not found", (long long)number);
     for (size_t i = 0; i < out->n; i++) {
         nk_subject_version *v = &out->v[i];
-        NK_TRY(nk_schema_load_id(tx, ctx, v->version.schema, &v->schema, err));
         if (first)
-            NK_TRY(
-                nk_version_links(tx, ctx, v->version.schema, v->version.version, &v->links, err));
+            NK_TRY(nk_version_links_of(tx, ctx, &v->version, &v->links, err));
+        else
+            NK_TRY(nk_schema_load_id(tx, ctx, v->version.schema, &v->schema, err));
     }
     return NK_OK;
 }

@@ -67,7 +67,8 @@ nk_code nk_subject_get(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, in
 nk_code nk_subject_referenced_by(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject_version *v,
                                  nk_i64s *out, nk_err *err) NK_MUST;
 
-/* All versions that share a number; with `first`, one of them is enough. */
+/* All versions that share a number; with `first` one of them, its reply and links but not its
+ * schema: all that readers of data want. */
 nk_code nk_number_versions(nk_tx *tx, const nk_reg_ctx *ctx, int64_t number, nk_shown shown,
                            bool first, nk_subject_versions *out, nk_err *err) NK_MUST;
 nk_code nk_number_max(nk_tx *tx, const nk_reg_ctx *ctx, int64_t *out, nk_err *err) NK_MUST;

@@ -84,6 +84,7 @@ def test_who_may_ask(server):
 
 def test_register_and_read(client, rest):
     s = name()
+    A1, A2 = record((s, "int")), record((s, "int"), ("b", ["null", "string"], None))
     number = client.register_schema(s, Schema(A1, "AVRO"))
     fresh = SchemaRegistryClient(client._conf) if hasattr(client, "_conf") else client
     assert fresh.get_schema(number).schema_str == A1
