@@ -427,30 +427,32 @@ static void free_arena(void *arena)
     nk_arena_destroy(arena);
 }
 
-/* With one version: each has memory of its own, since there may be thousands. */
-static nk_code judge_one(nk_tx *tx, job *j, const nk_schema_row *s, int64_t version, nk_err *err)
+/* With one version. */
+static nk_code judge_in(nk_tx *tx, job *j, const nk_reg_ctx *ctx, const nk_schema_row *s,
+                        int64_t version, nk_err *err)
 {
-    nk_reg_ctx ctx = *j->ctx;
     nk_version_row v;
     nk_compat_base base = {.version = version};
     nk_schema_doc *doc = NULL;
-    nk_conflicts conflicts = {0};
+    NK_TRY(nk_version_load(tx, ctx, s, version, false, &v, err));
+    NK_TRY(nk_version_parse(tx, ctx, s, &v, &doc, err));
+    base.doc = doc;
+    return nk_compat_check(s->format, &nk_compat_modes[s->compat], ctx->door, j->doc, &base, 1,
+                           ctx->arena, &j->r->conflicts, err);
+}
+
+/* With one of many, in memory of its own: there may be thousands. */
+static nk_code judge_one(nk_tx *tx, job *j, const nk_schema_row *s, int64_t version, nk_err *err)
+{
+    nk_reg_ctx ctx = *j->ctx;
     ctx.arena = nk_arena_create((size_t)256 << 20);
     if (!ctx.arena)
         return nomem(err);
-    nk_code rc = nk_version_load(tx, &ctx, s, version, false, &v, err);
-    if (rc == NK_OK)
-        rc = nk_version_parse(tx, &ctx, s, &v, &doc, err);
-    base.doc = doc;
-    if (rc == NK_OK)
-        rc = nk_compat_check(s->format, &nk_compat_modes[s->compat], ctx.door, j->doc, &base, 1,
-                             ctx.arena, &conflicts, err);
-    if (rc != NK_OK || !conflicts.n) {
-        nk_arena_destroy(ctx.arena);
-        return rc;
-    }
-    j->r->conflicts = conflicts;
-    return nk_arena_defer(j->ctx->arena, free_arena, ctx.arena);
+    nk_code rc = judge_in(tx, j, &ctx, s, version, err);
+    if (rc == NK_OK && j->r->conflicts.n) /* they lie in it */
+        return nk_arena_defer(j->ctx->arena, free_arena, ctx.arena);
+    nk_arena_destroy(ctx.arena);
+    return rc;
 }
 
 static nk_code incompatible(const job *j, const nk_schema_row *s, nk_err *err)
@@ -485,7 +487,8 @@ static nk_code judge(nk_tx *tx, job *j, const nk_schema_row *s, const int64_t *v
     if (!mode->backward && !mode->forward)
         return NK_OK;
     for (size_t i = n; i-- > 0 && !j->r->conflicts.n;)
-        NK_TRY(judge_one(tx, j, s, versions[i], err));
+        NK_TRY(n == 1 ? judge_in(tx, j, j->ctx, s, versions[i], err)
+                      : judge_one(tx, j, s, versions[i], err));
     return j->r->conflicts.n ? incompatible(j, s, err) : NK_OK;
 }
 
