@@ -38,9 +38,13 @@ static nk_code read_val(const nk_json *j, nk_col_type type, nk_arena *a, nk_val 
         *out = nk_vs(j->text);
         return NK_OK;
     }
-    if (type == NK_COL_BYTES && nk_base64_decode(a, nk_json_str(j, "b"), &bytes) == NK_OK) {
+    if (type == NK_COL_BYTES) {
+        nk_code rc = nk_base64_decode(a, nk_json_str(j, "b"), &bytes);
+        if (rc == NK_E_NOMEM)
+            return nk_fail(err, rc, "out of memory");
         *out = nk_vb(bytes);
-        return NK_OK;
+        if (rc == NK_OK)
+            return NK_OK;
     }
     return nk_fail(err, NK_E_INTERNAL, "a record of the history is damaged");
 }
