@@ -204,9 +204,15 @@ static nk_code json_links(nk_str text, nk_arena *a, nk_strs *out, nk_err *err)
 
 /* -- columns ----------------------------------------------------------------------------------- */
 
-static void hive_type(const js_node *n, nk_buf *b, int depth);
+/* Schemas that are being written out: one inside itself cannot be, and becomes a string. */
+typedef struct open_node {
+    const js_node *node;
+    const struct open_node *up;
+} open_node;
 
-static void hive_struct(const js_node *n, nk_buf *b, int depth)
+static void hive_type(const js_node *n, nk_buf *b, const open_node *up);
+
+static void hive_struct(const js_node *n, nk_buf *b, const open_node *up)
 {
     nk_buf_puts(b, "struct<");
     size_t i = 0;
@@ -218,7 +224,7 @@ static void hive_struct(const js_node *n, nk_buf *b, int depth)
         nk_buf_str(b, x->key);
         nk_buf_putc(b, ':');
         if (m)
-            hive_type(m->node, b, depth + 1);
+            hive_type(m->node, b, up);
     }
     nk_buf_putc(b, '>');
 }
@@ -238,16 +244,24 @@ static const js_node *sole(const js_node *n)
     return found;
 }
 
-static void hive_type(const js_node *n, nk_buf *b, int depth)
+static void hive_type(const js_node *n, nk_buf *b, const open_node *up)
 {
+    open_node here = {n, up};
+    bool inside = false;
+    int depth = 0;
     for (int i = 0; i < 20 && n->ref; i++)
         n = n->ref;
     const js_node *only = n->types == JV_ANY ? sole(n) : NULL;
     unsigned t = n->types & ~(unsigned)JV_NULL;
-    if (depth > 30) {
+    for (const open_node *o = up; o; o = o->up, depth++)
+        inside |= o->node == n;
+    here.node = n;
+    if (b->failed)
+        return;
+    if (inside || depth > 60) {
         nk_buf_puts(b, "string");
     } else if (only) {
-        hive_type(only, b, depth + 1);
+        hive_type(only, b, &here);
     } else if (t == JV_BOOL) {
         nk_buf_puts(b, "boolean");
     } else if (t && (t & ~(unsigned)(JV_INT | JV_IFLOAT)) == 0) {
@@ -257,16 +271,16 @@ static void hive_type(const js_node *n, nk_buf *b, int depth)
     } else if (t == JV_ARRAY) {
         nk_buf_puts(b, "array<");
         if (n->items)
-            hive_type(n->items, b, depth + 1);
+            hive_type(n->items, b, &here);
         else
             nk_buf_puts(b, "string");
         nk_buf_putc(b, '>');
     } else if (t == JV_OBJECT && n->n_properties) {
-        hive_struct(n, b, depth);
+        hive_struct(n, b, &here);
     } else if (t == JV_OBJECT) {
         nk_buf_puts(b, "map<string,");
         if (n->additional && !n->additional->is_true && !n->additional->is_false)
-            hive_type(n->additional, b, depth + 1);
+            hive_type(n->additional, b, &here);
         else
             nk_buf_puts(b, "string");
         nk_buf_putc(b, '>');
@@ -293,7 +307,7 @@ static nk_code json_columns(const nk_schema_doc *doc, nk_arena *a, nk_schema_col
         nk_schema_column *c = nk_schema_columns_add(out, a);
         nk_buf_clear(&b);
         if (m)
-            hive_type(m->node, &b, 0);
+            hive_type(m->node, &b, NULL);
         rc = nk_buf_check(&b, err);
         if (c)
             *c = (nk_schema_column){x->key, nk_buf_dup(&b, a), nk_json_str(x, "description")};

@@ -443,37 +443,50 @@ static const char *const hive_names[PB_SCALARS] = {
     "double", "float",         "int", "bigint", "bigint",  "decimal(20,0)", "int",   "bigint",
     "bigint", "decimal(20,0)", "int", "bigint", "boolean", "string",        "binary"};
 
-static void hive_type(const pb_field *f, pb_kind kind, nk_buf *b, int depth);
+/* Messages that are being written out: one inside itself cannot be, and becomes a string. */
+typedef struct open_type {
+    const pb_type *type;
+    const struct open_type *up;
+} open_type;
 
-static void hive_field(const pb_field *f, nk_buf *b, int depth)
+static void hive_type(const pb_field *f, pb_kind kind, nk_buf *b, const open_type *up);
+
+static void hive_field(const pb_field *f, nk_buf *b, const open_type *up)
 {
     if (f->map) {
         nk_buf_printf(b, "map<%s,", hive_names[f->key]);
-        hive_type(f, f->kind, b, depth);
+        hive_type(f, f->kind, b, up);
         nk_buf_putc(b, '>');
     } else if (f->label == PB_REPEATED) {
         nk_buf_puts(b, "array<");
-        hive_type(f, f->kind, b, depth);
+        hive_type(f, f->kind, b, up);
         nk_buf_putc(b, '>');
     } else {
-        hive_type(f, f->kind, b, depth);
+        hive_type(f, f->kind, b, up);
     }
 }
 
-static void hive_type(const pb_field *f, pb_kind kind, nk_buf *b, int depth)
+static void hive_type(const pb_field *f, pb_kind kind, nk_buf *b, const open_type *up)
 {
+    bool inside = false;
+    int depth = 0;
+    for (const open_type *o = up; o && kind > PB_ENUM; o = o->up, depth++)
+        inside |= o->type == f->type;
+    if (b->failed)
+        return;
     if (kind < PB_SCALARS) {
         nk_buf_puts(b, hive_names[kind]);
-    } else if (kind == PB_ENUM || depth > 20 || f->type->fields.n == 0) {
+    } else if (kind == PB_ENUM || inside || depth > 60 || f->type->fields.n == 0) {
         nk_buf_puts(b, "string");
     } else if (nk_str_is(f->type->full, "google.protobuf.Timestamp")) {
         nk_buf_puts(b, "timestamp");
     } else {
+        open_type here = {f->type, up};
         nk_buf_puts(b, "struct<");
-        for (size_t i = 0; i < f->type->fields.n; i++) {
+        for (size_t i = 0; i < f->type->fields.n && !b->failed; i++) {
             const pb_field *x = &f->type->fields.v[i];
             nk_buf_printf(b, "%s%.*s:", i ? "," : "", NK_STR_ARG(x->name));
-            hive_field(x, b, depth + 1);
+            hive_field(x, b, &here);
         }
         nk_buf_putc(b, '>');
     }
@@ -494,7 +507,7 @@ static nk_code proto_columns(const nk_schema_doc *doc, nk_arena *a, nk_schema_co
     for (size_t i = 0; i < t->fields.n && rc == NK_OK; i++) {
         nk_schema_column *c = nk_schema_columns_add(out, a);
         nk_buf_clear(&b);
-        hive_field(&t->fields.v[i], &b, 0);
+        hive_field(&t->fields.v[i], &b, &(open_type){t, NULL});
         rc = nk_buf_check(&b, err);
         if (c)
             *c = (nk_schema_column){t->fields.v[i].name, nk_buf_dup(&b, a), NK_STR_NULL};

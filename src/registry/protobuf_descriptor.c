@@ -123,7 +123,8 @@ static bool next(wire *w)
 
 static wire over(nk_str s)
 {
-    return (wire){.p = s.p, .end = s.p + s.n};
+    const char *p = s.p ? s.p : "";
+    return (wire){.p = p, .end = p + s.n};
 }
 
 static nk_str bytes_of(nk_str message, unsigned number)

@@ -224,6 +224,14 @@ static void hostile_schemas_end(void **state)
     assert_true(diffs.n > 0);
     diffs.n = 0;
     assert_int_equal(nk_schema_format_json.compare(plain, deep, a, &diffs, &err), NK_OK);
+    /* a tree of itself has no end as a column's type */
+    nk_schema_columns cols = {0};
+    nk_schema_doc *tree =
+        parse(a, "{\"$ref\":\"#/definitions/t\",\"definitions\":{\"t\":{\"type\":\"object\","
+                 "\"properties\":{\"l\":{\"$ref\":\"#/definitions/t\"},\"m\":{\"$ref\":"
+                 "\"#/definitions/t\"},\"r\":{\"$ref\":\"#/definitions/t\"}}}}}");
+    assert_int_equal(nk_schema_format_json.columns(tree, a, &cols, &err), NK_OK);
+    assert_true(nk_str_is(cols.v[0].type, "struct<l:string,m:string,r:string>"));
     /* an expression that backtracks without end */
     nk_schema_doc *slow = parse(a, "{\"pattern\":\"^(a+)+$\"}");
     nk_code rc = nk_jsonschema_validate(
