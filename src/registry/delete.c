@@ -292,6 +292,8 @@ nk_code nk_schema_delete(nk_tx *tx, const nk_reg_ctx *ctx, nk_schema_row *s, nk_
                        NK_STR_ARG(who));
     doomed_one one = {s->registry, s->id, s->name, ctx->region,
                       nk_schema_resource(ctx->arena, s->registry_name, s->name)};
+    if (!one.tags.p)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
     s->deleting = true;
     s->change++;
     NK_TRY(nk_schema_save(tx, ctx, s, false, err));

@@ -12,25 +12,34 @@ nk_reg_ctx nk_reg_ctx_of(const nk_call *call)
                         .door = NK_DOOR_GLUE};
 }
 
-nk_str nk_registry_arn(const nk_reg_ctx *ctx, nk_str registry)
+static nk_code nomem(nk_err *err)
 {
-    return nk_str_printf(ctx->arena, "arn:aws:glue:%.*s:%.*s:registry/%.*s",
-                         NK_STR_ARG(ctx->region), NK_STR_ARG(ctx->account), NK_STR_ARG(registry));
+    return nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
-nk_str nk_schema_arn(const nk_reg_ctx *ctx, nk_str registry, nk_str schema)
+nk_code nk_registry_arn(const nk_reg_ctx *ctx, nk_str registry, nk_str *out, nk_err *err)
 {
-    return nk_str_printf(ctx->arena, "arn:aws:glue:%.*s:%.*s:schema/%.*s/%.*s",
+    *out = nk_str_printf(ctx->arena, "arn:aws:glue:%.*s:%.*s:registry/%.*s",
+                         NK_STR_ARG(ctx->region), NK_STR_ARG(ctx->account), NK_STR_ARG(registry));
+    return out->p ? NK_OK : nomem(err);
+}
+
+nk_code nk_schema_arn(const nk_reg_ctx *ctx, nk_str registry, nk_str schema, nk_str *out,
+                      nk_err *err)
+{
+    *out = nk_str_printf(ctx->arena, "arn:aws:glue:%.*s:%.*s:schema/%.*s/%.*s",
                          NK_STR_ARG(ctx->region), NK_STR_ARG(ctx->account), NK_STR_ARG(registry),
                          NK_STR_ARG(schema));
+    return out->p ? NK_OK : nomem(err);
 }
 
-nk_str nk_reg_time(const nk_reg_ctx *ctx)
+nk_code nk_reg_time(const nk_reg_ctx *ctx, nk_str *out, nk_err *err)
 {
     const nk_env *env = ctx->app && ctx->app->env ? ctx->app->env : nk_env_real();
     nk_civil c = nk_civil_from_us(nk_now_us(env));
-    return nk_str_printf(ctx->arena, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year, c.month, c.day,
+    *out = nk_str_printf(ctx->arena, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year, c.month, c.day,
                          c.hour, c.minute, c.second, c.usec / 1000);
+    return out->p ? NK_OK : nomem(err);
 }
 
 nk_str nk_registry_resource(nk_arena *a, nk_str registry)
@@ -41,11 +50,6 @@ nk_str nk_registry_resource(nk_arena *a, nk_str registry)
 nk_str nk_schema_resource(nk_arena *a, nk_str registry, nk_str schema)
 {
     return nk_str_printf(a, "schema/%.*s/%.*s", NK_STR_ARG(registry), NK_STR_ARG(schema));
-}
-
-static nk_code nomem(nk_err *err)
-{
-    return nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
 /* ---- registries ---- */
@@ -85,9 +89,13 @@ nk_code nk_registry_create(nk_tx *tx, const nk_reg_ctx *ctx, nk_str name, nk_str
     if (n >= NK_REGISTRIES_MAX)
         return nk_fail(err, NK_E_LIMIT,
                        "More registries cannot be created. The maximum limit has been reached.");
-    nk_str now = nk_reg_time(ctx);
+    nk_str now, arn, resource = nk_registry_resource(ctx->arena, name);
+    NK_TRY(nk_reg_time(ctx, &now, err));
+    NK_TRY(nk_registry_arn(ctx, name, &arn, err));
+    if (!resource.p)
+        return nomem(err);
     glue_RegistryListItem item = {.RegistryName = name,
-                                  .RegistryArn = nk_registry_arn(ctx, name),
+                                  .RegistryArn = arn,
                                   .Description = description,
                                   .CreatedTime = now,
                                   .UpdatedTime = now};
@@ -98,8 +106,7 @@ nk_code nk_registry_create(nk_tx *tx, const nk_reg_ctx *ctx, nk_str name, nk_str
     if (rc == NK_E_EXISTS)
         return nk_fail(err, rc, "Registry already exists. RegistryName: %.*s", NK_STR_ARG(name));
     if (rc == NK_OK && tags && tags->n)
-        rc = nk_tags_put(tx, ctx->region, nk_registry_resource(ctx->arena, name), tags, ctx->arena,
-                         err);
+        rc = nk_tags_put(tx, ctx->region, resource, tags, ctx->arena, err);
     return rc;
 }
 

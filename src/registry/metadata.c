@@ -78,11 +78,13 @@ nk_code glue_PutSchemaVersionMetadata(nk_call *call, const glue_PutSchemaVersion
     if (all.n >= NK_METADATA_MAX)
         return nk_fail(call->err, NK_E_LIMIT,
                        "Your resource limits for Schema Version Metadata have been exceeded.");
+    nk_str now;
+    NK_TRY(nk_reg_time(&ctx, &now, call->err));
     nk_row row = {.cols = NK_KEY(nk_vi(v.schema), nk_vi(v.version), nk_vs(p->MetadataKey),
-                                 nk_vs(p->MetadataValue), nk_vs(nk_reg_time(&ctx)), nk_vi(seq)),
+                                 nk_vs(p->MetadataValue), nk_vs(now), nk_vi(seq)),
                   .body = NK_STR("{}")};
     NK_TRY(nk_store_insert(call->tx, &nk_kind_schema_metadata, &row, call->err));
-    out->SchemaArn = nk_schema_arn(&ctx, s.registry_name, s.name);
+    NK_TRY(nk_schema_arn(&ctx, s.registry_name, s.name, &out->SchemaArn, call->err));
     out->SchemaName = s.name;
     out->RegistryName = s.registry_name;
     out->LatestVersion = nk_some_bool(v.version == s.latest);
@@ -115,7 +117,7 @@ nk_code glue_RemoveSchemaVersionMetadata(nk_call *call,
                        NK_STR_ARG(v.uuid), NK_STR_ARG(p->MetadataKey),
                        NK_STR_ARG(p->MetadataValue));
     NK_TRY(rc);
-    out->SchemaArn = nk_schema_arn(&ctx, s.registry_name, s.name);
+    NK_TRY(nk_schema_arn(&ctx, s.registry_name, s.name, &out->SchemaArn, call->err));
     out->SchemaName = s.name;
     out->RegistryName = s.registry_name;
     out->LatestVersion = nk_some_bool(v.version == s.latest);
@@ -192,6 +194,8 @@ nk_code glue_QuerySchemaVersionMetadata(nk_call *call,
         bind = nk_str_printf(call->arena, "%.*s\n%.*s=%.*s", NK_STR_ARG(bind),
                              NK_STR_ARG(in->MetadataList.v[i].MetadataKey),
                              NK_STR_ARG(in->MetadataList.v[i].MetadataValue));
+    if (!bind.p)
+        return nomem(call->err);
     NK_TRY(nk_page_open(call, bind, in->NextToken, &place));
     for (size_t i = 0; i < all.n; i++)
         if (wanted(&in->MetadataList, &all.v[i]) &&

@@ -557,7 +557,10 @@ static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
     if (reg.deleting)
         return nk_fail(err, NK_E_INVALID, "Registry %.*s is being deleted.",
                        NK_STR_ARG(r->registry));
-    nk_str now = nk_reg_time(ctx);
+    nk_str now, resource = nk_schema_resource(ctx->arena, r->registry, r->name);
+    NK_TRY(nk_reg_time(ctx, &now, err));
+    if (!resource.p)
+        return nomem(err);
     r->schema = (nk_schema_row){.registry_name = r->registry,
                                 .name = r->name,
                                 .registry = reg.id,
@@ -586,8 +589,7 @@ static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
     if (rc == NK_E_EXISTS)
         return nk_fail(err, rc, "Schema already exists. SchemaName: %.*s", NK_STR_ARG(r->name));
     if (rc == NK_OK && r->tags && r->tags->n)
-        rc = nk_tags_put(tx, ctx->region, nk_schema_resource(ctx->arena, r->registry, r->name),
-                         r->tags, ctx->arena, err);
+        rc = nk_tags_put(tx, ctx->region, resource, r->tags, ctx->arena, err);
     return rc;
 }
 
@@ -632,17 +634,20 @@ static nk_code write_version(nk_tx *tx, job *j, nk_err *err)
     if (r->want_version)
         s->next = r->want_version;
     nk_version_row *v = &r->version;
+    nk_str now, arn;
+    NK_TRY(nk_reg_time(ctx, &now, err));
+    NK_TRY(nk_schema_arn(ctx, s->registry_name, s->name, &arn, err));
     *v = (nk_version_row){.schema = s->id,
                           .version = s->next,
                           .uuid = nk_str_n(j->uuid, 36),
-                          .created = nk_reg_time(ctx),
+                          .created = now,
                           .text = r->text};
     NK_TRY(number_of(tx, j, &v->number, err));
     glue_GetSchemaVersionResponse reply = {
         .SchemaVersionId = v->uuid,
         .SchemaDefinition = r->text,
         .DataFormat = s->format->name,
-        .SchemaArn = nk_schema_arn(ctx, s->registry_name, s->name),
+        .SchemaArn = arn,
         .VersionNumber = nk_some_i64(v->version),
         .Status = NK_STR("AVAILABLE"),
         .CreatedTime = v->created,

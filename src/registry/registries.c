@@ -23,7 +23,7 @@ nk_code glue_CreateRegistry(nk_call *call, const glue_CreateRegistryInput *in,
 
     NK_TRY(nk_registry_create(call->tx, &ctx, in->RegistryName, in->Description, &in->Tags, &r,
                               call->err));
-    out->RegistryArn = nk_registry_arn(&ctx, in->RegistryName);
+    NK_TRY(nk_registry_arn(&ctx, in->RegistryName, &out->RegistryArn, call->err));
     out->RegistryName = in->RegistryName;
     out->Description = in->Description;
     out->Tags = in->Tags;
@@ -131,7 +131,7 @@ nk_code glue_UpdateRegistry(nk_call *call, const glue_UpdateRegistryInput *in,
     NK_TRY(refuse_deleting(&r, call->err));
     NK_TRY(decode_item(&ctx, &r, &item, call->err));
     item->Description = in->Description;
-    item->UpdatedTime = nk_reg_time(&ctx);
+    NK_TRY(nk_reg_time(&ctx, &item->UpdatedTime, call->err));
     item->Status = NK_STR_NULL;
     NK_TRY(
         nk_model_encode_str(&glue_RegistryListItem_shape, item, call->arena, &r.body, call->err));
@@ -150,7 +150,7 @@ nk_code glue_DeleteRegistry(nk_call *call, const glue_DeleteRegistryInput *in,
     if (!r.deleting)
         NK_TRY(nk_registry_delete(call->tx, &ctx, &r, call->err));
     out->RegistryName = r.name;
-    out->RegistryArn = nk_registry_arn(&ctx, r.name);
+    NK_TRY(nk_registry_arn(&ctx, r.name, &out->RegistryArn, call->err));
     out->Status = NK_STR("DELETING");
     return NK_OK;
 }

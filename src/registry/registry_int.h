@@ -94,10 +94,11 @@ nk_code nk_schema_read(const nk_reg_ctx *ctx, const nk_row *row, nk_schema_row *
                        nk_err *err) NK_MUST;
 nk_code nk_version_read(const nk_reg_ctx *ctx, const nk_row *row, nk_version_row *out,
                         nk_err *err) NK_MUST;
-nk_str nk_registry_arn(const nk_reg_ctx *ctx, nk_str registry);
-nk_str nk_schema_arn(const nk_reg_ctx *ctx, nk_str registry, nk_str schema);
+nk_code nk_registry_arn(const nk_reg_ctx *ctx, nk_str registry, nk_str *out, nk_err *err) NK_MUST;
+nk_code nk_schema_arn(const nk_reg_ctx *ctx, nk_str registry, nk_str schema, nk_str *out,
+                      nk_err *err) NK_MUST;
 /* "2026-01-02T03:04:05.678Z" */
-nk_str nk_reg_time(const nk_reg_ctx *ctx);
+nk_code nk_reg_time(const nk_reg_ctx *ctx, nk_str *out, nk_err *err) NK_MUST;
 /* A request's ids, by name or ARN. NK_E_INVALID in AWS's words. */
 nk_code nk_registry_name_of(const nk_reg_ctx *ctx, const glue_RegistryId *id, nk_str *name,
                             nk_err *err) NK_MUST;
@@ -113,7 +114,7 @@ nk_code nk_version_of(nk_tx *tx, const nk_reg_ctx *ctx, const glue_SchemaId *id,
                       const glue_SchemaVersionNumber *number, nk_schema_row *s, nk_version_row *out,
                       nk_err *err) NK_MUST;
 nk_code nk_fail_schema(nk_err *err, nk_str registry, nk_str name);
-/* What their ARNs say after the account: for tags. */
+/* What their ARNs say after the account: for tags. p NULL when memory is gone. */
 nk_str nk_registry_resource(nk_arena *a, nk_str registry);
 nk_str nk_schema_resource(nk_arena *a, nk_str registry, nk_str schema);
 

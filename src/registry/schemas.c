@@ -33,9 +33,9 @@ nk_code glue_CreateSchema(nk_call *call, const glue_CreateSchemaInput *in,
 
     NK_TRY(nk_glue_refusal(nk_registry_register(&ctx, &r, call->err), call->err));
     out->RegistryName = r.registry;
-    out->RegistryArn = nk_registry_arn(&ctx, r.registry);
+    NK_TRY(nk_registry_arn(&ctx, r.registry, &out->RegistryArn, call->err));
     out->SchemaName = r.name;
-    out->SchemaArn = nk_schema_arn(&ctx, r.registry, r.name);
+    NK_TRY(nk_schema_arn(&ctx, r.registry, r.name, &out->SchemaArn, call->err));
     out->Description = in->Description;
     out->DataFormat = r.format->name;
     out->Compatibility = nk_compat_modes[r.compat].name[NK_DOOR_GLUE];
@@ -57,9 +57,9 @@ nk_code glue_GetSchema(nk_call *call, const glue_GetSchemaInput *in, glue_GetSch
     nk_schema_row s;
     NK_TRY(nk_schema_of(call->tx, &ctx, in->SchemaId, &s, call->err));
     out->RegistryName = s.registry_name;
-    out->RegistryArn = nk_registry_arn(&ctx, s.registry_name);
+    NK_TRY(nk_registry_arn(&ctx, s.registry_name, &out->RegistryArn, call->err));
     out->SchemaName = s.name;
-    out->SchemaArn = nk_schema_arn(&ctx, s.registry_name, s.name);
+    NK_TRY(nk_schema_arn(&ctx, s.registry_name, s.name, &out->SchemaArn, call->err));
     out->Description = s.description;
     out->DataFormat = s.format->name;
     out->Compatibility = nk_compat_modes[s.compat].name[NK_DOOR_GLUE];
@@ -103,12 +103,15 @@ static bool take(void *arg, const nk_row *row)
         l->rc = nomem(l->call->err);
         return false;
     }
+    nk_str arn;
     l->rc = nk_schema_read(l->ctx, &copy, &s, l->call->err);
+    if (l->rc == NK_OK)
+        l->rc = nk_schema_arn(l->ctx, s.registry_name, s.name, &arn, l->call->err);
     if (l->rc != NK_OK)
         return false;
     *item = (glue_SchemaListItem){.RegistryName = s.registry_name,
                                   .SchemaName = s.name,
-                                  .SchemaArn = nk_schema_arn(l->ctx, s.registry_name, s.name),
+                                  .SchemaArn = arn,
                                   .Description = s.description,
                                   .SchemaStatus = NK_STR("AVAILABLE"),
                                   .CreatedTime = s.created,
@@ -191,10 +194,10 @@ nk_code glue_UpdateSchema(nk_call *call, const glue_UpdateSchemaInput *in,
     }
     if (in->Description.p)
         s.description = in->Description;
-    s.updated = nk_reg_time(&ctx);
+    NK_TRY(nk_reg_time(&ctx, &s.updated, call->err));
     s.change++;
     NK_TRY(nk_schema_save(call->tx, &ctx, &s, false, call->err));
-    out->SchemaArn = nk_schema_arn(&ctx, s.registry_name, s.name);
+    NK_TRY(nk_schema_arn(&ctx, s.registry_name, s.name, &out->SchemaArn, call->err));
     out->SchemaName = s.name;
     out->RegistryName = s.registry_name;
     return NK_OK;
@@ -207,7 +210,7 @@ nk_code glue_DeleteSchema(nk_call *call, const glue_DeleteSchemaInput *in,
     nk_schema_row s;
     NK_TRY(nk_schema_of(call->tx, &ctx, in->SchemaId, &s, call->err));
     NK_TRY(nk_schema_delete(call->tx, &ctx, &s, call->err));
-    out->SchemaArn = nk_schema_arn(&ctx, s.registry_name, s.name);
+    NK_TRY(nk_schema_arn(&ctx, s.registry_name, s.name, &out->SchemaArn, call->err));
     out->SchemaName = s.name;
     out->Status = NK_STR("DELETING");
     return NK_OK;

@@ -66,7 +66,7 @@ nk_code glue_GetSchemaByDefinition(nk_call *call, const glue_GetSchemaByDefiniti
     NK_TRY(nk_schema_name_of(&ctx, in->SchemaId, &r.registry, &r.name, call->err));
     NK_TRY(nk_store_read(call->app->store, run_lookup, &l, call->err));
     out->SchemaVersionId = r.version.uuid;
-    out->SchemaArn = nk_schema_arn(&ctx, r.registry, r.name);
+    NK_TRY(nk_schema_arn(&ctx, r.registry, r.name, &out->SchemaArn, call->err));
     out->DataFormat = r.schema.format->name;
     out->Status = status_of(&r.version);
     out->CreatedTime = r.version.created;
@@ -119,7 +119,7 @@ nk_code glue_ListSchemaVersions(nk_call *call, const glue_ListSchemaVersionsInpu
     int64_t last;
     lister l = {.call = call, .ctx = &ctx, .max = (size_t)nk_i64_or(in->MaxResults, 25)};
     NK_TRY(nk_schema_of(call->tx, &ctx, in->SchemaId, &s, call->err));
-    l.arn = nk_schema_arn(&ctx, s.registry_name, s.name);
+    NK_TRY(nk_schema_arn(&ctx, s.registry_name, s.name, &l.arn, call->err));
     nk_query q = {.kind = &nk_kind_schema_version,
                   .prefix = NK_KEY(nk_vi(s.id)),
                   .nprefix = 1,
