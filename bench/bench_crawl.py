@@ -117,14 +117,14 @@ def small_files(table):
         glue = server.client("glue")
         fill(server)
         for kind in ("csv", "json", "parquet"):
-            raw = raw_rate(server, kind)
+            before = raw_rate(server, kind)
             seconds = crawl(glue, kind, f"s3://lake/{kind}/")
             t = glue.get_table(DatabaseName=kind, Name=kind)["Table"]
             if t["Parameters"]["objectCount"] != str(FILES):
                 raise RuntimeError(f"the crawl saw {t['Parameters']['objectCount']} files")
-            rate = FILES / seconds
+            rate, raw = FILES / seconds, (before + raw_rate(server, kind)) / 2
             table.add(f"crawl of 20,000 {kind} files, 2,000 partitions", "≥ 0.7 of the lake's GETs/s", f"{rate / raw:.2f} ({rate:,.0f} files/s of {raw:,.0f} GETs/s)",
-                      "every file sampled, all partitions stored; GETs of the same files by the load generator, 8 connections", at_least=[(rate, 0.7 * raw)])
+                      "every file sampled, all partitions stored; GETs of the same files by the load generator, 8 connections, before and after", at_least=[(rate, 0.7 * raw)])
         peer = wrangler(server, "s3://lake/parquet/")
         table.add("the same, Parquet, against awswrangler's read_parquet_metadata", "≥ 10 times", f"{peer / seconds:.1f} times ({seconds:.1f} s and {peer:.1f} s)",
                   "awswrangler reads every footer, too, and stores nothing", at_least=[(peer / seconds, 10)])

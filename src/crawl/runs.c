@@ -598,8 +598,11 @@ static void store_results(nk_crawl_run *run)
         end_planned(run);
         return;
     }
-    nk_crawl_log(run, "BENCHMARK", "Classification complete, writing results to database %.*s",
-                 NK_STR_ARG(run->def->DatabaseName));
+    nk_crawl_log(run, "BENCHMARK",
+                 "Classification complete after %.3f s (%.3f s of processor), writing results to "
+                 "database %.*s",
+                 (double)(nk_now_us(run->owner->app->env) - run->started_us) / 1e6,
+                 (double)run->exit.cpu_us / 1e6, NK_STR_ARG(run->def->DatabaseName));
     if (run->mode == NK_CRAWL_APPLY)
         rc = check_plan(run, &err);
     if (rc == NK_OK)
@@ -616,7 +619,8 @@ static void store_results(nk_crawl_run *run)
                  (long long)run->counts.tables_deleted, (long long)run->counts.partitions_created,
                  (long long)run->counts.partitions_updated,
                  (long long)run->counts.partitions_deleted);
-    nk_crawl_log(run, "BENCHMARK", "Finished writing to Catalog");
+    nk_crawl_log(run, "BENCHMARK", "Finished writing to Catalog after %.3f s",
+                 (double)(nk_now_us(run->owner->app->env) - run->started_us) / 1e6);
     end_run(run, "COMPLETED", "SUCCEEDED", NK_STR_NULL);
 }
 

@@ -6,7 +6,7 @@
 #define SAMPLE_BYTES ((uint64_t)1 << 20) /* of a file */
 #define UNPACKED_MAX ((size_t)8 << 20)   /* of a sample */
 #define READ_MAX     ((size_t)256 << 20) /* of a file's end */
-#define SAMPLERS_MAX 16
+#define SAMPLERS_MAX 8
 
 typedef struct sampler {
     const nk_sampling *job;
