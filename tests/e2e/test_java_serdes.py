@@ -127,6 +127,15 @@ def test_avro_specific(java, serde, name):
         assert java("decode", how, b64(serde.encode(got.schema_id, value))) == ["specific", "User", b64(payload)]
 
 
+def test_kafka_streams_serde(java, serde, name):
+    how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD", "schemaName": name}
+    value = order(random.Random(21))
+    payload = b64(avro_bytes(AVRO, value))
+    message, *back = java("streams", how, "generic", b64(json.dumps(AVRO)), payload)
+    assert back == ["generic", "Record", payload]
+    assert serde.decode(base64.b64decode(message)).value == value
+
+
 @pytest.mark.parametrize("compression", ["NONE", "ZLIB"])
 def test_json(java, serde, name, compression):
     how = {"dataFormat": "JSON", "compression": compression, "schemaName": name}

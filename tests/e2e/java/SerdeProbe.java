@@ -1,4 +1,5 @@
 import com.amazonaws.services.schemaregistry.deserializers.GlueSchemaRegistryKafkaDeserializer;
+import com.amazonaws.services.schemaregistry.kafkastreams.GlueSchemaRegistryKafkaStreamsSerde;
 import com.amazonaws.services.schemaregistry.serializers.GlueSchemaRegistryKafkaSerializer;
 import com.amazonaws.services.schemaregistry.serializers.json.JsonDataWithSchema;
 import com.amazonaws.services.schemaregistry.utils.AWSSchemaRegistryConstants;
@@ -42,6 +43,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *   decode  SETTINGS MESSAGE                       -> ok KIND NAME PAYLOAD
  *   produce SETTINGS BROKERS TOPIC KIND SCHEMA PAYLOAD -> ok OFFSET
  *   consume SETTINGS BROKERS TOPIC COUNT           -> ok (KIND NAME PAYLOAD)…
+ *   streams SETTINGS KIND SCHEMA PAYLOAD           -> ok MESSAGE KIND NAME PAYLOAD (out and in by the Streams serde)
  *   speed   SETTINGS KIND SCHEMA PAYLOAD COUNT     -> ok ENCODES_A_SECOND DECODES_A_SECOND
  *
  * SETTINGS: "key=value,…" for the serde. KIND: generic, specific (Avro; the payload is the value's binary
@@ -156,6 +158,14 @@ public class SerdeProbe {
         return String.join("\t", out);
     }
 
+    static String streams(String[] a) throws Exception {
+        try (GlueSchemaRegistryKafkaStreamsSerde serde = new GlueSchemaRegistryKafkaStreamsSerde()) {
+            serde.configure(settings(a[1]), false);
+            byte[] message = serde.serializer().serialize("t", value(a[2], text(a[3]), bytes(a[4])));
+            return base64(message) + "\t" + show(serde.deserializer().deserialize("t", message));
+        }
+    }
+
     static String speed(String[] a) throws Exception {
         Object v = value(a[2], text(a[3]), bytes(a[4]));
         int n = Integer.parseInt(a[5]);
@@ -182,6 +192,8 @@ public class SerdeProbe {
                 return produce(a);
             case "consume":
                 return consume(a);
+            case "streams":
+                return streams(a);
             case "speed":
                 return speed(a);
             default:
