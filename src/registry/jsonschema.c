@@ -106,7 +106,8 @@ static nk_code json_compare(const nk_schema_doc *writer, const nk_schema_doc *re
 {
     js_prover p = {.writer = (const nk_jsonschema *)(const void *)writer,
                    .reader = (const nk_jsonschema *)(const void *)reader,
-                   .steps = 200000,
+                   .steps = 1000000,
+                   .sample_left = 60000,
                    .lowest = SIZE_MAX};
     size_t before = out->n;
     nk_code rc = NK_OK;

@@ -68,7 +68,7 @@ typedef struct js_prover {
     int quiet, depth;
     bool exhausted, nomem, many; /* many: several resources, so dynamic references are not static */
     const nk_json *candidate;    /* a value at this very place that breaks */
-    size_t sample_steps;         /* left for samples */
+    size_t sample_steps, sample_left; /* for the sample being made, for all */
 } js_prover;
 
 bool js_give_up(js_prover *p);

@@ -117,14 +117,24 @@ static bool make_member(js_prover *p, const js_facts *w, nk_json *out, nk_str na
     return v && jv_set(p->a, out, name, v);
 }
 
-static nk_json *make_object(js_prover *p, const js_facts *w, unsigned variant, int depth)
+/* but: a member that the caller sets himself; p NULL: none. */
+static nk_json *make_object(js_prover *p, const js_facts *w, unsigned variant, int depth,
+                            nk_str but)
 {
     nk_json *out = jv_new(p->a, NK_JSON_OBJECT, NK_STR_NULL);
     for (size_t i = 0; out && i < w->nodes.n; i++) {
         const js_node *n = w->nodes.v[i];
+        bool first = out->count == 0; /* then no name can be there already */
         for (size_t k = 0; k < n->n_required; k++) {
-            if (!make_member(p, w, out, n->required[k], variant, depth))
+            nk_str name = n->required[k];
+            if ((but.p && nk_str_eq(name, but)) || (!first && nk_json_getn(out, name)))
+                continue;
+            js_facts f = js_member_facts(p, w, name);
+            nk_json *v = jv_copy(p->a, make(p, &f, variant, depth + 1));
+            if (!v)
                 return NULL;
+            v->key = name;
+            jv_append(out, v);
         }
     }
     for (size_t i = 0; out && variant % 2 && i < w->nodes.n; i++) {
@@ -168,7 +178,7 @@ static nk_json *make_plain(js_prover *p, const js_facts *w, unsigned variant, in
     }
     switch (type ? type : w->types) {
     case JV_OBJECT:
-        return make_object(p, w, variant, depth);
+        return make_object(p, w, variant, depth, NK_STR_NULL);
     case JV_STRING:
         return make_string(p, w, variant);
     case JV_ARRAY:
@@ -225,7 +235,7 @@ static nk_json *wrap(js_prover *p, nk_json *v, unsigned variant)
         while (w.splits.n)
             w = js_case(p, &w, variant % js_cases(&w.splits.v[w.splits.n - 1]));
         if (f->member.p) {
-            above = make_object(p, &w, variant, 1);
+            above = make_object(p, &w, variant, 1, f->member);
             if (!above || !jv_set(p->a, above, f->member, v))
                 return NULL;
         } else {
@@ -305,7 +315,7 @@ static nk_json *shaped(js_prover *p, const js_facts *w, const js_node *r, unsign
             jv_append(v, x);
         }
     } else if (f.types & JV_OBJECT) {
-        v = make_object(p, &f, k & 2 ? 1 : 0, 0);
+        v = make_object(p, &f, k & 2 ? 1 : 0, 0, NK_STR_NULL);
         for (size_t i = 0; v && i < r->n_required && (k & 2); i++) {
             if (!js_requires(&f, r->required[i]))
                 jv_unset(v, r->required[i]);
@@ -330,10 +340,10 @@ static nk_json *shaped(js_prover *p, const js_facts *w, const js_node *r, unsign
 void js_find_sample(js_prover *p, const js_facts *w, const js_node *r, js_refusal *x)
 {
     size_t steps = p->steps;
-    p->sample_steps = 3000;
-    if (p->candidate && try_value(p, jv_copy(p->a, p->candidate), x))
-        return;
-    bool done = false;
+    /* much for one, bounded for all: a schema of thousands of members cannot buy hours */
+    p->sample_steps = p->sample_left < 12000 ? p->sample_left : 12000;
+    p->sample_left -= p->sample_steps;
+    bool done = p->candidate && try_value(p, jv_copy(p->a, p->candidate), x);
     for (unsigned k = 0; k < 8 && !done; k++) {
         nk_json *v = beyond(p, r, k);
         done = v && try_value(p, v, x);
@@ -342,6 +352,7 @@ void js_find_sample(js_prover *p, const js_facts *w, const js_node *r, js_refusa
         done = try_value(p, shaped(p, w, r, k), x);
     for (unsigned k = 0; k < VARIANTS && !done && !p->nomem && p->sample_steps; k++)
         done = try_value(p, make(p, w, k, 0), x);
+    p->sample_left += p->sample_steps;
     /* making samples must not use up what proving needs */
     p->steps = steps;
     p->exhausted = steps == 0;
