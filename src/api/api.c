@@ -68,6 +68,8 @@ nk_code nk_api_start(const nk_api_config *config, nk_api **out, nk_err *err)
         .threads = config->threads,
         .connections_max = config->connections_max,
         .idle_timeout_s = config->idle_timeout_s,
+        .header_timeout_s = config->header_timeout_s,
+        .request_timeout_s = config->request_timeout_s,
         .body_max = config->app->settings->body_max_bytes,
         .tls_cert = config->tls_cert,
         .tls_key = config->tls_key,

@@ -13,11 +13,12 @@ typedef struct nk_api_config {
     nk_app *app;   /* borrowed */
     nk_keys *keys; /* borrowed */
     const char *host;
-    int port;                                 /* 0 = a free one */
-    unsigned threads;                         /* HTTP threads; 0 = by the machine */
-    unsigned task_threads;                    /* for SLOW operations; 0 = 64: they wait, mostly */
-    unsigned connections_max, idle_timeout_s; /* 0 = defaults of net/http.h */
-    const char *tls_cert, *tls_key;           /* PEM text */
+    int port;              /* 0 = a free one */
+    unsigned threads;      /* HTTP threads; 0 = by the machine */
+    unsigned task_threads; /* for SLOW operations; 0 = 64: they wait, mostly */
+    /* 0 = defaults of net/http.h */
+    unsigned connections_max, idle_timeout_s, header_timeout_s, request_timeout_s;
+    const char *tls_cert, *tls_key; /* PEM text */
     nk_code (*on_port)(void *arg, int port,
                        nk_err *err); /* may be NULL; called before the first request is taken */
     void *on_port_arg;

@@ -37,7 +37,8 @@ typedef struct options {
     const char *data, *listen, *s3_endpoint, *account_id, *region, *tls_cert, *tls_key, *weed,
         *python, *log;
     bool no_lake;
-    int64_t max_clock_skew, max_body_mb, history, threads, connections, idle_timeout;
+    int64_t max_clock_skew, max_body_mb, history, threads, connections, idle_timeout,
+        header_timeout, request_timeout;
 } options;
 
 /* Everything between start and end. */
@@ -245,6 +246,8 @@ static nk_code start_api(server *s)
         .threads = (unsigned)s->opt.threads,
         .connections_max = (unsigned)s->opt.connections,
         .idle_timeout_s = (unsigned)s->opt.idle_timeout,
+        .header_timeout_s = (unsigned)s->opt.header_timeout,
+        .request_timeout_s = (unsigned)s->opt.request_timeout,
         .tls_cert = s->cert,
         .tls_key = s->key,
         .on_port = on_port,
@@ -416,6 +419,11 @@ int nk_cmd_serve(int argc, char **argv)
          1000000},
         {"idle-timeout", 0, NK_OPT_INT, "SECONDS", "for a silent connection (default 65)",
          &o->idle_timeout, 1, 86400},
+        {"header-timeout", 0, NK_OPT_INT, "SECONDS",
+         "for all headers of a request to arrive (default 30)", &o->header_timeout, 1, 86400},
+        {"request-timeout", 0, NK_OPT_INT, "SECONDS",
+         "for a body to arrive, and for an answer to be taken (default 120)", &o->request_timeout,
+         1, 86400},
         {"weed", 0, NK_OPT_STR, "FILE", "the SeaweedFS program of the embedded lake", &o->weed, 0,
          0},
         {"python", 0, NK_OPT_STR, "FILE", "the interpreter for job scripts", &o->python, 0, 0},

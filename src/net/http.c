@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "net/http.h"
+#include "net/watch.h"
 
 #define KEPT_BODY      ((size_t)64 << 10) /* a body buffer larger than this is not kept for reuse */
 #define KEPT_REQUESTS  256
@@ -18,6 +19,8 @@
 /* A body over the limit is read and dropped up to this many times the limit, so that the client
  * gets to read the refusal instead of a reset. */
 #define DRAIN_FACTOR 4
+/* An answer may be taken as slowly as this, in bytes a second, after request_timeout_s. */
+#define ANSWER_RATE_MIN 16384
 
 /* A request's life:
  *   RUN    in the handler on its HTTP thread
@@ -33,6 +36,7 @@ struct exchange {
     nk_http_req req; /* first: the public view is the whole */
     nk_http_server *server;
     struct MHD_Connection *conn;
+    nk_watched *line; /* the connection's deadline; may be NULL */
     nk_buf body;
     uint64_t received, promised;
     atomic_int state;
@@ -44,6 +48,7 @@ struct exchange {
 
 struct nk_http_server {
     struct MHD_Daemon *daemon;
+    nk_watch *watch;
     nk_http_config config;
     int port;
     pthread_mutex_t free_mutex;
@@ -161,6 +166,28 @@ static void deferred_remove(exchange *x)
 
 /* ---- libmicrohttpd's callbacks ---- */
 
+/* libmicrohttpd's own timeout begins anew with each byte; these ends do not, so that no client
+ * holds a connection by dripping. */
+static int64_t line_rest_s(const nk_http_server *s)
+{
+    return (int64_t)s->config.idle_timeout_s + s->config.header_timeout_s;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *conn, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    nk_http_server *s = cls;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        nk_watch_drop(s->watch, *context);
+        *context = NULL;
+        return;
+    }
+    int fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    *context = nk_watch_add(s->watch, fd, line_rest_s(s));
+    if (!*context) /* no memory to keep watch over it: do without it */
+        shutdown(fd, SHUT_RDWR);
+}
+
 /* The raw request target, before anything is split or unescaped. Begins the exchange. */
 static void *on_target(void *cls, const char *uri, struct MHD_Connection *conn)
 {
@@ -169,6 +196,8 @@ static void *on_target(void *cls, const char *uri, struct MHD_Connection *conn)
     if (!x)
         return NULL;
     x->conn = conn;
+    x->line = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    nk_watch_within(x->line, s->config.header_timeout_s);
     atomic_store(&x->refs, 1);
     atomic_store(&x->state, RUN);
     atomic_fetch_add(&s->active, 1);
@@ -190,6 +219,7 @@ static void on_completed(void *cls, struct MHD_Connection *conn, void **con_cls,
     *con_cls = NULL;
     if (!x)
         return;
+    nk_watch_within(x->line, line_rest_s(s));
     exchange_drop(x);
     atomic_fetch_sub(&s->active, 1);
 }
@@ -232,6 +262,8 @@ static enum MHD_Result send_answer(exchange *x, const nk_http_answer *an)
         MHD_add_response_header(r, an->headers[i].name.p, an->headers[i].value.p);
     if (an->close || atomic_load_explicit(&x->server->stopping, memory_order_relaxed))
         MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+    nk_watch_within(x->line, (int64_t)x->server->config.request_timeout_s +
+                                 (int64_t)(an->body.n / ANSWER_RATE_MIN));
     enum MHD_Result ok = MHD_queue_response(x->conn, an->status, r);
     MHD_destroy_response(r);
     return ok;
@@ -254,14 +286,17 @@ static enum MHD_Result send_plain(struct MHD_Connection *conn, unsigned status, 
 static enum MHD_Result run_handler(exchange *x)
 {
     x->handled = true;
+    nk_watch_within(x->line, 0); /* until there is an answer, we are the slow ones */
     x->req.body = nk_buf_view(&x->body);
     /* A deferred exchange may be woken and dropped before the handler returns: keep it for now. */
     atomic_fetch_add(&x->refs, 1);
     x->server->config.handler(x->server->config.arg, &x->req);
     enum MHD_Result ok = MHD_YES;
     int state = atomic_load(&x->state);
-    if (state == RUN || (x->req.woken && state == READY))
+    if (state == RUN || (x->req.woken && state == READY)) {
+        nk_watch_within(x->line, x->server->config.request_timeout_s);
         ok = send_plain(x->conn, 500, "no answer\n");
+    }
     exchange_drop(x);
     return ok;
 }
@@ -269,6 +304,7 @@ static enum MHD_Result run_handler(exchange *x)
 static enum MHD_Result on_headers(exchange *x, const char *method)
 {
     x->begun = true;
+    nk_watch_within(x->line, x->server->config.request_timeout_s);
     x->req.method = nk_str_c(method);
     MHD_get_connection_values_n(x->conn, MHD_HEADER_KIND, add_header, x);
     x->expects = nk_http_header(&x->req, "expect").p != NULL;
@@ -292,9 +328,6 @@ static enum MHD_Result on_body(exchange *x, const char *data, size_t *n)
     }
     *n = 0;
     if (x->received / DRAIN_FACTOR > s->config.body_max)
-        return MHD_NO;
-    int64_t waited = nk_mono_us(nk_env_real()) - x->req.begin_us;
-    if (waited > (int64_t)s->config.request_timeout_s * 1000000)
         return MHD_NO;
     return MHD_YES;
 }
@@ -437,6 +470,8 @@ static void set_defaults(nk_http_config *c)
         c->connections_max = c->threads;
     if (!c->idle_timeout_s)
         c->idle_timeout_s = 65;
+    if (!c->header_timeout_s)
+        c->header_timeout_s = 30;
     if (!c->request_timeout_s)
         c->request_timeout_s = 120;
     if (!c->body_max)
@@ -468,9 +503,9 @@ static struct MHD_Daemon *start_daemon(nk_http_server *s, int fd)
         flags, (uint16_t)s->port, NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER, on_log,
         NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, s,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-        s, MHD_OPTION_CONNECTION_LIMIT, c->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-        c->idle_timeout_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEM, MHD_OPTION_ARRAY,
-        more, MHD_OPTION_END);
+        s, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_CONNECTION_LIMIT,
+        c->connections_max, MHD_OPTION_CONNECTION_TIMEOUT, c->idle_timeout_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEM, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 }
 
 nk_code nk_http_server_start(const nk_http_config *config, nk_http_server **out, nk_err *err)
@@ -483,7 +518,9 @@ nk_code nk_http_server_start(const nk_http_config *config, nk_http_server **out,
     set_defaults(&s->config);
     pthread_mutex_init(&s->mutex, NULL);
     pthread_mutex_init(&s->free_mutex, NULL);
-    nk_code rc = open_listener(&s->config, &fd, &s->port, err);
+    nk_code rc = nk_watch_create(&s->watch, err);
+    if (rc == NK_OK)
+        rc = open_listener(&s->config, &fd, &s->port, err);
     if (rc == NK_OK) {
         if (config->on_port)
             rc = config->on_port(config->on_port_arg, s->port, err);
@@ -497,6 +534,7 @@ nk_code nk_http_server_start(const nk_http_config *config, nk_http_server **out,
         }
     }
     if (rc != NK_OK) {
+        nk_watch_destroy(s->watch);
         pthread_mutex_destroy(&s->mutex);
         pthread_mutex_destroy(&s->free_mutex);
         nk_free(s);
@@ -544,6 +582,7 @@ void nk_http_server_stop(nk_http_server *s, unsigned grace_ms)
     pthread_mutex_unlock(&s->mutex);
     wait_idle(s, 200);
     MHD_stop_daemon(s->daemon);
+    nk_watch_destroy(s->watch);
     while (s->free) {
         exchange *x = s->free;
         s->free = x->next;

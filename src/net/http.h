@@ -43,15 +43,18 @@ typedef struct nk_http_answer {
 typedef void (*nk_http_handler)(void *arg, nk_http_req *req);
 
 typedef struct nk_http_config {
-    const char *host;               /* address to listen on, e.g. "127.0.0.1", "::1", "0.0.0.0" */
-    int port;                       /* 0 = a free one */
-    unsigned threads;               /* 0 = one a processor, at most 8 */
-    unsigned connections_max;       /* 0 = 4096 */
-    unsigned idle_timeout_s;        /* 0 = 65 */
-    unsigned request_timeout_s;     /* for a body to arrive in full; 0 = 120 */
-    size_t body_max;                /* bytes; 0 = 16 MiB */
-    size_t arena_max;               /* bytes a request may use; 0 = 512 MiB */
-    size_t answer_max;              /* bytes req->out may hold; 0 = 256 MiB */
+    const char *host;           /* address to listen on, e.g. "127.0.0.1", "::1", "0.0.0.0" */
+    int port;                   /* 0 = a free one */
+    unsigned threads;           /* 0 = one a processor, at most 8 */
+    unsigned connections_max;   /* 0 = 4096 */
+    unsigned idle_timeout_s;    /* 0 = 65 */
+    unsigned header_timeout_s;  /* from a request's first line to the last of its headers, however
+                                   they drip; 0 = 30 */
+    unsigned request_timeout_s; /* for a body to arrive in full; 0 = 120; an answer may take that
+                                   long, too, and a second for each 16 KiB of it */
+    size_t body_max;            /* bytes; 0 = 16 MiB */
+    size_t arena_max;           /* bytes a request may use; 0 = 512 MiB */
+    size_t answer_max;          /* bytes req->out may hold; 0 = 256 MiB */
     const char *tls_cert, *tls_key; /* PEM text (not paths); both or neither */
     nk_http_handler handler;
     void *arg;

@@ -251,6 +251,86 @@ def test_slow_client_is_dropped_and_holds_nobody_up(new_server):
             slow.read()
 
 
+DRIPS = {  # what is sent at once, what then drips without end
+    "first line": (b"", b"G"),
+    "headers": (b"GET /health HTTP/1.1\r\nHost: x\r\n", b"X-Drip: 1\r\n"),
+    "one header": (b"GET /health HTTP/1.1\r\nHost: x\r\nX-Drip: ", b"x"),
+    "body": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n", b"x"),
+    "chunked body": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+}
+
+
+def test_a_dripping_client_is_ended(new_server):
+    """Each byte begins the silence anew, but not the time for the whole."""
+    s = new_server(lake=False, args=["--idle-timeout", "2", "--header-timeout", "1", "--request-timeout", "1", "--threads", "1"])
+    dripping = {}
+    for name, (at_once, drip) in DRIPS.items():
+        for kept in (False, True):
+            c = Connection(s)
+            if kept:  # as the second request of its connection
+                assert c.ask(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
+            c.send(at_once)
+            c.sock.setblocking(False)
+            dripping[name, kept] = (c, drip)
+    end = time.monotonic() + 60
+    while dripping:
+        assert time.monotonic() < end, f"still held: {sorted(dripping)}"
+        for what, (c, drip) in list(dripping.items()):
+            try:
+                c.send(drip)
+                if c.sock.recv(100) == b"":
+                    raise EOFError
+            except BlockingIOError:
+                continue
+            except (EOFError, OSError):
+                c.close()
+                del dripping[what]
+        assert s.client("sts").get_caller_identity()  # nobody else notices
+        time.sleep(0.1)
+
+
+def test_a_busy_connection_outlives_every_limit(new_server):
+    s = new_server(lake=False, args=["--idle-timeout", "1", "--header-timeout", "1", "--request-timeout", "1"])
+    with Connection(s) as c:
+        for _ in range(8):  # three seconds together
+            assert c.ask(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
+            time.sleep(0.4)
+
+
+def test_a_huge_body_is_refused_before_it_comes(new_server):
+    s = new_server(lake=False, args=["--max-body", "1"])
+    with Connection(s) as c:
+        data = raw(signed(s, b"{}", "AWSGlue.Nope"), length=1 << 40)
+        c.send(data[:data.index(b"\r\n\r\n") + 4])  # not one byte of the body
+        assert refused(c.read(), 413, "RequestEntityTooLargeException", "larger than 1048576 bytes")
+        with pytest.raises((EOFError, ConnectionResetError)):
+            c.read()
+
+
+def resident_kb(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def test_idle_connections_are_cheap(new_server):
+    """64 kept-alive connections, each after a request with a body of a mebibyte: what they hold stays
+    far below what they once sent."""
+    s = new_server(lake=False, args=["--max-body", "4"])
+    body = b"{" + b" " * (1 << 20) + b"}"
+    data = raw(signed(s, body, "AWSGlue.Nope"))
+    with Connection(s) as c:
+        assert c.ask(data).error == "UnknownOperationException"
+    before, held = resident_kb(s.process.pid), []
+    for _ in range(64):
+        c = Connection(s)
+        assert c.ask(data).error == "UnknownOperationException"
+        held.append(c)
+    grown = resident_kb(s.process.pid) - before
+    for c in held:
+        c.close()
+    assert grown < 64 * 256, f"{grown} KiB for 64 connections at rest"
+
+
 def test_connection_limit(new_server):
     s = new_server(lake=False, args=["--max-connections", "4", "--threads", "1", "--idle-timeout", "60"])
     held = [Connection(s) for _ in range(4)]

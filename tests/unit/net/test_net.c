@@ -5,7 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <arpa/inet.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -196,6 +199,70 @@ static void stops_over_a_late_answer(void **state)
     nk_free(f);
 }
 
+static int dial(int port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    inet_pton(AF_INET, "127.0.0.1", &to.sin_addr);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+/* Sends `drip` until the server ends the connection; how often. */
+static int drip_until_ended(int fd, const char *drip)
+{
+    char c;
+    for (int n = 0; n < 600; n++) {
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        if (poll(&p, 1, 50) == 1 && recv(fd, &c, 1, 0) <= 0)
+            return n;
+        if (send(fd, drip, strlen(drip), MSG_NOSIGNAL) < 0)
+            return n;
+    }
+    return -1;
+}
+
+/* Many at once, while others come and go and one waits for a late answer. */
+static void dripping_clients_are_ended(void **state)
+{
+    enum { N = 16 };
+    fixture *f = nk_calloc(1, sizeof *f);
+    nk_err err = NK_ERR_INIT;
+    nk_buf out;
+    int fds[N];
+    nk_http_config c = {.host = "127.0.0.1",
+                        .threads = 2,
+                        .idle_timeout_s = 1,
+                        .header_timeout_s = 1,
+                        .request_timeout_s = 1,
+                        .handler = handle,
+                        .arg = f};
+    nk_buf_init(&out, 1 << 20);
+    pthread_mutex_init(&f->mutex, NULL);
+    assert_int_equal(nk_http_server_start(&c, &f->server, &err), NK_OK);
+    assert_int_equal(nk_http_client_create(NULL, &f->client, &err), NK_OK);
+    snprintf(f->url, sizeof f->url, "http://127.0.0.1:%d", nk_http_server_port(f->server));
+    for (int i = 0; i < N; i++)
+        fds[i] = dial(nk_http_server_port(f->server));
+    for (int i = 0; i < N; i++) {
+        const char *head = i % 2 ? "GET / HTTP/1.1\r\nHost: x\r\nX-Drip: " : "";
+        send(fds[i], head, strlen(head), MSG_NOSIGNAL);
+        if (i % 4 == 0) {
+            assert_int_equal(ask(f, "GET", "/late", NK_STR(""), &out), 200);
+            nk_buf_clear(&out);
+        }
+    }
+    for (int i = 0; i < N; i++) {
+        assert_true(drip_until_ended(fds[i], "x") >= 0);
+        close(fds[i]);
+    }
+    int idle = dial(nk_http_server_port(f->server)); /* one is left when the server stops */
+    nk_buf_free(&out);
+    void *mine = f;
+    teardown(&mine);
+    close(idle);
+}
+
 static void no_server(void **state)
 {
     int port;
@@ -296,6 +363,7 @@ int main(void)
         cmocka_unit_test(a_handler_that_forgets),
         cmocka_unit_test(no_server),
         cmocka_unit_test(escaping),
+        cmocka_unit_test(dripping_clients_are_ended),
         cmocka_unit_test(stops_over_a_late_answer),
         cmocka_unit_test(keys),
     };
