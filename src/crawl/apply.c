@@ -764,8 +764,7 @@ static nk_code drop_table(nk_tx *tx, void *arg, nk_err *err)
     bool drop = delete_policy(run, "DELETE_FROM_DATABASE"), apply = there && drop;
     g->done = false;
     if (there && !drop && !nk_map_str_get(&t->Parameters, "DEPRECATED_BY_CRAWLER").p) {
-        char now[24];
-        snprintf(now, sizeof now, "%lld", (long long)(ctx.now_us / 1000));
+        nk_str now = nk_str_printf(a, "%lld", (long long)(ctx.now_us / 1000));
         in = (glue_TableInput){.Name = t->Name,
                                .Description = t->Description,
                                .Owner = t->Owner,
@@ -775,7 +774,7 @@ static nk_code drop_table(nk_tx *tx, void *arg, nk_err *err)
                                .PartitionKeys = t->PartitionKeys,
                                .TableType = t->TableType,
                                .Parameters = t->Parameters};
-        rc = nk_map_str_put(&in.Parameters, a, NK_STR("DEPRECATED_BY_CRAWLER"), nk_str_c(now));
+        rc = nk_map_str_put(&in.Parameters, a, NK_STR("DEPRECATED_BY_CRAWLER"), now);
         change.kind = NK_CHANGE_UPDATE_TABLE;
         change.table_input = &in;
         apply = rc == NK_OK;
