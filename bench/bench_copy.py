@@ -7,7 +7,7 @@ import time
 
 import lib
 
-ROWS, FILES = 24_000_000, 12
+ROWS, FILES = 16_000_000, 12
 JOB = """import sys
 from awsglue.utils import getResolvedOptions
 from pyspark.context import SparkContext
@@ -45,6 +45,7 @@ import duckdb, sys, time
 endpoint, key, secret, target, ext = sys.argv[1:]
 began = time.time()
 db = duckdb.connect(config={"extension_directory": ext})
+db.execute("set enable_progress_bar=false")
 db.execute("load httpfs")
 db.execute(f"create secret (type s3, key_id '{key}', secret '{secret}', endpoint '{endpoint}', url_style 'path', use_ssl false, region 'us-east-1')")
 db.execute(f"copy (from read_csv('s3://bench/csv/*.csv')) to '{target}' (format parquet, compression snappy, per_thread_output true)")
