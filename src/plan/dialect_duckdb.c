@@ -254,8 +254,15 @@ static void compression_option(nk_buf *b, const nk_scan *s)
     }
 }
 
+/* The engine takes k=v folders for columns, over those of the file, unless told not to. */
+static void hive_option(nk_buf *b, bool hive)
+{
+    (void)nk_buf_puts(b, hive ? ", hive_partitioning=true, hive_types_autocast=false"
+                              : ", hive_partitioning=false");
+}
+
 static void csv_call(nk_buf *b, const nk_scan *s, const nk_str *files, size_t n,
-                     const nk_type *read)
+                     const nk_type *read, bool hive)
 {
     (void)nk_buf_puts(b, "read_csv(");
     file_list(b, files, n);
@@ -293,6 +300,7 @@ static void csv_call(nk_buf *b, const nk_scan *s, const nk_str *files, size_t n,
     else if (s->escape && s->escape != s->quote) /* escapes outside of quotes, as Hive has them */
         (void)nk_buf_puts(b, ", strict_mode=false");
     (void)nk_buf_puts(b, ", max_line_size=16777216");
+    hive_option(b, hive);
     compression_option(b, s);
     (void)nk_buf_putc(b, ')');
 }
@@ -435,7 +443,7 @@ static nk_str json_value(nk_compile *c, const nk_type *t, nk_str x)
 }
 
 static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *files, size_t n,
-                      const nk_type *read)
+                      const nk_type *read, bool hive)
 {
     if (s->json_table.n) {
         nk_buf t;
@@ -482,6 +490,7 @@ static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *
         nk_buf_free(&t);
     }
     (void)nk_buf_putc(b, '}');
+    hive_option(b, hive);
     compression_option(b, s);
     (void)nk_buf_putc(b, ')');
 }
@@ -540,19 +549,20 @@ static nk_code scan_column(nk_compile *c, const nk_scan *s, size_t i, const nk_t
 }
 
 static void scan_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_scan_part *p,
-                      const nk_type *read)
+                      const nk_type *read, bool hive)
 {
     switch (s->format) {
     case NK_SCAN_CSV:
-        csv_call(b, s, p->files, p->nfiles, read);
+        csv_call(b, s, p->files, p->nfiles, read, hive);
         return;
     case NK_SCAN_JSON:
-        json_call(c, b, s, p->files, p->nfiles, read);
+        json_call(c, b, s, p->files, p->nfiles, read, hive);
         return;
     case NK_SCAN_PARQUET:
         (void)nk_buf_puts(b, "read_parquet(");
         file_list(b, p->files, p->nfiles);
-        (void)nk_buf_puts(b, ", hive_partitioning=false, union_by_name=false)");
+        hive_option(b, hive);
+        (void)nk_buf_puts(b, ", union_by_name=false)");
         return;
     case NK_SCAN_TABLE:
         (void)nk_buf_str(b, s->view);
@@ -560,13 +570,15 @@ static void scan_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_scan_
     }
 }
 
-static nk_code partition_value(nk_compile *c, const nk_field *col, nk_str text, nk_str *out,
+/* text NULL: the value is the column that the engine makes of the path. */
+static nk_code partition_value(nk_compile *c, const nk_field *col, const nk_str *text, nk_str *out,
                                nk_err *err)
 {
-    static const nk_type string = {.kind = NK_T_STRING};
-    if (!text.p)
+    const nk_type *string = nk_type_scalar(NK_T_STRING);
+    if (text && !text->p)
         return nk_x_cast(c, NK_STR("NULL"), nk_type_scalar(NK_T_NULL), col->type, out, err);
-    return nk_x_cast(c, nk_x_literal(c, text), &string, col->type, out, err);
+    return nk_x_cast(c, text ? nk_x_literal(c, *text) : nk_x_ident(c, col->name), string, col->type,
+                     out, err);
 }
 
 /* An empty relation of the scan's type. */
@@ -582,9 +594,69 @@ static nk_code scan_nothing(nk_compile *c, const nk_scan *s, nk_buf *b)
     return nk_buf_puts(b, " WHERE false");
 }
 
+/* Whether a file's path says its partition's values as the engine reads them: key=value, each key
+ * once. Escaped values and nulls are ours to read. */
+static bool path_says(const nk_scan *s, nk_str path, const nk_str *values)
+{
+    size_t found = 0;
+    nk_str part;
+    ptrdiff_t slash = nk_str_rchr(path, '/');
+    path = slash < 0 ? NK_STR("") : nk_str_sub(path, 0, (size_t)slash);
+    while (nk_str_split(&path, '/', &part)) {
+        ptrdiff_t eq = nk_str_chr(part, '=');
+        nk_str key = eq > 0 ? nk_str_sub(part, 0, (size_t)eq) : NK_STR_NULL;
+        for (size_t q = 0; key.p && q < s->npartition_columns; q++) {
+            if (!nk_str_eq(key, s->partition_columns[q].name))
+                continue;
+            nk_str v = nk_str_sub(part, (size_t)eq + 1, part.n);
+            if (!v.n || !nk_str_eq(v, values[q]) || nk_str_chr(v, '%') >= 0 ||
+                nk_str_chr(v, '+') >= 0)
+                return false;
+            found++;
+        }
+    }
+    return found == s->npartition_columns;
+}
+
+/* Many partitions in folders named k=v as one relation: the engine then reads their files side by
+ * side, and leaves out those that a filter on the keys rules out. False when they are not such. */
+static bool one_relation(nk_compile *c, const nk_scan *s, nk_scan_part *out)
+{
+    size_t files = 0;
+    if (s->nparts < 2 || !s->npartition_columns || s->json_table.n || s->json_path.p)
+        return false;
+    for (size_t q = 0; q < s->npartition_columns; q++)
+        if (nk_field_find(s->read, s->partition_columns[q].name))
+            return false;
+    for (size_t k = 0; k < s->nparts; k++) {
+        const nk_scan_part *p = &s->parts[k];
+        if ((p->read ? p->read : s->read) != (s->parts[0].read ? s->parts[0].read : s->read))
+            return false;
+        for (size_t i = 0; i < p->nfiles; i++)
+            if (!path_says(s, p->files[i], p->values))
+                return false;
+        files += p->nfiles;
+    }
+    *out = (nk_scan_part){.files = NK_NEWN(c->arena, nk_str, files + 1), .read = s->parts[0].read};
+    for (size_t k = 0; out->files && k < s->nparts; k++) {
+        memcpy(out->files + out->nfiles, s->parts[k].files,
+               s->parts[k].nfiles * sizeof(*out->files));
+        out->nfiles += s->parts[k].nfiles;
+    }
+    return out->files && files;
+}
+
 static nk_code duck_scan(nk_compile *c, const nk_scan *s, nk_buf *b, nk_err *err)
 {
     size_t parts = 0;
+    nk_scan_part all;
+    nk_scan one = *s;
+    bool hive = one_relation(c, s, &all);
+    if (hive) {
+        one.parts = &all;
+        one.nparts = 1;
+        s = &one;
+    }
     for (size_t k = 0; k < s->nparts; k++) {
         const nk_scan_part *p = &s->parts[k];
         const nk_type *read = p->read ? p->read : s->read;
@@ -596,7 +668,8 @@ static nk_code duck_scan(nk_compile *c, const nk_scan *s, nk_buf *b, nk_err *err
             nk_str x = NK_STR_NULL;
             for (size_t q = 0; q < s->npartition_columns && !x.p; q++)
                 if (nk_str_eq(f->name, s->partition_columns[q].name))
-                    NK_TRY(partition_value(c, &s->partition_columns[q], p->values[q], &x, err));
+                    NK_TRY(partition_value(c, &s->partition_columns[q], hive ? NULL : &p->values[q],
+                                           &x, err));
             if (!x.p)
                 NK_TRY(scan_column(c, s, i, read, &x, err));
             NK_TRY(nk_columns_put(&l, c->arena, f->name, f->type, x, err));
@@ -605,7 +678,7 @@ static nk_code duck_scan(nk_compile *c, const nk_scan *s, nk_buf *b, nk_err *err
             (void)nk_buf_puts(b, "\nUNION ALL\n");
         nk_columns_select(c, &l, b);
         (void)nk_buf_puts(b, "\nFROM ");
-        scan_call(c, b, s, p, read);
+        scan_call(c, b, s, p, read, hive);
     }
     return parts ? NK_OK : scan_nothing(c, s, b);
 }

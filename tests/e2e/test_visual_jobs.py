@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
+from conftest import binary  # noqa: E402
 from visual import Visual, same  # noqa: E402
 
 
