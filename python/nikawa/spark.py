@@ -231,6 +231,10 @@ def close():
     with _lock:
         sail, _sail, _opened, _real = _sail, None, None, None
         _pending_conf.clear()
+        module = sys.modules.get("pyspark.sql.connect.session")
+        if module is not None:  # the next run must not find this one's
+            module.SparkSession._default_session = None
+            module.SparkSession._active_session = threading.local()
     if sail is not None:
         sail.close()
 

@@ -573,6 +573,25 @@ static void a_dead_zygote_is_replaced_and_costs_no_run(void **state)
     nk_pool_destroy(p);
 }
 
+/* A signal is only sent when kill() returns: waits until the process runs no more. */
+static void kill_for_good(int pid)
+{
+    char path[64], state = 0;
+    kill(pid, SIGKILL);
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    for (int i = 0; i < 10000; i++) {
+        FILE *f = fopen(path, "re");
+        if (!f)
+            return;
+        int n = fscanf(f, "%*d (%*[^)]) %c", &state);
+        fclose(f);
+        if (n == 1 && (state == 'Z' || state == 'X'))
+            return;
+        usleep(1000);
+    }
+    fail_msg("process %d does not die", pid);
+}
+
 static void a_dead_warm_worker_is_replaced(void **state)
 {
     nk_pool *p = make_pool(true, 1);
@@ -584,7 +603,7 @@ static void a_dead_warm_worker_is_replaced(void **state)
     FILE *f = fopen(path, "re");
     assert_true(f && fscanf(f, "%d", &guard) == 1);
     fclose(f);
-    kill(guard, SIGKILL);
+    kill_for_good(guard);
     seen *s = run_script(p, "after", "print(2)", &out, &err);
     assert_int_equal(s->exit.code, 0);
     close(err);
