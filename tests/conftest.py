@@ -94,7 +94,9 @@ def wait_for(what, seconds=30, every=0.02):
 class Server:
     """One `nikawa serve`; start() returns when it is ready."""
 
-    def __init__(self, data=None, lake=True, args=(), env=None, listen="127.0.0.1:0"):
+    def __init__(self, data=None, lake=True, args=(), env=None, listen="127.0.0.1:0", plain=False):
+        """plain: of the ordinary build, where a sanitizer's own memory would count."""
+        self.binary = str(ROOT / "build/nikawa") if plain else binary()
         self.own_folder = data is None
         self.folder = Path(tempfile.mkdtemp(prefix="nikawa-test-")) if data is None else Path(data)
         self.data = self.folder / "data" if data is None else self.folder
@@ -118,7 +120,7 @@ class Server:
         with open(self.log, "ab") as log:
             self.log_from = log.tell()
             self.process = subprocess.Popen(
-                [binary(), "serve", "--data", str(self.data), "--listen", self.listen, *self.args],
+                [self.binary, "serve", "--data", str(self.data), "--listen", self.listen, *self.args],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, env=env, start_new_session=True, text=True)
         return self.ready() if wait else self
 

@@ -232,8 +232,6 @@ def test_sigterm_lets_a_request_end_and_does_not_wait_for_idle_connections(new_s
     half.close()
 
 
-def test_memory_of_an_idle_server(bare_server):
-    if "asan" in binary():
-        pytest.skip("the sanitizer's own memory counts here")
-    status = Path(f"/proc/{bare_server.pid}/status").read_text()
+def test_memory_of_an_idle_server(new_server):
+    status = Path(f"/proc/{new_server(lake=False, plain=True).process.pid}/status").read_text()
     assert int(status.split("VmRSS:")[1].split()[0]) < 60 * 1024
