@@ -294,6 +294,20 @@ static bool watch(nk_lake *l, int pid)
     return false;
 }
 
+/* Whoever took one of its ports meanwhile may keep it: only the S3 port is known outside. */
+static void move_ports(nk_lake *l)
+{
+    nk_weed_ports p;
+    if (nk_weed_pick_ports(&p, NULL) != NK_OK)
+        return;
+    const int others[] = {p.master, p.volume, p.filer};
+    for (size_t i = 0; i < NK_COUNTOF(others); i++)
+        if (abs(others[i] - l->ports.s3) == 0 || abs(others[i] - l->ports.s3) == 10000)
+            return; /* next time */
+    p.s3 = l->ports.s3;
+    l->ports = p;
+}
+
 /* The thread is the process's parent as far as PR_SET_PDEATHSIG goes, so it lives as long as the
  * lake. */
 static void *keeper(void *arg)
@@ -318,6 +332,7 @@ static void *keeper(void *arg)
         l->deaths++;
         pthread_cond_broadcast(&l->cond);
         pthread_mutex_unlock(&l->mutex);
+        move_ports(l);
         for (unsigned ms = 0; ms < wait_ms && !stopping(l); ms += 10)
             usleep(10000);
         wait_ms = wait_ms < 8000 ? wait_ms * 2 : 8000;
