@@ -53,13 +53,33 @@ def gone(folder, seconds=30):
     return not servers_of(folder)
 
 
-def rows_of(state, prefix):
-    """All Parquet rows under a prefix of the demo's bucket, partition values included."""
+def client(state, service):
     words = (state / "config").read_text()
     keys = dict(re.findall(r"^(\w+) = (.*)$", (state / "credentials").read_text(), re.M))
-    s3 = boto3.client("s3", endpoint_url=re.search(r"^s3 =\n  endpoint_url = (\S+)", words, re.M).group(1),
-                      region_name="us-east-1", aws_access_key_id=keys["aws_access_key_id"],
-                      aws_secret_access_key=keys["aws_secret_access_key"])
+    return boto3.client(service, endpoint_url=re.search(rf"^{service} =\n  endpoint_url = (\S+)", words, re.M).group(1),
+                        region_name="us-east-1", aws_access_key_id=keys["aws_access_key_id"],
+                        aws_secret_access_key=keys["aws_secret_access_key"])
+
+
+def run_job(state, name):
+    glue = client(state, "glue")
+    run = glue.start_job_run(JobName=name)["JobRunId"]
+    until = time.monotonic() + 120
+    while (job := glue.get_job_run(JobName=name, RunId=run)["JobRun"])["JobRunState"] in ("STARTING", "RUNNING"):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert job["JobRunState"] == "SUCCEEDED", job.get("ErrorMessage")
+
+
+def clear(state, prefix):
+    s3 = client(state, "s3")
+    for found in s3.list_objects_v2(Bucket="nikawa-demo", Prefix=prefix).get("Contents", ()):
+        s3.delete_object(Bucket="nikawa-demo", Key=found["Key"])
+
+
+def rows_of(state, prefix):
+    """All Parquet rows under a prefix of the demo's bucket, partition values included."""
+    s3 = client(state, "s3")
     rows = []
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket="nikawa-demo", Prefix=prefix):
         for found in page.get("Contents", ()):
@@ -71,12 +91,21 @@ def rows_of(state, prefix):
     return rows
 
 
-def wanted_delays():
+def check_delays(state, least=15):
+    delays = {(r["origin"], r["airline"]): (r["mean_delay_min"], r["worst_arrival_min"], r["late_flights"])
+              for r in rows_of(state, "delays/")}
+    wanted = wanted_delays(least)
+    assert delays.keys() == wanted.keys()
+    for key, (mean, worst, late) in wanted.items():
+        assert delays[key][0] == pytest.approx(mean, rel=1e-12) and delays[key][1:] == (worst, late), key
+
+
+def wanted_delays(least):
     names = {r["carrier"]: r["name"] for r in csv.DictReader(open(FLIGHTS / "airlines.csv", encoding="utf-8"))}
     groups = collections.defaultdict(list)
     with zipfile.ZipFile(FLIGHTS / "flights.csv.zip") as archive:
         for r in csv.DictReader(io.TextIOWrapper(archive.open("flights.csv"), "utf-8")):
-            if r["dep_delay"] not in ("", "NA") and int(r["dep_delay"]) > 15 and r["arr_delay"] not in ("", "NA"):
+            if r["dep_delay"] not in ("", "NA") and int(r["dep_delay"]) > least and r["arr_delay"] not in ("", "NA"):
                 groups[r["origin"], names[r["carrier"]]].append((int(r["dep_delay"]), int(r["arr_delay"])))
     return {k: (sum(d for d, _ in v) / len(v), max(a for _, a in v), len(v)) for k, v in groups.items()}
 
@@ -103,18 +132,23 @@ def test_the_demo_twice_and_what_it_found(tmp_path):
         out, _ = run.communicate(timeout=280)
         assert run.returncode == 0, out[-4000:]
         assert "make stop" in out and "aws glue start-job-run" in out and servers_of(folder)
-        delays = {(r["origin"], r["airline"]): (r["mean_delay_min"], r["worst_arrival_min"], r["late_flights"])
-                  for r in rows_of(folder / "state", "delays/")}
-        wanted = wanted_delays()
-        assert delays.keys() == wanted.keys()
-        for key, (mean, worst, late) in wanted.items():
-            assert delays[key][0] == pytest.approx(mean, rel=1e-12) and delays[key][1:] == (worst, late), key
+        check_delays(folder / "state")
         decades = {r["decade"]: (r["movies"], r["mean_rating"], r["best_gross"])
                    for r in rows_of(folder / "state", "decades/")}
         assert decades.keys() == wanted_decades().keys()
         for key, (n, mean, best) in wanted_decades().items():
             assert decades[key][0] == n and decades[key][2] == best
             assert decades[key][1] == pytest.approx(mean, abs=0.0101)
+    # The generated script says what the plan does; what the script says is what runs.
+    state, key = folder / "state", "scripts/delays-by-airline.py"
+    s3 = client(state, "s3")
+    script = s3.get_object(Bucket="nikawa-demo", Key=key)["Body"].read().decode()
+    for edited, least in ((script + "\n# mine now\n", 15), (script.replace('row["dep_delay"] > 15', 'row["dep_delay"] > 60'), 60)):
+        assert edited != script
+        s3.put_object(Bucket="nikawa-demo", Key=key, Body=edited.encode())
+        clear(state, "delays/")
+        run_job(state, "delays-by-airline")
+        check_delays(state, least)
     stop = subprocess.run([binary(), "stop", "--data", folder / "state"], capture_output=True, text=True)
     assert stop.returncode == 0 and gone(folder), stop.stderr
 
