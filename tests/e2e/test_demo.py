@@ -31,7 +31,8 @@ def demo(folder, *arguments, **how):
     return subprocess.Popen(
         [sys.executable, ROOT / "tools/demo.py", "--dir", folder, "--nikawa", binary(), "--flights", FLIGHTS,
          "--movies", MOVIES, *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True, **how)
+        start_new_session=True, **how,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # a runner in the background has it ignored
 
 
 def servers_of(folder):
