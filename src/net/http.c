@@ -385,17 +385,22 @@ void nk_http_wake(nk_http_req *req)
 {
     exchange *x = (exchange *)req;
     nk_http_server *s = x->server;
+    bool dropped = false;
     if (atomic_load(&x->state) == WAIT) {
-        /* The lock chooses between us and a stopping server. */
+        /* The lock chooses between us and a stopping server, which passes it before it frees
+         * itself: what we give back to it, we give back while we hold it. */
         pthread_mutex_lock(&s->mutex);
         if (atomic_load(&x->state) == WAIT) {
             deferred_remove(x);
             atomic_store(&x->state, READY);
             MHD_resume_connection(x->conn);
+            exchange_drop(x);
+            dropped = true;
         }
         pthread_mutex_unlock(&s->mutex);
     }
-    exchange_drop(x);
+    if (!dropped)
+        exchange_drop(x);
 }
 
 /* ---- the server's life ---- */
