@@ -73,8 +73,7 @@ static bool give_long(const row *r, int64_t v)
 static bool text_to_decimal(const row *r)
 {
     char text[64];
-    size_t n =
-        nk_spark_decimal_text(text_arg(r), int_arg(r, 1), int_arg(r, 2), text, sizeof(text));
+    size_t n = nk_spark_decimal_text(text_arg(r), int_arg(r, 1), int_arg(r, 2), text, sizeof(text));
     return n && give_text(r, text, n);
 }
 
@@ -142,7 +141,9 @@ static bool date_to_text(const row *r)
 #define STAMP DUCKDB_TYPE_TIMESTAMP
 static const struct spark_fn spark_fns[] = {
     /* a text as a decimal's digits, of a precision and a scale */
-    {"spark_text_to_decimal", {TEXT, DUCKDB_TYPE_INTEGER, DUCKDB_TYPE_INTEGER}, TEXT,
+    {"spark_text_to_decimal",
+     {TEXT, DUCKDB_TYPE_INTEGER, DUCKDB_TYPE_INTEGER},
+     TEXT,
      text_to_decimal},
     /* these take a decimal as the engine writes it */
     {"spark_decimal_to_text", {TEXT}, TEXT, decimal_to_text},
@@ -268,9 +269,9 @@ static bool kurtosis(const moments *m, double *out)
 static const struct moment_fn {
     const char *name;
     bool (*fn)(const moments *m, double *out); /* false gives NULL */
-} moment_fns[] = {{"spark_var_pop", var_pop},         {"spark_var_samp", var_samp},
-                  {"spark_stddev_pop", stddev_pop},   {"spark_stddev_samp", stddev_samp},
-                  {"spark_skewness", skewness},       {"spark_kurtosis", kurtosis}};
+} moment_fns[] = {{"spark_var_pop", var_pop},       {"spark_var_samp", var_samp},
+                  {"spark_stddev_pop", stddev_pop}, {"spark_stddev_samp", stddev_samp},
+                  {"spark_skewness", skewness},     {"spark_kurtosis", kurtosis}};
 
 static idx_t moments_size(duckdb_function_info info)
 {
@@ -447,8 +448,7 @@ static void decimal_finalize(duckdb_function_info info, duckdb_aggregate_state *
         if (!f->fn(&s, f->more, &v))
             set_null(out, &mask, offset + i);
         else
-            data[offset + i] =
-                (duckdb_hugeint){(uint64_t)v, (int64_t)((unsigned __int128)v >> 64)};
+            data[offset + i] = (duckdb_hugeint){(uint64_t)v, (int64_t)((unsigned __int128)v >> 64)};
     }
 }
 
