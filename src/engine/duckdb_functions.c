@@ -336,7 +336,7 @@ FROM_TEXT(text_to_short, int16_t,
 FROM_TEXT(text_to_int, int32_t,
           nk_spark_long(t, INT32_MIN, INT32_MAX, &l) && (data[i] = (int32_t)l, 1))
 FROM_TEXT(text_to_long, int64_t, nk_spark_long(t, INT64_MIN, INT64_MAX, &data[i]))
-FROM_TEXT(text_to_float, float, nk_spark_double(t, &d) && (data[i] = (float)d, 1))
+FROM_TEXT(text_to_float, float, nk_spark_float(t, &data[i]))
 FROM_TEXT(text_to_double, double, nk_spark_double(t, &data[i]))
 FROM_TEXT(text_to_bool, bool, nk_spark_bool(t, &b) && (data[i] = b, 1))
 FROM_TEXT(text_to_date, int32_t, nk_spark_date(t, &day) && (data[i] = day, 1))
@@ -433,5 +433,5 @@ nk_code nk_duck_functions(duckdb_connection con, nk_err *err)
         NK_TRY(define(con, name, duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR),
                       nk_duck_type_to(t), try_cell_run, &try_kinds[i], false, err));
     }
-    return NK_OK;
+    return nk_duck_spark(con, err);
 }

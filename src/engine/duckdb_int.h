@@ -29,6 +29,7 @@ nk_code nk_duck_view(duckdb_vector v, const nk_type *type, nk_arena *a, nk_vec *
 nk_code nk_duck_error(const nk_engine *e, duckdb_error_type type, const char *text, nk_err *err);
 /* Spark's casts and other functions of ours. */
 nk_code nk_duck_functions(duckdb_connection con, nk_err *err);
+nk_code nk_duck_spark(duckdb_connection con, nk_err *err);
 nk_code nk_duck_prepare(nk_engine *e, nk_str sql, nk_err *err);
 
 #endif

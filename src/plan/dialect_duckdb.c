@@ -83,12 +83,17 @@ static const char *kind_word(nk_type_kind k)
     return nk_type_glue_name(nk_type_scalar(k));
 }
 
+static nk_code decimal_from_text(nk_buf *b, nk_str x, const nk_type *to)
+{
+    return nk_buf_printf(b, "CAST(spark_text_to_decimal(%.*s, %d, %d) AS DECIMAL(%d,%d))",
+                         NK_STR_ARG(x), to->precision, to->scale, to->precision, to->scale);
+}
+
 static nk_code from_text(nk_buf *b, nk_str x, const nk_type *to)
 {
     switch (to->kind) {
     case NK_T_DECIMAL:
-        return nk_buf_printf(b, "TRY_CAST(trim(%.*s) AS DECIMAL(%d,%d))", NK_STR_ARG(x),
-                             to->precision, to->scale);
+        return decimal_from_text(b, x, to);
     case NK_T_BINARY:
         return nk_buf_printf(b, "encode(%.*s)", NK_STR_ARG(x));
     default:
@@ -100,9 +105,13 @@ static nk_code to_text(nk_buf *b, nk_str x, const nk_type *from)
 {
     switch (from->kind) {
     case NK_T_DOUBLE:
-        return nk_buf_printf(b, "spark_double_to_text(%.*s)", NK_STR_ARG(x));
     case NK_T_FLOAT:
-        return nk_buf_printf(b, "spark_float_to_text(%.*s)", NK_STR_ARG(x));
+    case NK_T_DATE:
+    case NK_T_TIMESTAMP:
+        return nk_buf_printf(b, "spark_%s_to_text(%.*s)", kind_word(from->kind), NK_STR_ARG(x));
+    case NK_T_DECIMAL: /* without an exponent, both write the same */
+        return nk_buf_printf(b, "%s(CAST(%.*s AS VARCHAR))",
+                             from->scale > 6 ? "spark_decimal_to_text" : "", NK_STR_ARG(x));
     case NK_T_BINARY:
         return nk_buf_printf(b, "decode(%.*s)", NK_STR_ARG(x));
     default:
@@ -112,18 +121,21 @@ static nk_code to_text(nk_buf *b, nk_str x, const nk_type *from)
 
 static nk_code to_int(nk_buf *b, nk_str x, const nk_type *from, nk_type_kind to)
 {
+    const char *narrow = to == NK_T_LONG ? "" : "spark_long_to_";
+    const char *word = to == NK_T_LONG ? "" : kind_word(to);
     switch (from->kind) {
     case NK_T_FLOAT:
     case NK_T_DOUBLE:
         return nk_buf_printf(b, "spark_double_to_%s(%.*s)", kind_word(to), NK_STR_ARG(x));
-    case NK_T_DECIMAL:
-        return nk_buf_printf(b, "TRY_CAST(trunc(%.*s) AS %s)", NK_STR_ARG(x), simple_types[to]);
-    case NK_T_TIMESTAMP:
-        if (to == NK_T_LONG)
-            return nk_buf_printf(b, "CAST(floor(epoch_us(%.*s) / 1000000) AS BIGINT)",
+    case NK_T_DECIMAL: /* the low bits, as integers do */
+        if (from->precision - from->scale <= 18)
+            return nk_buf_printf(b, "%s%s(CAST(trunc(%.*s) AS BIGINT))", narrow, word,
                                  NK_STR_ARG(x));
-        return nk_buf_printf(b, "spark_long_to_%s(CAST(floor(epoch_us(%.*s) / 1000000) AS BIGINT))",
-                             kind_word(to), NK_STR_ARG(x));
+        return nk_buf_printf(b, "%s%s(spark_decimal_to_long(CAST(%.*s AS VARCHAR)))", narrow, word,
+                             NK_STR_ARG(x));
+    case NK_T_TIMESTAMP: /* null when it does not fit, unlike integers */
+        return nk_buf_printf(b, "TRY_CAST(spark_timestamp_to_long(%.*s) AS %s)", NK_STR_ARG(x),
+                             simple_types[to]);
     case NK_T_DATE:
         return nk_buf_printf(b, "CAST(NULL AS %s)", simple_types[to]);
     default:
@@ -138,18 +150,56 @@ static nk_code to_time(nk_buf *b, nk_str x, const nk_type *from, nk_type_kind to
     const char *name = simple_types[to];
     if (from->kind == NK_T_DATE || from->kind == NK_T_TIMESTAMP)
         return nk_buf_printf(b, "CAST(%.*s AS %s)", NK_STR_ARG(x), name);
-    if (to == NK_T_TIMESTAMP && (is_int(from->kind) || from->kind == NK_T_BOOLEAN))
-        return nk_buf_printf(b, "make_timestamp(CAST(%.*s AS BIGINT) * 1000000)", NK_STR_ARG(x));
-    if (to == NK_T_TIMESTAMP && nk_type_is_number(from))
-        return nk_buf_printf(b,
-                             "make_timestamp(spark_double_to_long(CAST(%.*s AS DOUBLE) * 1000000))",
-                             NK_STR_ARG(x));
-    return nk_buf_printf(b, "CAST(NULL AS %s)", name);
+    if (to == NK_T_DATE) /* Spark refuses it, Glue's mappings give null */
+        return nk_buf_printf(b, "CAST(NULL AS %s)", name);
+    if (from->kind == NK_T_DECIMAL)
+        return nk_buf_printf(b, "spark_decimal_to_timestamp(CAST(%.*s AS VARCHAR))", NK_STR_ARG(x));
+    if (from->kind == NK_T_BOOLEAN)
+        return nk_buf_printf(b, "spark_boolean_to_timestamp(%.*s)", NK_STR_ARG(x));
+    return nk_buf_printf(b, "spark_%s_to_timestamp(%.*s)", is_int(from->kind) ? "long" : "double",
+                         NK_STR_ARG(x));
+}
+
+static nk_code to_float(nk_buf *b, nk_str x, const nk_type *from)
+{
+    switch (from->kind) {
+    case NK_T_DOUBLE:
+        return nk_buf_printf(b, "spark_double_to_float(%.*s)", NK_STR_ARG(x));
+    case NK_T_DECIMAL:
+        return nk_buf_printf(b, "spark_text_to_float(CAST(%.*s AS VARCHAR))", NK_STR_ARG(x));
+    case NK_T_TIMESTAMP:
+        return nk_buf_printf(b, "spark_double_to_float(epoch_us(%.*s) / 1000000)", NK_STR_ARG(x));
+    default:
+        return nk_buf_printf(b, "CAST(%.*s AS FLOAT)", NK_STR_ARG(x));
+    }
+}
+
+static nk_code to_decimal(nk_buf *b, nk_str x, const nk_type *from, const nk_type *to)
+{
+    nk_buf text;
+    nk_buf_init(&text, NK_SQL_MAX);
+    switch (from->kind) {
+    case NK_T_FLOAT:
+    case NK_T_DOUBLE: /* by its shortest digits, rounded half up */
+        (void)nk_buf_printf(&text, "spark_double_to_text(CAST(%.*s AS DOUBLE))", NK_STR_ARG(x));
+        (void)decimal_from_text(b, nk_buf_view(&text), to);
+        break;
+    case NK_T_TIMESTAMP:
+        (void)nk_buf_printf(b,
+                            "TRY_CAST(CAST(epoch_us(%.*s) AS DECIMAL(19,0)) * CAST(0.000001 AS "
+                            "DECIMAL(7,6)) AS DECIMAL(%d,%d))",
+                            NK_STR_ARG(x), to->precision, to->scale);
+        break;
+    default:
+        (void)nk_buf_printf(b, "TRY_CAST(%.*s AS DECIMAL(%d,%d))", NK_STR_ARG(x), to->precision,
+                            to->scale);
+    }
+    nk_buf_free(&text);
+    return NK_OK;
 }
 
 static nk_code duck_cast(nk_buf *b, nk_str x, const nk_type *from, const nk_type *to, nk_err *err)
 {
-    bool stamp = from->kind == NK_T_DATE || from->kind == NK_T_TIMESTAMP;
     if (nk_type_is_text(from))
         return from_text(b, x, to);
     if (nk_type_is_text(to))
@@ -161,18 +211,22 @@ static nk_code duck_cast(nk_buf *b, nk_str x, const nk_type *from, const nk_type
         return to_int(b, x, from, to->kind);
     if (to->kind == NK_T_DATE || to->kind == NK_T_TIMESTAMP)
         return to_time(b, x, from, to->kind);
-    if (to->kind == NK_T_BOOLEAN) {
-        if (stamp)
-            return nk_buf_puts(b, "CAST(NULL AS BOOLEAN)");
-        return nk_buf_printf(b, "(%.*s <> 0)", NK_STR_ARG(x));
+    if (from->kind == NK_T_DATE) {
+        (void)nk_buf_puts(b, "CAST(NULL AS ");
+        (void)duck_type(b, to);
+        return nk_buf_putc(b, ')');
     }
-    if (stamp && from->kind == NK_T_DATE)
-        return nk_buf_printf(b, "CAST(NULL AS %s)", to->kind == NK_T_DOUBLE ? "DOUBLE" : "FLOAT");
-    if (stamp)
+    if (to->kind == NK_T_BOOLEAN)
+        return nk_buf_printf(b,
+                             from->kind == NK_T_TIMESTAMP ? "(epoch_us(%.*s) <> 0)" : "(%.*s <> 0)",
+                             NK_STR_ARG(x));
+    if (to->kind == NK_T_FLOAT)
+        return to_float(b, x, from);
+    if (to->kind == NK_T_DECIMAL)
+        return to_decimal(b, x, from, to);
+    if (from->kind == NK_T_TIMESTAMP)
         return nk_buf_printf(b, "CAST(epoch_us(%.*s) / 1000000 AS DOUBLE)", NK_STR_ARG(x));
-    (void)nk_buf_printf(b, "TRY_CAST(%.*s AS ", NK_STR_ARG(x));
-    (void)duck_type(b, to);
-    return nk_buf_putc(b, ')');
+    return nk_buf_printf(b, "CAST(%.*s AS DOUBLE)", NK_STR_ARG(x));
 }
 
 /* ---- structs and lists ---- */
@@ -497,6 +551,18 @@ static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *
 
 /* ---- scans: all ---- */
 
+static bool has_time(const nk_type *t)
+{
+    if (t->kind == NK_T_TIMESTAMP)
+        return true;
+    if ((t->elem && has_time(t->elem)) || (t->key && has_time(t->key)))
+        return true;
+    for (size_t i = 0; i < t->nfields; i++)
+        if (has_time(t->fields[i].type))
+            return true;
+    return false;
+}
+
 /* How a column as read becomes one of the node's. */
 static nk_code scan_column(nk_compile *c, const nk_scan *s, size_t i, const nk_type *read,
                            nk_str *out, nk_err *err)
@@ -523,6 +589,14 @@ static nk_code scan_column(nk_compile *c, const nk_scan *s, size_t i, const nk_t
         *out = json_settle(c, f->type, x);
         return NK_OK;
     case NK_SCAN_PARQUET:
+        if (has_time(r->type)) { /* of other units and zones in the file */
+            nk_buf b;
+            nk_buf_init(&b, NK_SQL_MAX);
+            (void)duck_type(&b, r->type);
+            *out = x =
+                nk_x_printf(c, "CAST(%.*s AS %.*s)", NK_STR_ARG(x), NK_STR_ARG(nk_buf_view(&b)));
+            nk_buf_free(&b);
+        }
         if (f->type->kind == NK_T_CHOICE && r->type->kind != NK_T_CHOICE) {
             nk_columns l = {0};
             for (size_t k = 0; k < f->type->nfields; k++) {

