@@ -246,12 +246,31 @@ static void readers_let_go(nk_store *s)
 
 /* ---- the writer ---- */
 
-static void checkpoint(nk_store *s, int mode)
+typedef struct patience {
+    nk_store *s;
+    int tries; /* of a millisecond */
+} patience;
+
+/* Readers that came to rest since the last look hold snapshots that nobody ends but us. */
+static int on_checkpoint_busy(void *arg, int tried)
 {
+    const patience *p = arg;
+    if (tried >= p->tries)
+        return 0;
+    readers_let_go(p->s);
+    if (tried)
+        sqlite3_sleep(1);
+    return 1;
+}
+
+/* tries: how often it looks whether the readers of old snapshots are gone. */
+static void checkpoint(nk_store *s, int mode, int tries)
+{
+    patience p = {s, tries};
     readers_let_go(s);
-    sqlite3_busy_timeout(s->wconn.db, 200);
+    sqlite3_busy_handler(s->wconn.db, on_checkpoint_busy, &p);
     (void)sqlite3_wal_checkpoint_v2(s->wconn.db, NULL, mode, NULL, NULL);
-    sqlite3_busy_timeout(s->wconn.db, 5000);
+    sqlite3_busy_timeout(s->wconn.db, 5000); /* takes the handler's place */
     atomic_fetch_add(&s->checkpoints, 1);
 }
 
@@ -326,10 +345,9 @@ static void run_batch(nk_store *s, nk_job *batch)
         nk_free(j);
     }
     if (!ok && lost.code == NK_E_FULL)
-        checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE);
-    else if (s->wal_pages > NK_WAL_SOFT_PAGES) {
-        checkpoint(s, s->wal_pages > NK_WAL_HARD_PAGES ? SQLITE_CHECKPOINT_RESTART
-                                                       : SQLITE_CHECKPOINT_PASSIVE);
+        checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, 200);
+    else if (s->wal_pages > s->wal_soft) {
+        checkpoint(s, SQLITE_CHECKPOINT_RESTART, s->wal_pages / 2 > s->wal_soft ? 200 : 2);
         s->wal_pages = 0; /* the next commit tells how long it is now */
     }
 }
@@ -490,6 +508,7 @@ nk_code nk_store_open(const nk_store_config *config, nk_store **out, nk_err *err
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     s->lock_fd = -1;
     s->qmax = config->queue_max ? config->queue_max : 65536;
+    s->wal_soft = config->wal_pages ? config->wal_pages : NK_WAL_PAGES;
     s->qtail = &s->qhead;
     pthread_mutex_init(&s->qlock, NULL);
     pthread_mutex_init(&s->rlock, NULL);

@@ -8,13 +8,12 @@
 
 #include "store/store_int.h"
 
-#define NK_STORE_FORMAT   1
-#define NK_STORE_APP_ID   0x4e494b41 /* "NIKA" */
-#define NK_READERS_MAX    64
-#define NK_STMT_CACHE     48
-#define NK_BATCH_MAX      1024
-#define NK_WAL_SOFT_PAGES 16384 /* 64 MiB: checkpoint when the readers allow it */
-#define NK_WAL_HARD_PAGES 32768 /* 128 MiB: wait for readers */
+#define NK_STORE_FORMAT 1
+#define NK_STORE_APP_ID 0x4e494b41 /* "NIKA" */
+#define NK_READERS_MAX  64
+#define NK_STMT_CACHE   48
+#define NK_BATCH_MAX    1024
+#define NK_WAL_PAGES    16384
 
 /* The statements every kind has; their text is generated from its table once, when the store opens.
  */
@@ -82,6 +81,7 @@ struct nk_store {
     size_t qlen, qmax;
     bool stop;
     int wal_pages; /* writer thread only */
+    int wal_soft;  /* pages of the log from which it is begun anew; waits for readers from twice */
 
     _Atomic int64_t commit_seq;
     _Atomic int64_t commits, closures, failed_commits, checkpoints;

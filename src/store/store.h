@@ -107,6 +107,8 @@ typedef struct nk_store_config {
     const nk_kind *const *const
         *kinds;       /* NULL-terminated list of the rooms' NULL-terminated lists; static */
     size_t queue_max; /* closures waiting for the writer; 0 = 65,536 */
+    int wal_pages;    /* of 4 KiB: how long the log grows before it is written back and begun anew,
+                         as far as readers let it; 0 = 16,384 (64 MiB) */
 } nk_store_config;
 
 /* Opens or creates, migrates, starts the writer. NK_E_INVALID with a clear message when the store

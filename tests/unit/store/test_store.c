@@ -1,11 +1,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <cmocka.h>
 
 #include "store/store.h"
@@ -682,6 +684,65 @@ static void failed_allocations_are_errors(void **state)
     open_store(f, lists1);
 }
 
+/* ---- the log ---- */
+
+typedef struct restless {
+    nk_store *s;
+    atomic_bool stop;
+} restless;
+
+static nk_code look(nk_tx *tx, void *arg, nk_err *err)
+{
+    int64_t n;
+    nk_query q = {.kind = &item, .prefix = NK_KEY(nk_vc("r1")), .nprefix = 1};
+    return nk_store_count(tx, &q, &n, err);
+}
+
+static void *keep_looking(void *arg)
+{
+    restless *r = arg;
+    while (!atomic_load(&r->stop))
+        if (nk_store_read(r->s, look, NULL, NULL) != NK_OK)
+            return r;
+    return NULL;
+}
+
+/* Readers rest on their last snapshot until they read again: they must neither keep the log from
+ * being begun anew nor hold up the writer that waits for them. */
+static void the_log_is_begun_anew_among_readers(void **state)
+{
+    enum { READERS = 3, WRITES = 400, SOFT = 64 };
+    fixture *f = *state;
+    char wal[112], body[8192];
+    pthread_t t[READERS];
+    nk_store_close(f->s);
+    nk_store_config c = {.path = f->path, .kinds = lists1, .wal_pages = SOFT};
+    assert_int_equal(nk_store_open(&c, &f->s, &f->err), NK_OK);
+    restless r = {.s = f->s};
+    memset(body, 'x', sizeof(body) - 1);
+    body[0] = '"', body[sizeof(body) - 2] = '"', body[sizeof(body) - 1] = 0;
+    for (int i = 0; i < READERS; i++)
+        assert_int_equal(pthread_create(&t[i], NULL, keep_looking, &r), 0);
+    for (int i = 0; i < WRITES; i++) {
+        op o = {PUT, i % 2 ? "a" : "b", body, NULL, i};
+        assert_int_equal(nk_store_write(f->s, do_op, &o, &f->err), NK_OK);
+    }
+    atomic_store(&r.stop, true);
+    for (int i = 0; i < READERS; i++) {
+        void *failed;
+        pthread_join(t[i], &failed);
+        assert_null(failed);
+    }
+    struct stat st;
+    snprintf(wal, sizeof wal, "%s-wal", f->path);
+    assert_int_equal(stat(wal, &st), 0);
+    /* the file never shrinks: this is the longest that it was, of some 2,000 pages written */
+    assert_true(st.st_size < (off_t)4 * SOFT * 4200);
+    nk_store_stats stats;
+    nk_store_get_stats(f->s, &stats);
+    assert_true(stats.checkpoints > WRITES * 2 / (4 * SOFT));
+}
+
 int main(void)
 {
     nk_log_set_level(NK_LOG_ERROR);
@@ -700,6 +761,7 @@ int main(void)
         T(foreign_files_are_refused),
         T(backups_are_whole),
         T(failed_allocations_are_errors),
+        T(the_log_is_begun_anew_among_readers),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }
