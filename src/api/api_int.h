@@ -34,6 +34,11 @@ typedef enum { NK_WIRE_JSON11, NK_WIRE_QUERY } nk_wire;
 typedef struct nk_waiting {
     nk_http_req *req;
     void (*respond)(struct nk_waiting *w);
+    void (*task)(struct nk_waiting *w); /* what a task thread runs; may run again */
+    struct nk_tasks *tasks;             /* once its last step is under way */
+    unsigned tries;                     /* of that step */
+    nk_code *code;                      /* what came of it, in the door's own record */
+    nk_err *err;
 } nk_waiting;
 
 typedef struct nk_exchange {
@@ -56,8 +61,12 @@ typedef struct nk_exchange {
 /* Threads for SLOW operations. */
 typedef struct nk_tasks nk_tasks;
 nk_code nk_tasks_create(unsigned threads, size_t queue_max, nk_tasks **out, nk_err *err) NK_MUST;
-/* Runs fn(w) on a thread of the pool; NK_E_THROTTLED when the queue is full. */
-nk_code nk_tasks_add(nk_tasks *t, void (*fn)(nk_waiting *), nk_waiting *w, nk_err *err) NK_MUST;
+/* Runs w->task on a thread of the pool, for a request that was deferred; when the queue is full the
+ * request is woken with NK_E_THROTTLED. w is no longer the caller's. */
+void nk_tasks_add(nk_tasks *t, nk_waiting *w);
+/* The end of a task: wakes the request, or hands its last step to the writer, which wakes it after
+ * the COMMIT, or runs the task again when the step asks for that. w is no longer the caller's. */
+void nk_tasks_finish(nk_api *api, nk_waiting *w, const nk_last *last);
 /* Lets what runs end, drops (through drop) what has not begun, frees. */
 void nk_tasks_destroy(nk_tasks *t, void (*drop)(nk_waiting *));
 

@@ -152,8 +152,9 @@ static void run_slow(nk_waiting *w)
     bool slow = x->entry->mode != NK_OP_SLOW; /* a request for the operation's slow half */
     x->call.tx = NULL;
     x->call.err = &x->err;
+    x->call.last = (nk_last){0};
     x->code = (slow ? x->entry->slow : x->entry->handler)(&x->call, x->in, x->out);
-    nk_http_wake(x->req);
+    nk_tasks_finish(x->api, w, &x->call.last);
 }
 
 static void respond(nk_waiting *w)
@@ -163,13 +164,6 @@ static void respond(nk_waiting *w)
         nk_wire_result(x);
     else
         nk_wire_error(x);
-}
-
-static void refuse_handover(nk_exchange *x, nk_code rc, const nk_err *err)
-{
-    x->code = rc;
-    x->err = *err;
-    nk_http_wake(x->req);
 }
 
 static void run(nk_exchange *x)
@@ -189,13 +183,11 @@ static void run(nk_exchange *x)
         /* Once handed over, x belongs to the other thread, which may be done with it already. */
         rc = nk_store_submit(store, run_in_tx, x, written, x, &err);
         if (rc != NK_OK)
-            refuse_handover(x, rc, &err);
+            written(x, rc, &err);
         return;
     case NK_OP_SLOW:
         nk_http_defer(x->req);
-        rc = nk_tasks_add(x->api->tasks, run_slow, &x->waiting, &err);
-        if (rc != NK_OK)
-            refuse_handover(x, rc, &err);
+        nk_tasks_add(x->api->tasks, &x->waiting);
         return;
     }
     respond(&x->waiting);
@@ -273,7 +265,8 @@ void nk_api_aws(nk_api *api, nk_http_req *req)
         return;
     }
     req->user = x;
-    x->waiting = (nk_waiting){.req = req, .respond = respond};
+    x->waiting = (nk_waiting){
+        .req = req, .respond = respond, .task = run_slow, .code = &x->code, .err = &x->err};
     x->api = api;
     x->req = req;
     nk_api_request_id(x->call.request_id);

@@ -30,6 +30,8 @@ struct cf {
     nk_str subject_text, version, id; /* of the path, unescaped */
     nk_json *body;
     nk_buf *out;
+    nk_registration registration; /* of a POST of a version */
+    nk_last last;                 /* what a task leaves for the writer */
     nk_code code;
     bool plain; /* the answer is a definition, not JSON of ours */
     char request_id[37];
@@ -573,17 +575,34 @@ static nk_code get_referenced_by(cf *x, nk_tx *tx, nk_err *err)
     return NK_OK;
 }
 
+static nk_code put_registered(cf *x)
+{
+    const nk_version_row *v = &x->registration.version;
+    nk_json_writer w = {.buf = x->out};
+    nk_buf_clear(x->out); /* a closure may run again */
+    nk_jw_object(&w);
+    nk_jw_ki64(&w, "id", v->number);
+    nk_jw_ki64(&w, "version", v->version);
+    nk_jw_kstr(&w, "guid", v->uuid); /* no schema: clients keep the text they sent */
+    nk_jw_object_end(&w);
+    return NK_OK;
+}
+
+static nk_code write_registered(nk_tx *tx, void *arg, nk_err *err)
+{
+    cf *x = arg;
+    NK_TRY(nk_subject_write(tx, &x->ctx, &x->subject, &x->registration, err));
+    return put_registered(x);
+}
+
 static nk_code post_version(cf *x, nk_tx *tx, nk_err *err)
 {
-    nk_json_writer w = {.buf = x->out};
-    nk_registration r;
-    NK_TRY(read_schema(x, &r, err));
-    NK_TRY(nk_subject_register(&x->ctx, &x->subject, &r, err));
-    nk_jw_object(&w);
-    nk_jw_ki64(&w, "id", r.version.number);
-    nk_jw_ki64(&w, "version", r.version.version);
-    nk_jw_kstr(&w, "guid", r.version.uuid); /* no schema: clients keep the text they sent */
-    nk_jw_object_end(&w);
+    nk_registration *r = &x->registration;
+    NK_TRY(read_schema(x, r, err));
+    NK_TRY(nk_subject_prepare(&x->ctx, &x->subject, r, err));
+    if (r->existed)
+        return put_registered(x);
+    x->last = (nk_last){write_registered, x};
     return NK_OK;
 }
 
@@ -937,26 +956,20 @@ static nk_code run_here(cf *x)
 static void run_task(nk_waiting *waiting)
 {
     cf *x = (cf *)waiting;
+    x->last = (nk_last){0};
     x->code = run_here(x);
-    nk_http_wake(x->req);
+    nk_tasks_finish(x->api, waiting, &x->last);
 }
 
 static void run(cf *x)
 {
-    nk_err err = NK_ERR_INIT;
     if (x->route->mode == CF_READ) {
         x->code = run_here(x);
         respond(&x->waiting);
         return;
     }
     nk_http_defer(x->req);
-    /* once handed over, x may be answered and gone */
-    nk_code rc = nk_tasks_add(x->api->tasks, run_task, &x->waiting, &err);
-    if (rc != NK_OK) {
-        x->code = rc;
-        x->err = err;
-        nk_http_wake(x->req);
-    }
+    nk_tasks_add(x->api->tasks, &x->waiting);
 }
 
 static nk_code prepare(cf *x)
@@ -983,7 +996,8 @@ void nk_api_confluent(nk_api *api, nk_http_req *req)
         return;
     }
     req->user = x;
-    x->waiting = (nk_waiting){.req = req, .respond = respond};
+    x->waiting = (nk_waiting){
+        .req = req, .respond = respond, .task = run_task, .code = &x->code, .err = &x->err};
     x->api = api;
     x->req = req;
     x->out = &req->out;

@@ -1064,15 +1064,8 @@ static void run(rest *x)
         }
         nk_buf_clear(x->out);
     }
-    nk_err err = NK_ERR_INIT;
     nk_http_defer(x->req);
-    /* once handed over, x may be answered and gone */
-    nk_code rc = nk_tasks_add(x->api->tasks, run_long, &x->waiting, &err);
-    if (rc != NK_OK) {
-        x->code = rc;
-        x->err = err;
-        nk_http_wake(x->req);
-    }
+    nk_tasks_add(x->api->tasks, &x->waiting);
 }
 
 void nk_api_iceberg(nk_api *api, nk_http_req *req)
@@ -1086,7 +1079,8 @@ void nk_api_iceberg(nk_api *api, nk_http_req *req)
         return;
     }
     req->user = x;
-    x->waiting = (nk_waiting){.req = req, .respond = respond};
+    x->waiting = (nk_waiting){
+        .req = req, .respond = respond, .task = run_long, .code = &x->code, .err = &x->err};
     x->api = api;
     x->req = req;
     x->out = &req->out;

@@ -1,12 +1,14 @@
+/* Threads for what takes long, and what follows when they are through. */
 #include "api/api_int.h"
+#include "store/store.h"
+
+/* How often a request is run anew because others changed what it had read. */
+enum { TRIES = 1000 };
 
 struct nk_tasks {
     pthread_mutex_t mutex;
     pthread_cond_t cond;
-    struct task {
-        nk_waiting *x;
-        void (*fn)(nk_waiting *);
-    } * queue; /* a ring of max places */
+    nk_waiting **queue; /* a ring of max places */
     size_t head, n, max;
     pthread_t *threads;
     unsigned nthreads;
@@ -22,11 +24,11 @@ static void *run(void *arg)
             pthread_cond_wait(&t->cond, &t->mutex);
         if (t->stopping)
             break;
-        struct task task = t->queue[t->head];
+        nk_waiting *w = t->queue[t->head];
         t->head = (t->head + 1) % t->max;
         t->n--;
         pthread_mutex_unlock(&t->mutex);
-        task.fn(task.x);
+        w->task(w);
         pthread_mutex_lock(&t->mutex);
     }
     pthread_mutex_unlock(&t->mutex);
@@ -63,16 +65,52 @@ nk_code nk_tasks_create(unsigned threads, size_t queue_max, nk_tasks **out, nk_e
     return NK_OK;
 }
 
-nk_code nk_tasks_add(nk_tasks *t, void (*fn)(nk_waiting *), nk_waiting *x, nk_err *err)
+void nk_tasks_add(nk_tasks *t, nk_waiting *w)
 {
     pthread_mutex_lock(&t->mutex);
     bool full = t->n == t->max || t->stopping;
     if (!full) {
-        t->queue[(t->head + t->n++) % t->max] = (struct task){x, fn};
+        t->queue[(t->head + t->n++) % t->max] = w;
         pthread_cond_signal(&t->cond);
     }
     pthread_mutex_unlock(&t->mutex);
-    return full ? nk_fail(err, NK_E_THROTTLED, "Rate exceeded") : NK_OK;
+    if (full) {
+        *w->code = nk_fail(w->err, NK_E_THROTTLED, "Rate exceeded");
+        nk_http_wake(w->req);
+    }
+}
+
+/* ---- the last step ---- */
+
+static void written(void *arg, nk_code code, const nk_err *err)
+{
+    nk_waiting *w = arg;
+    if (code == NK_E_CANCELLED && ++w->tries < TRIES) {
+        nk_tasks_add(w->tasks, w);
+        return;
+    }
+    *w->code = code;
+    if (code == NK_E_CANCELLED)
+        *w->code = nk_fail(w->err, NK_E_CONFLICT,
+                           "What this request changes is changed faster by others than it can "
+                           "follow; try again.");
+    else if (code != NK_OK)
+        *w->err = *err;
+    nk_http_wake(w->req);
+}
+
+void nk_tasks_finish(nk_api *api, nk_waiting *w, const nk_last *last)
+{
+    if (*w->code != NK_OK || !last->write) {
+        nk_http_wake(w->req);
+        return;
+    }
+    /* Once handed over, w belongs to the writer, which may be done with it already. */
+    nk_err err = NK_ERR_INIT;
+    w->tasks = api->tasks;
+    nk_code rc = nk_store_submit(api->app->store, last->write, last->arg, written, w, &err);
+    if (rc != NK_OK)
+        written(w, rc, &err);
 }
 
 void nk_tasks_destroy(nk_tasks *t, void (*drop)(nk_waiting *))
@@ -86,7 +124,7 @@ void nk_tasks_destroy(nk_tasks *t, void (*drop)(nk_waiting *))
     for (unsigned i = 0; i < t->nthreads; i++)
         pthread_join(t->threads[i], NULL);
     for (; t->n && drop; t->n--) {
-        drop(t->queue[t->head].x);
+        drop(t->queue[t->head]);
         t->head = (t->head + 1) % t->max;
     }
     pthread_cond_destroy(&t->cond);

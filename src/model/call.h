@@ -43,6 +43,15 @@ typedef struct nk_app {
     struct nk_keys *keys; /* net/keys.h: add a pair for a run, remove it with the run's scope */
 } nk_app;
 
+/* The last step of a SLOW handler: a closure that the store's writer runs once the handler has
+ * returned NK_OK; the request is answered after the COMMIT that holds it, and no thread waits for
+ * that. It completes `out`. NK_E_CANCELLED: what the handler had read no longer stands, and the
+ * handler is run anew (api/tasks.c says how often). */
+typedef struct nk_last {
+    nk_code (*write)(struct nk_tx *tx, void *arg, nk_err *err); /* NULL: nothing is left to do */
+    void *arg;                                                  /* in the request's arena */
+} nk_last;
+
 typedef struct nk_call {
     nk_app *app;
     nk_arena *arena;   /* the request's; input, output and everything between lives here */
@@ -55,6 +64,7 @@ typedef struct nk_call {
     nk_str operation;  /* "GetTable" */
     nk_str catalog;    /* the catalogue that a door's path names; p NULL: requests say themselves */
     nk_str mode;       /* header X-Nikawa-Mode: what is asked beyond AWS's API; absent as a rule */
+    nk_last last;      /* SLOW: set by the handler */
     char request_id[37];
 } nk_call;
 

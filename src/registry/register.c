@@ -5,7 +5,7 @@
 
 #include "registry/registry_int.h"
 
-enum { TRIES = 1000, LINK_DEPTH_MAX = 32 };
+enum { LINK_DEPTH_MAX = 32 };
 #define LINK_BYTES_MAX ((size_t)8 << 20)
 
 static nk_code nomem(nk_err *err)
@@ -205,7 +205,7 @@ nk_code nk_version_parse(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *
 
 /* ---- equal definitions ---- */
 
-typedef struct job {
+typedef struct nk_reg_job {
     const nk_reg_ctx *ctx;
     nk_registration *r;
     nk_schema_doc *doc;
@@ -215,7 +215,6 @@ typedef struct job {
     bool was_there; /* the schema, when it was looked at */
     int64_t change; /* its count then */
     bool judged;    /* the verdict holds only while nothing changes */
-    bool again;     /* something did */
 } job;
 
 static nk_code hash_of(job *j, const nk_schema_format *f, nk_err *err)
@@ -593,6 +592,11 @@ static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
     return rc;
 }
 
+static nk_code changed(nk_err *err)
+{
+    return nk_fail(err, NK_E_CANCELLED, "the schema has changed meanwhile");
+}
+
 static nk_code write_links(nk_tx *tx, job *j, nk_err *err)
 {
     const nk_registration *r = j->r;
@@ -603,10 +607,8 @@ static nk_code write_links(nk_tx *tx, job *j, nk_err *err)
         nk_code rc = nk_schema_load_id(tx, j->ctx, k->schema, &to, err);
         if (rc == NK_OK)
             rc = nk_version_load(tx, j->ctx, &to, k->version, r->links.n > 0, &v, err);
-        if (rc == NK_E_NOT_FOUND || (rc == NK_OK && to.deleting)) {
-            j->again = true; /* it went meanwhile: resolve anew */
-            return NK_E_CANCELLED;
-        }
+        if (rc == NK_E_NOT_FOUND || (rc == NK_OK && to.deleting))
+            return changed(err); /* it went meanwhile: resolve anew */
         NK_TRY(rc);
         const nk_val cols[NK_LNK_NCOLS] = {nk_vi(r->schema.id),       nk_vi(r->version.version),
                                            nk_vi((int64_t)i),         nk_vs(k->name),
@@ -672,25 +674,24 @@ static nk_code write_version(nk_tx *tx, job *j, nk_err *err)
     return nk_registry_follow(tx, ctx, s, err);
 }
 
-static nk_code commit(nk_tx *tx, void *arg, nk_err *err)
+nk_code nk_registration_write(nk_tx *tx, nk_registration *r, nk_err *err)
 {
-    job *j = arg;
-    nk_registration *r = j->r;
+    job *j = r->job;
     nk_code rc = nk_schema_load(tx, j->ctx, r->registry, r->name, &r->schema, err);
-    j->again = r->existed = false;
+    r->existed = false;
     if (rc == NK_OK) {
         if (r->only_create)
             return nk_fail(err, NK_E_EXISTS, "Schema already exists. SchemaName: %.*s",
                            NK_STR_ARG(r->name));
         NK_TRY(find_equal(tx, j, r->schema.id, false, &r->version, &r->existed, err));
+        if (r->existed)
+            return NK_OK;
         const nk_compat_mode *mode = &nk_compat_modes[r->schema.compat];
         bool judge_now =
             !r->unjudged && r->schema.latest && (mode->backward || mode->forward || mode->closed);
         /* what was judged is no more what stands, or was not judged at all */
-        j->again = !r->existed &&
-                   ((j->judged || judge_now) && (!j->was_there || r->schema.change != j->change));
-        if (r->existed || j->again)
-            return NK_OK;
+        if ((j->judged || judge_now) && (!j->was_there || r->schema.change != j->change))
+            return changed(err);
     } else if (rc == NK_E_NOT_FOUND && r->create) {
         NK_TRY(make_schema(tx, j, err));
     } else {
@@ -699,28 +700,16 @@ static nk_code commit(nk_tx *tx, void *arg, nk_err *err)
     return r->text.p ? write_version(tx, j, err) : NK_OK;
 }
 
-nk_code nk_registry_register(const nk_reg_ctx *ctx, nk_registration *r, nk_err *err)
+nk_code nk_registration_prepare(const nk_reg_ctx *ctx, nk_registration *r, nk_err *err)
 {
-    job j = {.ctx = ctx, .r = r};
-    NK_TRY(nk_uuid(ctx->app->env, j.uuid));
-    /* the answer holds on to it */
-    nk_str uuid = nk_str_dup(ctx->arena, nk_str_n(j.uuid, 36));
-    for (unsigned i = 0; i < TRIES; i++) {
-        NK_TRY(nk_store_read(ctx->app->store, prepare, &j, err));
-        if (r->existed)
-            return NK_OK;
-        nk_code rc = nk_store_write(ctx->app->store, commit, &j, err);
-        if (rc == NK_E_CANCELLED && j.again)
-            continue;
-        NK_TRY(rc);
-        if (j.again)
-            continue;
-        if (!r->existed && r->text.p)
-            r->version.uuid = uuid;
-        return uuid.p ? NK_OK : nomem(err);
-    }
-    return nk_fail(err, NK_E_CONFLICT,
-                   "The schema changes faster than this registration can follow; try again.");
+    job *j = NK_NEW(ctx->arena, job);
+    if (!j)
+        return nomem(err);
+    r->job = j;
+    j->ctx = ctx;
+    j->r = r;
+    NK_TRY(nk_uuid(ctx->app->env, j->uuid));
+    return nk_store_read(ctx->app->store, prepare, j, err);
 }
 
 /* ---- asking ---- */

@@ -108,11 +108,16 @@ typedef struct nk_registration {
     nk_version_row version;
     bool existed;           /* the same definition was there already */
     nk_conflicts conflicts; /* NK_E_CONDITION: why not */
+    struct nk_reg_job *job; /* between the two steps */
 } nk_registration;
 
-/* Registers a version durably; an equal one that is there is handed back. Any thread but the
- * writer's. NK_E_INVALID: no valid definition; NK_E_CONDITION: incompatible, with r->conflicts. */
-nk_code nk_registry_register(const nk_reg_ctx *ctx, nk_registration *r, nk_err *err) NK_MUST;
+/* Registering is two steps. The first reads, parses and compares, on any thread but the writer's;
+ * it hands back an equal version that is there (r->existed: nothing is left to do).
+ * NK_E_INVALID: no valid definition; NK_E_CONDITION: incompatible, with r->conflicts. */
+nk_code nk_registration_prepare(const nk_reg_ctx *ctx, nk_registration *r, nk_err *err) NK_MUST;
+/* The second is a closure for the writer. NK_E_CANCELLED: what the first has seen no longer stands;
+ * begin again with it. ctx and r must still be there. */
+nk_code nk_registration_write(nk_tx *tx, nk_registration *r, nk_err *err) NK_MUST;
 /* Finds the version with an equal definition; NK_E_NOT_FOUND (err says "Schema is not found"). */
 nk_code nk_registry_lookup(nk_tx *tx, const nk_reg_ctx *ctx, nk_registration *r, bool deleted,
                            nk_err *err) NK_MUST;

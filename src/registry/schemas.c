@@ -12,42 +12,61 @@ nk_code nk_glue_refusal(nk_code rc, nk_err *err)
     return rc == NK_E_CONDITION ? nk_fail(err, NK_E_INVALID, "%s", err->msg) : rc;
 }
 
+typedef struct creation {
+    nk_reg_ctx ctx;
+    nk_registration r;
+    const glue_CreateSchemaInput *in;
+    glue_CreateSchemaResponse *out;
+} creation;
+
+static nk_code write_creation(nk_tx *tx, void *arg, nk_err *err)
+{
+    creation *c = arg;
+    const nk_registration *r = &c->r;
+    glue_CreateSchemaResponse *out = c->out;
+    NK_TRY(nk_glue_refusal(nk_registration_write(tx, &c->r, err), err));
+    out->RegistryName = r->registry;
+    NK_TRY(nk_registry_arn(&c->ctx, r->registry, &out->RegistryArn, err));
+    out->SchemaName = r->name;
+    NK_TRY(nk_schema_arn(&c->ctx, r->registry, r->name, &out->SchemaArn, err));
+    out->Description = c->in->Description;
+    out->DataFormat = r->format->name;
+    out->Compatibility = nk_compat_modes[r->compat].name[NK_DOOR_GLUE];
+    out->SchemaCheckpoint = nk_some_i64(r->schema.checkpoint);
+    out->NextSchemaVersion = nk_some_i64(r->schema.next);
+    out->SchemaStatus = NK_STR("AVAILABLE");
+    out->Tags = c->in->Tags;
+    if (r->text.p) {
+        out->LatestSchemaVersion = nk_some_i64(r->schema.latest);
+        out->SchemaVersionId = r->version.uuid;
+        out->SchemaVersionStatus = NK_STR("AVAILABLE");
+    }
+    return NK_OK;
+}
+
 nk_code glue_CreateSchema(nk_call *call, const glue_CreateSchemaInput *in,
                           glue_CreateSchemaResponse *out)
 {
-    nk_reg_ctx ctx = nk_reg_ctx_of(call);
-    nk_registration r = {.name = in->SchemaName,
-                         .text = in->SchemaDefinition,
-                         .format = nk_schema_format_find(in->DataFormat),
-                         .create = true,
-                         .only_create = true,
-                         .description = in->Description,
-                         .tags = &in->Tags};
-    if (!r.format)
+    creation *c = NK_NEW(call->arena, creation);
+    if (!c)
+        return nomem(call->err);
+    *c = (creation){.ctx = nk_reg_ctx_of(call), .in = in, .out = out};
+    c->r = (nk_registration){.name = in->SchemaName,
+                             .text = in->SchemaDefinition,
+                             .format = nk_schema_format_find(in->DataFormat),
+                             .create = true,
+                             .only_create = true,
+                             .description = in->Description,
+                             .tags = &in->Tags};
+    if (!c->r.format)
         return nk_fail(call->err, NK_E_INVALID, "Data format is not valid.");
-    r.compat = in->Compatibility.p ? nk_compat_mode_find(NK_DOOR_GLUE, in->Compatibility)
-                                   : NK_COMPAT_BACKWARD;
-    if (r.compat < 0)
+    c->r.compat = in->Compatibility.p ? nk_compat_mode_find(NK_DOOR_GLUE, in->Compatibility)
+                                      : NK_COMPAT_BACKWARD;
+    if (c->r.compat < 0)
         return nk_fail(call->err, NK_E_INVALID, "Compatibility is not valid.");
-    NK_TRY(nk_registry_name_of(&ctx, in->RegistryId, &r.registry, call->err));
-
-    NK_TRY(nk_glue_refusal(nk_registry_register(&ctx, &r, call->err), call->err));
-    out->RegistryName = r.registry;
-    NK_TRY(nk_registry_arn(&ctx, r.registry, &out->RegistryArn, call->err));
-    out->SchemaName = r.name;
-    NK_TRY(nk_schema_arn(&ctx, r.registry, r.name, &out->SchemaArn, call->err));
-    out->Description = in->Description;
-    out->DataFormat = r.format->name;
-    out->Compatibility = nk_compat_modes[r.compat].name[NK_DOOR_GLUE];
-    out->SchemaCheckpoint = nk_some_i64(r.schema.checkpoint);
-    out->NextSchemaVersion = nk_some_i64(r.schema.next);
-    out->SchemaStatus = NK_STR("AVAILABLE");
-    out->Tags = in->Tags;
-    if (r.text.p) {
-        out->LatestSchemaVersion = nk_some_i64(r.schema.latest);
-        out->SchemaVersionId = r.version.uuid;
-        out->SchemaVersionStatus = NK_STR("AVAILABLE");
-    }
+    NK_TRY(nk_registry_name_of(&c->ctx, in->RegistryId, &c->r.registry, call->err));
+    NK_TRY(nk_glue_refusal(nk_registration_prepare(&c->ctx, &c->r, call->err), call->err));
+    call->last = (nk_last){write_creation, c};
     return NK_OK;
 }
 

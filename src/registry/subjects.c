@@ -432,8 +432,8 @@ static nk_code permit(int64_t mode, const nk_subject *s, nk_err *err)
                       NK_STR_ARG(s->name));
 }
 
-nk_code nk_subject_register(const nk_reg_ctx *ctx, const nk_subject *s, nk_registration *r,
-                            nk_err *err)
+nk_code nk_subject_prepare(const nk_reg_ctx *ctx, const nk_subject *s, nk_registration *r,
+                           nk_err *err)
 {
     permission p = {ctx, s, 0};
     NK_TRY(nk_store_read(ctx->app->store, ask, &p, err));
@@ -447,7 +447,14 @@ nk_code nk_subject_register(const nk_reg_ctx *ctx, const nk_subject *s, nk_regis
     r->create = true;
     r->compat = NK_COMPAT_BACKWARD;
     r->compat_follows = true;
-    nk_code rc = nk_registry_register(ctx, r, err);
+    nk_code rc = nk_registration_prepare(ctx, r, err);
+    return rc == NK_OK ? rc : refuse(ctx, s, r, rc, err);
+}
+
+nk_code nk_subject_write(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, nk_registration *r,
+                         nk_err *err)
+{
+    nk_code rc = nk_registration_write(tx, r, err);
     return rc == NK_OK ? rc : refuse(ctx, s, r, rc, err);
 }
 

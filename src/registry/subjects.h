@@ -73,10 +73,12 @@ nk_code nk_number_versions(nk_tx *tx, const nk_reg_ctx *ctx, int64_t number, nk_
                            bool first, nk_subject_versions *out, nk_err *err) NK_MUST;
 nk_code nk_number_max(nk_tx *tx, const nk_reg_ctx *ctx, int64_t *out, nk_err *err) NK_MUST;
 
-/* Registers; refusals by Confluent's codes. number and version: what an import asks for, 0 = none.
- */
-nk_code nk_subject_register(const nk_reg_ctx *ctx, const nk_subject *s, nk_registration *r,
-                            nk_err *err) NK_MUST;
+/* The two steps of registering (nk_registration_prepare, nk_registration_write); refusals by
+ * Confluent's codes. number and version: what an import asks for, 0 = none. */
+nk_code nk_subject_prepare(const nk_reg_ctx *ctx, const nk_subject *s, nk_registration *r,
+                           nk_err *err) NK_MUST;
+nk_code nk_subject_write(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, nk_registration *r,
+                         nk_err *err) NK_MUST;
 nk_code nk_subject_lookup(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, bool deleted,
                           nk_registration *r, nk_err *err) NK_MUST;
 /* *compatible and r->conflicts; version -1 = all that the subject's level asks for. */

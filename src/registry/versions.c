@@ -14,16 +14,39 @@ static nk_str status_of(const nk_version_row *v)
     return v->state == NK_VERSION_DELETED ? NK_STR("DELETING") : NK_STR("AVAILABLE");
 }
 
+typedef struct addition {
+    nk_reg_ctx ctx;
+    nk_registration r;
+    glue_RegisterSchemaVersionResponse *out;
+} addition;
+
+static nk_code answer_addition(addition *a)
+{
+    a->out->SchemaVersionId = a->r.version.uuid;
+    a->out->VersionNumber = nk_some_i64(a->r.version.version);
+    a->out->Status = NK_STR("AVAILABLE");
+    return NK_OK;
+}
+
+static nk_code write_addition(nk_tx *tx, void *arg, nk_err *err)
+{
+    addition *a = arg;
+    NK_TRY(nk_glue_refusal(nk_registration_write(tx, &a->r, err), err));
+    return answer_addition(a);
+}
+
 nk_code glue_RegisterSchemaVersion(nk_call *call, const glue_RegisterSchemaVersionInput *in,
                                    glue_RegisterSchemaVersionResponse *out)
 {
-    nk_reg_ctx ctx = nk_reg_ctx_of(call);
-    nk_registration r = {.text = in->SchemaDefinition};
-    NK_TRY(nk_schema_name_of(&ctx, in->SchemaId, &r.registry, &r.name, call->err));
-    NK_TRY(nk_glue_refusal(nk_registry_register(&ctx, &r, call->err), call->err));
-    out->SchemaVersionId = r.version.uuid;
-    out->VersionNumber = nk_some_i64(r.version.version);
-    out->Status = NK_STR("AVAILABLE");
+    addition *a = NK_NEW(call->arena, addition);
+    if (!a)
+        return nomem(call->err);
+    *a = (addition){.ctx = nk_reg_ctx_of(call), .r.text = in->SchemaDefinition, .out = out};
+    NK_TRY(nk_schema_name_of(&a->ctx, in->SchemaId, &a->r.registry, &a->r.name, call->err));
+    NK_TRY(nk_glue_refusal(nk_registration_prepare(&a->ctx, &a->r, call->err), call->err));
+    if (a->r.existed)
+        return answer_addition(a);
+    call->last = (nk_last){write_addition, a};
     return NK_OK;
 }
 
