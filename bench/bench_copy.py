@@ -42,24 +42,23 @@ def data(server):
 
 
 RAW = """
-import duckdb, sys, time
+import duckdb, sys
 endpoint, key, secret, target, ext = sys.argv[1:]
-began = time.time()
 db = duckdb.connect(config={"extension_directory": ext})
 db.execute("set enable_progress_bar=false")
 db.execute("load httpfs")
 db.execute(f"create secret (type s3, key_id '{key}', secret '{secret}', endpoint '{endpoint}', url_style 'path', use_ssl false, region 'us-east-1')")
 db.execute(f"copy (from read_csv('s3://bench/csv/*.csv')) to '{target}' (format parquet, compression snappy, per_thread_output true)")
-print(time.time() - began)
 """
 
 
 def raw(server, target):
+    began = time.time()
     done = subprocess.run([str(lib.DEPS / "venv/test/bin/python"), "-c", RAW, server.s3_endpoint.split("//")[1], server.access, server.secret,
                            target, str(lib.DEPS / "duckdb_extensions")], text=True, capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(done.stderr[-500:])
-    return float(done.stdout)
+    return time.time() - began
 
 
 def ours(glue, target):
@@ -69,7 +68,7 @@ def ours(glue, target):
         state = glue.get_job_run(JobName="copy", RunId=run)["JobRun"]
         if state["JobRunState"] not in ("STARTING", "RUNNING", "WAITING"):
             break
-        time.sleep(0.01)
+        time.sleep(0.1)  # each question costs the client some milliseconds of the same processors
     if state["JobRunState"] != "SUCCEEDED":
         raise RuntimeError(str(state.get("ErrorMessage")))
     return time.time() - began

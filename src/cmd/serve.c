@@ -37,7 +37,7 @@ typedef struct options {
     const char *data, *listen, *s3_endpoint, *account_id, *region, *tls_cert, *tls_key, *weed,
         *python, *log;
     bool no_lake;
-    int64_t max_clock_skew, max_body_mb, history, threads, connections, idle_timeout,
+    int64_t max_clock_skew, max_body_mb, history, lake_cache_mb, threads, connections, idle_timeout,
         header_timeout, request_timeout;
 } options;
 
@@ -174,6 +174,16 @@ static nk_code find_keys(server *s)
 
 /* ---- the parts ---- */
 
+/* A 16th of the machine's memory, at most 1 GiB. */
+static unsigned default_lake_cache(void)
+{
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    if (pages <= 0 || size <= 0)
+        return 64;
+    long mb = pages / 16 * (size / 1024) / 1024;
+    return mb > 1024 ? 1024 : (unsigned)mb;
+}
+
 static nk_code start_lake(server *s)
 {
     if (s->opt.no_lake)
@@ -188,6 +198,8 @@ static nk_code start_lake(server *s)
         .account_id = s->opt.account_id,
         .access_key = s->state.s3_access_key,
         .secret_key = s->state.s3_secret_key,
+        .cache_mb =
+            s->opt.lake_cache_mb < 0 ? default_lake_cache() : (unsigned)s->opt.lake_cache_mb,
     };
     if (!c.dir || !c.log_path || !c.conf_path)
         return nk_fail(s->err, NK_E_NOMEM, "no memory");
@@ -390,7 +402,8 @@ int nk_cmd_serve(int argc, char **argv)
                    .log = "info",
                    .max_clock_skew = 900,
                    .max_body_mb = 64,
-                   .history = 10000};
+                   .history = 10000,
+                   .lake_cache_mb = -1};
     const nk_opt opts[] = {
         {"data", 'd', NK_OPT_STR, "DIR",
          "where all state lies (default $NIKAWA_DATA, else ./nikawa-data)", &o->data, 0, 0},
@@ -398,6 +411,9 @@ int nk_cmd_serve(int argc, char **argv)
          "where to listen; port 0 picks a free one (default 127.0.0.1:4500)", &o->listen, 0, 0},
         {"s3-endpoint", 0, NK_OPT_STR, "URL", "an S3 to use instead of the embedded lake",
          &o->s3_endpoint, 0, 0},
+        {"lake-cache", 0, NK_OPT_INT, "MIB",
+         "memory of the lake for data read again (default: a 16th of the machine's, at most 1024)",
+         &o->lake_cache_mb, 0, 1 << 20},
         {"no-lake", 0, NK_OPT_FLAG, NULL, "no S3 at all", &o->no_lake, 0, 0},
         {"account-id", 0, NK_OPT_STR, "DIGITS", "the account we are (default 000000000000)",
          &o->account_id, 0, 0},

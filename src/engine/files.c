@@ -110,8 +110,8 @@ typedef struct listing {
     nk_str bucket, base; /* base: the key's folder part, ends with / or is empty */
     nk_str exact;        /* the path itself as a key */
     nk_str pattern;      /* a glob over keys; p NULL = none */
-    bool recurse;
-    nk_code rc;
+    size_t max;          /* 0 = no end */
+    bool recurse, cut;
 } listing;
 
 static nk_code add_file(listing *l, nk_str uri, nk_str rel, uint64_t size)
@@ -131,6 +131,10 @@ static nk_code add_file(listing *l, nk_str uri, nk_str rel, uint64_t size)
 static nk_code on_object(void *arg, const nk_s3_object *o)
 {
     listing *l = arg;
+    if (l->max && l->out->n >= l->max) {
+        l->cut = true;
+        return NK_E_END;
+    }
     nk_str uri =
         nk_str_printf(l->s->arena, "s3://%.*s/%.*s", NK_STR_ARG(l->bucket), NK_STR_ARG(o->key));
     if (!uri.p)
@@ -237,6 +241,15 @@ nk_code nk_session_list(nk_session *s, nk_str path, bool recurse, nk_files *out,
 {
     listing l = {.s = s, .out = out, .recurse = recurse};
     return is_s3(path) ? list_s3(&l, path, err) : list_local(&l, path, err);
+}
+
+nk_code nk_session_list_s3(nk_session *s, nk_str path, size_t max, nk_files *out, bool *whole,
+                           nk_err *err)
+{
+    listing l = {.s = s, .out = out, .recurse = true, .max = max};
+    nk_code rc = list_s3(&l, path, err);
+    *whole = rc == NK_OK && !l.cut;
+    return rc;
 }
 
 static nk_code raw_head(nk_session *s, nk_str uri, uint64_t max, nk_buf *out, nk_err *err)

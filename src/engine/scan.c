@@ -76,11 +76,13 @@ typedef struct part_builder {
 static struct part *part_for(part_builder *b, nk_str *values, const nk_type *read)
 {
     for (size_t i = b->n; i-- > 0;) {
-        bool same = b->parts[i].read == read;
+        bool same = true;
         for (size_t k = 0; same && k < b->scan->npartition_columns; k++)
             same = nk_str_eq(b->parts[i].values[k], values[k]) &&
                    !b->parts[i].values[k].p == !values[k].p;
-        if (same)
+        if (!same) /* files come folder by folder */
+            break;
+        if (b->parts[i].read == read)
             return &b->parts[i];
     }
     if (b->n == b->cap) {
@@ -851,62 +853,141 @@ nk_code nk_table_type(const nk_json *table, nk_arena *a, const nk_type **columns
     return NK_OK;
 }
 
+/* ---- a table's partitions ---- */
+
+typedef struct partitions {
+    nk_session *s;
+    const nk_node *n;
+    nk_str root;  /* the table's own location, ends with / */
+    nk_files all; /* what lies under root, by URI, when it was listed as a whole */
+    bool listed, tried;
+    part_builder parts;
+    bound limit;
+    nk_files *files; /* of all partitions so far */
+} partitions;
+
+/* One page of GetPartitions. */
+static nk_code partition_page(partitions *p, nk_str predicate, nk_str token, const nk_json **reply,
+                              nk_err *err)
+{
+    nk_buf body;
+    nk_buf_init(&body, 1 << 20);
+    nk_json_writer w = {.buf = &body};
+    nk_jw_object(&w);
+    nk_jw_kstr(&w, "DatabaseName", nk_json_str(p->n->options, "Database"));
+    nk_jw_kstr(&w, "TableName", nk_json_str(p->n->options, "Table"));
+    nk_jw_kbool(&w, "ExcludeColumnSchema", true);
+    if (predicate.n)
+        nk_jw_kstr(&w, "Expression", predicate);
+    if (token.n)
+        nk_jw_kstr(&w, "NextToken", token);
+    nk_jw_object_end(&w);
+    nk_code rc =
+        nk_session_glue(p->s, "GetPartitions", nk_buf_view(&body), reply, p->s->arena, err);
+    nk_buf_free(&body);
+    if (rc != NK_OK && predicate.n)
+        (void)nk_wrap(err, "predicate \"%.*s\"", NK_STR_ARG(predicate));
+    return rc;
+}
+
+static int by_uri(const void *a, const void *b)
+{
+    return nk_str_cmp(((const nk_file *)a)->uri, ((const nk_file *)b)->uri);
+}
+
+/* Many partitions of one folder: its files are listed a thousand at a time, rather than with a
+ * request for each partition; but not when the folder holds far more than the partitions. */
+static nk_code list_root(partitions *p, size_t npartitions, nk_err *err)
+{
+    enum { FEW = 8, FILES_EACH = 500 };
+    if (npartitions <= FEW || p->tried || !nk_str_starts(p->root, NK_STR("s3://")))
+        return NK_OK;
+    nk_code rc =
+        nk_session_list_s3(p->s, p->root, npartitions * FILES_EACH, &p->all, &p->listed, err);
+    if (rc != NK_OK && rc != NK_E_NOT_FOUND)
+        return rc;
+    if (p->listed && p->all.n)
+        qsort(p->all.v, p->all.n, sizeof(*p->all.v), by_uri);
+    return NK_OK;
+}
+
+/* Its files: among those listed already, or by a request. */
+static nk_code partition_files(partitions *p, nk_str location, nk_err *err)
+{
+    size_t from = p->files->n, lo = 0, hi = p->all.n;
+    if (p->listed && nk_str_starts(location, p->root)) {
+        nk_str dir = nk_str_ends(location, NK_STR("/"))
+                         ? location
+                         : nk_str_printf(p->s->arena, "%.*s/", NK_STR_ARG(location));
+        while (lo < hi) {
+            size_t mid = lo + (hi - lo) / 2;
+            if (nk_str_cmp(p->all.v[mid].uri, dir) < 0)
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        for (; lo < p->all.n && nk_str_starts(p->all.v[lo].uri, dir); lo++) {
+            nk_file *f = nk_files_add(p->files, p->s->arena);
+            if (!f)
+                return oom(err);
+            *f = p->all.v[lo];
+        }
+    }
+    if (p->files->n > from || !location.n)
+        return NK_OK;
+    nk_code rc = nk_session_list(p->s, location, true, p->files, err);
+    return rc == NK_E_NOT_FOUND ? NK_OK : rc;
+}
+
+static nk_code add_partition(partitions *p, const nk_json *partition, nk_err *err)
+{
+    const nk_json *values = nk_json_get(partition, "Values");
+    nk_str location = nk_json_str(nk_json_get(partition, "StorageDescriptor"), "Location");
+    size_t nkeys = p->parts.scan->npartition_columns, k = 0, from = p->files->n;
+    nk_str *v = NK_NEWN(p->s->arena, nk_str, nkeys + 1);
+    if (!v)
+        return oom(err);
+    for (const nk_json *x = values ? values->first : NULL; x && k < nkeys; x = x->next, k++)
+        v[k] = nk_str_is(x->text, "__HIVE_DEFAULT_PARTITION__") ? NK_STR_NULL : x->text;
+    NK_TRY(partition_files(p, location, err));
+    bound_cut(&p->limit, p->files, from);
+    struct part *q = p->files->n > from ? part_for(&p->parts, v, NULL) : NULL;
+    for (size_t i = from; i < p->files->n; i++) {
+        nk_str *f = q ? nk_strs_add(&q->files, p->s->arena) : NULL;
+        if (!f)
+            return oom(err);
+        *f = p->files->v[i].uri;
+    }
+    return NK_OK;
+}
+
 /* Pages through GetPartitions; adds each partition's files. */
-static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n,
+static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n, nk_str location,
                                 const nk_type *keys, nk_files *files, nk_err *err)
 {
     nk_scan *scan = &src->scan;
-    part_builder b = {.s = s, .scan = scan};
     nk_str token = NK_STR_NULL, predicate = nk_json_str(n->options, "PartitionPredicate");
-    bound limit = bound_of(n);
+    partitions p = {.s = s,
+                    .n = n,
+                    .root = nk_str_ends(location, NK_STR("/"))
+                                ? location
+                                : nk_str_printf(s->arena, "%.*s/", NK_STR_ARG(location)),
+                    .parts = {.s = s, .scan = scan},
+                    .limit = bound_of(n),
+                    .files = files};
     scan->partition_columns = keys->fields;
     scan->npartition_columns = keys->nfields;
     do {
-        nk_buf body;
         const nk_json *reply;
-        nk_buf_init(&body, 1 << 20);
-        nk_json_writer w = {.buf = &body};
-        nk_jw_object(&w);
-        nk_jw_kstr(&w, "DatabaseName", nk_json_str(n->options, "Database"));
-        nk_jw_kstr(&w, "TableName", nk_json_str(n->options, "Table"));
-        nk_jw_kbool(&w, "ExcludeColumnSchema", true);
-        if (predicate.n)
-            nk_jw_kstr(&w, "Expression", predicate);
-        if (token.n)
-            nk_jw_kstr(&w, "NextToken", token);
-        nk_jw_object_end(&w);
-        nk_code rc = nk_session_glue(s, "GetPartitions", nk_buf_view(&body), &reply, s->arena, err);
-        nk_buf_free(&body);
-        if (rc != NK_OK && predicate.n)
-            (void)nk_wrap(err, "predicate \"%.*s\"", NK_STR_ARG(predicate));
-        NK_TRY(rc);
+        NK_TRY(partition_page(&p, predicate, token, &reply, err));
         const nk_json *list = nk_json_get(reply, "Partitions");
-        for (const nk_json *p = list ? list->first : NULL; p; p = p->next) {
-            const nk_json *values = nk_json_get(p, "Values");
-            nk_str location = nk_json_str(nk_json_get(p, "StorageDescriptor"), "Location");
-            nk_str *v = NK_NEWN(s->arena, nk_str, keys->nfields + 1);
-            if (!v)
-                return oom(err);
-            size_t k = 0;
-            for (const nk_json *x = values ? values->first : NULL; x && k < keys->nfields;
-                 x = x->next, k++)
-                v[k] = nk_str_is(x->text, "__HIVE_DEFAULT_PARTITION__") ? NK_STR_NULL : x->text;
-            size_t from = files->n;
-            rc = location.n ? nk_session_list(s, location, true, files, err) : NK_OK;
-            if (rc != NK_OK && rc != NK_E_NOT_FOUND)
-                return rc;
-            bound_cut(&limit, files, from);
-            struct part *q = files->n > from ? part_for(&b, v, NULL) : NULL;
-            for (size_t i = from; q && i < files->n; i++) {
-                nk_str *f = nk_strs_add(&q->files, s->arena);
-                if (!f)
-                    return oom(err);
-                *f = files->v[i].uri;
-            }
-        }
+        if (!predicate.n && list)
+            NK_TRY(list_root(&p, list->count, err));
+        for (const nk_json *x = list ? list->first : NULL; x; x = x->next)
+            NK_TRY(add_partition(&p, x, err));
         token = nk_json_str(reply, "NextToken");
     } while (token.n);
-    return parts_done(&b, err);
+    return parts_done(&p.parts, err);
 }
 
 static nk_code table_csv(nk_scan *scan, const nk_json *table, nk_err *err)
@@ -983,7 +1064,7 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
     scan->lenient = src->lenient;
     src->declared = true;
     if (keys->nfields)
-        NK_TRY(table_partitions(s, src, n, keys, &files, err));
+        NK_TRY(table_partitions(s, src, n, location, keys, &files, err));
     else {
         nk_code rc = nk_session_list(s, location, true, &files, err);
         if (rc != NK_OK && rc != NK_E_NOT_FOUND)

@@ -61,6 +61,9 @@ nk_str nk_session_setting(const nk_session *s, const char *name);
 /* Files under a path (s3://bucket/prefix, file:///…, /…): hidden and empty ones left out, in order.
  */
 nk_code nk_session_list(nk_session *s, nk_str path, bool recurse, nk_files *out, nk_err *err);
+/* The same of a prefix in S3, but no more than max: *whole tells whether that was all. */
+nk_code nk_session_list_s3(nk_session *s, nk_str path, size_t max, nk_files *out, bool *whole,
+                           nk_err *err);
 /* The first max bytes of a file as stored, or unpacked, whatever packed it. */
 nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool unpack, nk_buf *out,
                         nk_err *err);

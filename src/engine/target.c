@@ -431,6 +431,51 @@ static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
     return rc;
 }
 
+static bool mentions(nk_str s, nk_str word)
+{
+    for (size_t i = 0; i + word.n <= s.n; i++)
+        if (nk_str_ieq(nk_str_sub(s, i, i + word.n), word))
+            return true;
+    return false;
+}
+
+/* Whether its rows may come in an order that somebody asked for: by a query, or in a script. */
+static bool maybe_ordered(const nk_node *n)
+{
+    nk_str name = nk_str_c(n->kind->name), query = nk_json_str(n->options, "SqlQuery");
+    if (n->kind->role == NK_NODE_SOURCE &&
+        (nk_str_starts(name, NK_STR("Py")) || nk_str_starts(name, NK_STR("Arrow"))))
+        return true;
+    if (mentions(query, NK_STR("order")) || mentions(query, NK_STR("sort")))
+        return true;
+    for (size_t i = 0; i < n->ninputs; i++)
+        if (maybe_ordered(n->inputs[i]))
+            return true;
+    return false;
+}
+
+/* The rest of a COPY that names its files itself, under a folder. */
+static void many_files(target *t, nk_buf *b)
+{
+    put_text(b, nk_str_sub(t->path, 0, t->path.n - 1));
+    (void)nk_buf_puts(b, " (");
+    copy_options(t, b);
+    (void)nk_buf_puts(b, ", OVERWRITE_OR_IGNORE true, FILENAME_PATTERN ");
+    put_text(b, nk_str_printf(t->s->arena, "%.*s-part-r-{i}", NK_STR_ARG(t->run)));
+    (void)nk_buf_puts(b, ", FILE_EXTENSION ");
+    put_text(b, nk_str_c(extension(t) + 1));
+    if (!t->nkeys) {
+        (void)nk_buf_puts(b, ", PER_THREAD_OUTPUT true)");
+        return;
+    }
+    for (size_t i = 0; i < t->nkeys; i++) {
+        (void)nk_buf_puts(b, i ? ", " : ", PARTITION_BY (");
+        put_ident(b, t->keys[i]);
+    }
+    (void)nk_buf_puts(b, "))");
+}
+
+/* One file holds rows in their order; else each thread writes one, and none waits for another. */
 static nk_code copy_once(target *t, nk_str sql, nk_err *err)
 {
     nk_buf b;
@@ -440,20 +485,8 @@ static nk_code copy_once(target *t, nk_str sql, nk_err *err)
     (void)nk_buf_puts(&b, " FROM (\n");
     (void)nk_buf_str(&b, sql);
     (void)nk_buf_puts(&b, "\n)) TO ");
-    if (t->nkeys) {
-        put_text(&b, nk_str_sub(t->path, 0, t->path.n - 1));
-        (void)nk_buf_puts(&b, " (");
-        copy_options(t, &b);
-        (void)nk_buf_puts(&b, ", OVERWRITE_OR_IGNORE true, FILENAME_PATTERN ");
-        put_text(&b, nk_str_printf(t->s->arena, "%.*s-part-r-{i}", NK_STR_ARG(t->run)));
-        (void)nk_buf_puts(&b, ", FILE_EXTENSION ");
-        put_text(&b, nk_str_c(extension(t) + 1));
-        (void)nk_buf_puts(&b, ", PARTITION_BY (");
-        for (size_t i = 0; i < t->nkeys; i++) {
-            (void)nk_buf_puts(&b, i ? ", " : "");
-            put_ident(&b, t->keys[i]);
-        }
-        (void)nk_buf_puts(&b, "))");
+    if (t->nkeys || (t->files_wanted != 1 && !maybe_ordered(t->n->inputs[0]))) {
+        many_files(t, &b);
     } else {
         put_text(&b, nk_str_printf(t->s->arena, "%.*s%.*s-part-r-00000%s", NK_STR_ARG(t->path),
                                    NK_STR_ARG(t->run), extension(t)));

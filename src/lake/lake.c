@@ -151,6 +151,8 @@ static nk_code start_weed(nk_lake *l, int *pid, nk_err *err)
     argv[n++] = nk_arena_printf(a, "-filer.port=%d", l->ports.filer);
     argv[n++] = nk_arena_printf(a, "-s3.port=%d", l->ports.s3);
     argv[n++] = nk_arena_printf(a, "-s3.config=%s", c->conf_path);
+    /* it keeps text gzipped: without a cache, to unpack costs more than all else about a read */
+    argv[n++] = nk_arena_printf(a, "-s3.cacheCapacityMB=%u", c->cache_mb);
     static const char *const fixed[] = {
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",

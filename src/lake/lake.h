@@ -15,6 +15,7 @@ typedef struct nk_lake_config {
     const char *conf_path; /* its identities, written 0600 */
     const char *region, *account_id;
     const char *access_key, *secret_key;
+    unsigned cache_mb;        /* of unpacked chunks that were read; 0 = none */
     unsigned ready_timeout_s; /* 0 = 60 */
 } nk_lake_config;
 
