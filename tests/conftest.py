@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "api"))
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|MHD_PANIC")
 READY_SECONDS = 120
+pytest_plugins = ["java_peers"]
 
 
 def binary():
@@ -73,11 +74,12 @@ def children_of(pid):
 
 
 def alive(pid):
+    """One that is past its end (a zombie, or its memory given back already) is not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
+        return stat[stat.rindex(")") + 2] not in "ZX" and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except OSError:
         return False
-    return stat[stat.rindex(")") + 2] != "Z"
 
 
 def wait_for(what, seconds=30, every=0.02):

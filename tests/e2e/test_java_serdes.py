@@ -5,11 +5,7 @@ import io
 import json
 import os
 import random
-import shutil
-import socket
-import subprocess
 import sys
-import time
 import uuid
 from pathlib import Path
 
@@ -17,15 +13,11 @@ import fastavro
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-DEPS = Path(os.environ.get("NIKAWA_DEPS") or Path.home() / ".cache/nikawa")
-JARS = DEPS / "maven" / "serde"
-BROKER = DEPS / "maven" / "kafka"
 sys.path[:0] = [str(ROOT / "python"), str(Path(os.environ.get("NIKAWA_BUILD") or ROOT / "build") / "python"), str(ROOT / "tests/api")]
-if not JARS.is_dir() or not shutil.which("javac"):
-    pytest.skip("no Java serdes: deps/install test", allow_module_level=True)
 nikawa_serde = pytest.importorskip("nikawa_serde", reason="_nikawa_serde is not built (make build)")
 from nikawa_serde import Serde, SerdeError  # noqa: E402
 from test_serde import AVRO, order  # noqa: E402
+from java_peers import b64, consume, make_topics  # noqa: E402
 
 USER = {"type": "record", "name": "User",
         "fields": [{"name": "name", "type": "string"}, {"name": "age", "type": ["null", "int"], "default": None}]}
@@ -44,42 +36,6 @@ message Order {
 enum State { NEW = 0; SENT = 1; }
 message Address { string street = 1; }
 """
-
-
-def b64(b):
-    return base64.b64encode(b.encode() if isinstance(b, str) else b).decode()
-
-
-class Java:
-    def __init__(self, server, classes):
-        env = dict(os.environ, AWS_ACCESS_KEY_ID=server.access_key, AWS_SECRET_ACCESS_KEY=server.secret_key, AWS_REGION="us-east-1")
-        env.pop("AWS_PROFILE", None)
-        self.base = f"endpoint={server.url},region=us-east-1,schemaAutoRegistrationEnabled=true"
-        self.child = subprocess.Popen(["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{classes}:{JARS}/*", "SerdeProbe"],
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
-
-    def __call__(self, op, settings, *args):
-        how = self.base + "".join(f",{k}={v}" for k, v in settings.items())
-        self.child.stdin.write("\t".join([op, how, *map(str, args)]) + "\n")
-        self.child.stdin.flush()
-        ok, *rest = self.child.stdout.readline().rstrip("\n").split("\t")
-        assert ok == "ok", " ".join(rest)[-900:]
-        return rest
-
-    def refusal(self, op, settings, *args):
-        with pytest.raises(AssertionError) as e:
-            self(op, settings, *args)
-        return str(e.value)
-
-
-@pytest.fixture(scope="module")
-def java(bare_server, tmp_path_factory):
-    classes = tmp_path_factory.mktemp("classes")
-    subprocess.run(["javac", "-nowarn", "-d", classes, "-cp", f"{JARS}/*", *(ROOT / "tests/e2e/java").glob("*.java")], check=True)
-    j = Java(bare_server, classes)
-    yield j
-    j.child.stdin.close()
-    assert j.child.wait(60) == 0
 
 
 @pytest.fixture(scope="module")
@@ -199,54 +155,10 @@ def test_auto_registration_and_refusals(java, serde, bare_glue, name):
     java.refusal("decode", how, b64(b"\x00abc"))
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def kafka(tmp_path_factory):
-    """A real broker: KRaft, one node."""
-    if not BROKER.is_dir():
-        pytest.skip("no Kafka broker: deps/install test")
-    d = tmp_path_factory.mktemp("kafka")
-    port, control = free_port(), free_port()
-    (d / "server.properties").write_text(f"""process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{control}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}
-controller.listener.names=CONTROLLER
-log.dirs={d}/logs
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
-""")
-    run = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{BROKER}/*"]
-    subprocess.run([*run, "kafka.tools.StorageTool", "format", "-t", base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
-                    "-c", d / "server.properties"], check=True, stdout=subprocess.DEVNULL)
-    with open(d / "log", "wb") as log:
-        child = subprocess.Popen([*run, "kafka.Kafka", d / "server.properties"], stdout=log, stderr=subprocess.STDOUT, cwd=d)
-    from confluent_kafka.admin import AdminClient
-    admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{port}", "log_level": 0})
-    for _ in range(120):
-        try:
-            admin.list_topics(timeout=1)
-            break
-        except Exception:
-            assert child.poll() is None, (d / "log").read_text()[-3000:]
-    yield f"127.0.0.1:{port}"
-    child.terminate()
-    assert child.wait(60) in (0, 143)
-
-
 def test_over_kafka(java, serde, kafka, proto, name):
-    from confluent_kafka import Consumer, Producer
-    from confluent_kafka.admin import AdminClient, NewTopic
+    from confluent_kafka import Producer
     from nikawa_serde.kafka import GlueDeserializer, GlueSerializer
-    admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
+    make_topics(kafka, name)
     how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD", "schemaName": name, "compression": "ZLIB",
            "protobufMessageType": "DYNAMIC_MESSAGE"}
     r = random.Random(11)
@@ -264,12 +176,5 @@ def test_over_kafka(java, serde, kafka, proto, name):
     rows = java("consume", how, kafka, name, 3)
     assert rows[:6] == ["generic", "Record", b64(avro_bytes(AVRO, theirs)), "generic", "Record", b64(avro_bytes(AVRO, ours))]
     assert rows[6:] == ["protobuf", "shop.Address", b64(message.SerializeToString())]
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": name, "auto.offset.reset": "earliest"})
-    consumer.subscribe([name])
-    got, until = [], time.monotonic() + 60
-    while len(got) < 3 and time.monotonic() < until:
-        m = consumer.poll(1)
-        if m is not None and not m.error():
-            got.append(GlueDeserializer(serde)(m.value()))
-    consumer.close()
+    got = [GlueDeserializer(serde)(m.value()) for m in consume(kafka, name, 3)]
     assert got == [theirs, ours, message.SerializeToString()]

@@ -2,30 +2,18 @@ import com.amazonaws.services.schemaregistry.deserializers.GlueSchemaRegistryKaf
 import com.amazonaws.services.schemaregistry.kafkastreams.GlueSchemaRegistryKafkaStreamsSerde;
 import com.amazonaws.services.schemaregistry.serializers.GlueSchemaRegistryKafkaSerializer;
 import com.amazonaws.services.schemaregistry.serializers.json.JsonDataWithSchema;
-import com.amazonaws.services.schemaregistry.utils.AWSSchemaRegistryConstants;
 import com.google.protobuf.DescriptorProtos;
 import com.google.protobuf.Descriptors;
 import com.google.protobuf.DynamicMessage;
-import java.io.BufferedReader;
-import java.io.ByteArrayOutputStream;
-import java.io.InputStreamReader;
-import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Base64;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
-import org.apache.avro.Schema;
-import org.apache.avro.generic.GenericDatumReader;
-import org.apache.avro.generic.GenericDatumWriter;
-import org.apache.avro.generic.GenericRecord;
 import org.apache.avro.generic.IndexedRecord;
-import org.apache.avro.io.BinaryEncoder;
 import org.apache.avro.io.DecoderFactory;
-import org.apache.avro.io.EncoderFactory;
 import org.apache.avro.specific.SpecificDatumReader;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -37,42 +25,27 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /**
- * AWS's own serdes on a leash: reads one request a line (tab-separated, binary parts in base64), answers one line.
+ * AWS's own serdes on a leash; binary parts of a request are in base64.
  *
  *   encode  SETTINGS KIND SCHEMA PAYLOAD           -> ok MESSAGE
  *   decode  SETTINGS MESSAGE                       -> ok KIND NAME PAYLOAD
  *   produce SETTINGS BROKERS TOPIC KIND SCHEMA PAYLOAD -> ok OFFSET
  *   consume SETTINGS BROKERS TOPIC COUNT           -> ok (KIND NAME PAYLOAD)…
  *   streams SETTINGS KIND SCHEMA PAYLOAD           -> ok MESSAGE KIND NAME PAYLOAD (out and in by the Streams serde)
+ *   kinesis-put, kinesis-get: KinesisProbe;  lambda: LambdaProbe;  driver, start, stop: StreamsProbe
  *   speed   SETTINGS KIND SCHEMA PAYLOAD COUNT     -> ok ENCODES_A_SECOND DECODES_A_SECOND
  *
  * SETTINGS: "key=value,…" for the serde. KIND: generic, specific (Avro; the payload is the value's binary
  * encoding), json, protobuf (SCHEMA: the file's descriptor, a space, the message's full name).
  */
-public class SerdeProbe {
+public class SerdeProbe extends Leash {
     static final Map<String, GlueSchemaRegistryKafkaSerializer> serializers = new HashMap<>();
     static final Map<String, GlueSchemaRegistryKafkaDeserializer> deserializers = new HashMap<>();
-
-    static Map<String, Object> settings(String text) {
-        Map<String, Object> out = new HashMap<>();
-        for (String pair : text.split(",")) {
-            int at = pair.indexOf('=');
-            out.put(pair.substring(0, at), pair.substring(at + 1));
-        }
-        return out;
-    }
-
-    static byte[] bytes(String base64) { return Base64.getDecoder().decode(base64); }
-
-    static String text(String base64) { return new String(bytes(base64), StandardCharsets.UTF_8); }
-
-    static String base64(byte[] b) { return Base64.getEncoder().encodeToString(b); }
 
     static Object value(String kind, String schema, byte[] payload) throws Exception {
         switch (kind) {
             case "generic": {
-                Schema s = new Schema.Parser().parse(schema);
-                return new GenericDatumReader<GenericRecord>(s).read(null, DecoderFactory.get().binaryDecoder(payload, null));
+                return record(schema(schema), payload);
             }
             case "specific":
                 return new SpecificDatumReader<User>(User.SCHEMA$).read(null, DecoderFactory.get().binaryDecoder(payload, null));
@@ -98,20 +71,16 @@ public class SerdeProbe {
 
     static String show(Object o) throws Exception {
         if (o instanceof IndexedRecord) {
-            IndexedRecord r = (IndexedRecord) o;
-            ByteArrayOutputStream out = new ByteArrayOutputStream();
-            BinaryEncoder e = EncoderFactory.get().binaryEncoder(out, null);
-            new GenericDatumWriter<IndexedRecord>(r.getSchema()).write(r, e);
-            e.flush();
-            return (o instanceof SpecificRecordBase ? "specific" : "generic") + "\t" + o.getClass().getSimpleName() + "\t" + base64(out.toByteArray());
+            String kind = o instanceof SpecificRecordBase ? "specific" : "generic";
+            return kind + "\t" + o.getClass().getSimpleName() + "\t" + base64(payload((IndexedRecord) o));
         }
         if (o instanceof DynamicMessage) {
             DynamicMessage m = (DynamicMessage) o;
             return "protobuf\t" + m.getDescriptorForType().getFullName() + "\t" + base64(m.toByteArray());
         }
         if (o instanceof JsonDataWithSchema)
-            return "json\t" + o.getClass().getSimpleName() + "\t" + base64(((JsonDataWithSchema) o).getPayload().getBytes(StandardCharsets.UTF_8));
-        return o.getClass().getName() + "\t-\t" + base64(o.toString().getBytes(StandardCharsets.UTF_8));
+            return "json\t" + o.getClass().getSimpleName() + "\t" + base64(((JsonDataWithSchema) o).getPayload());
+        return o.getClass().getName() + "\t-\t" + base64(o.toString());
     }
 
     static GlueSchemaRegistryKafkaSerializer serializer(String how) {
@@ -196,24 +165,22 @@ public class SerdeProbe {
                 return streams(a);
             case "speed":
                 return speed(a);
+            case "kinesis-put":
+                return KinesisProbe.put(a);
+            case "kinesis-get":
+                return KinesisProbe.get(a);
+            case "lambda":
+                return LambdaProbe.invoke(a);
+            case "driver":
+                return StreamsProbe.driver(a);
+            case "start":
+                return StreamsProbe.start(a);
+            case "stop":
+                return StreamsProbe.stop(a);
             default:
                 throw new IllegalArgumentException(a[0]);
         }
     }
 
-    public static void main(String[] args) throws Exception {
-        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        PrintStream out = new PrintStream(System.out, true, "UTF-8");
-        System.setOut(System.err);
-        for (String line; (line = in.readLine()) != null;) {
-            try {
-                out.println("ok\t" + answer(line.split("\t")));
-            } catch (Throwable e) {
-                StringBuilder why = new StringBuilder();
-                for (Throwable t = e; t != null; t = t.getCause())
-                    why.append(t.getClass().getSimpleName()).append(": ").append(t.getMessage()).append("; ");
-                out.println("error\t" + why.toString().replaceAll("[\\r\\n\\t]", " "));
-            }
-        }
-    }
+    public static void main(String[] args) throws Exception { run(SerdeProbe::answer); }
 }

@@ -1,0 +1,70 @@
+import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Base64;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.avro.Schema;
+import org.apache.avro.generic.GenericDatumReader;
+import org.apache.avro.generic.GenericDatumWriter;
+import org.apache.avro.generic.GenericRecord;
+import org.apache.avro.generic.IndexedRecord;
+import org.apache.avro.io.BinaryEncoder;
+import org.apache.avro.io.DecoderFactory;
+import org.apache.avro.io.EncoderFactory;
+
+/** A JVM's side of a test: reads one request a line (tab-separated), answers one line, "ok" or "error" first. */
+class Leash {
+    interface Probe {
+        String answer(String[] request) throws Exception;
+    }
+
+    static Map<String, Object> settings(String text) {
+        Map<String, Object> out = new HashMap<>();
+        for (String pair : text.split(",")) {
+            int at = pair.indexOf('=');
+            out.put(pair.substring(0, at), pair.substring(at + 1));
+        }
+        return out;
+    }
+
+    static byte[] bytes(String base64) { return Base64.getDecoder().decode(base64); }
+
+    static String text(String base64) { return new String(bytes(base64), StandardCharsets.UTF_8); }
+
+    static String base64(byte[] b) { return Base64.getEncoder().encodeToString(b); }
+
+    static String base64(String s) { return base64(s.getBytes(StandardCharsets.UTF_8)); }
+
+    static Schema schema(String text) { return new Schema.Parser().parse(text); }
+
+    static GenericRecord record(Schema s, byte[] payload) throws Exception {
+        return new GenericDatumReader<GenericRecord>(s).read(null, DecoderFactory.get().binaryDecoder(payload, null));
+    }
+
+    static byte[] payload(IndexedRecord r) throws Exception {
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        BinaryEncoder e = EncoderFactory.get().binaryEncoder(out, null);
+        new GenericDatumWriter<IndexedRecord>(r.getSchema()).write(r, e);
+        e.flush();
+        return out.toByteArray();
+    }
+
+    static void run(Probe probe) throws Exception {
+        BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+        PrintStream out = new PrintStream(System.out, true, "UTF-8");
+        System.setOut(System.err);
+        for (String line; (line = in.readLine()) != null;) {
+            try {
+                out.println("ok\t" + probe.answer(line.split("\t")));
+            } catch (Throwable e) {
+                StringBuilder why = new StringBuilder();
+                for (Throwable t = e; t != null; t = t.getCause())
+                    why.append(t.getClass().getSimpleName()).append(": ").append(t.getMessage()).append("; ");
+                out.println("error\t" + why.toString().replaceAll("[\\r\\n\\t]", " "));
+            }
+        }
+    }
+}
