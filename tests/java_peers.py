@@ -199,8 +199,8 @@ def kinesis(bare_server, tmp_path_factory):
             assert child.poll() is None, (d / "log").read_text()[-3000:]
             time.sleep(0.1)
     yield client
-    child.terminate()
-    child.wait(60)
+    child.kill()  # asked to end, it waits half a minute for idle connections
+    child.wait()
 
 
 def wait_until(what, seconds=60):
