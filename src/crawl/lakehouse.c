@@ -74,7 +74,7 @@ nk_code nk_crawl_read(nk_crawl *c, nk_str bucket, nk_str key, size_t max, nk_str
     const nk_codec *codec = rc == NK_OK ? nk_codec_of(nk_buf_view(&b), NK_STR("")) : NULL;
     bool whole = true;
     if (codec)
-        rc = codec->head(nk_buf_view(&b), &whole, &plain, c->err);
+        rc = nk_codec_head(codec, nk_buf_view(&b), &whole, &plain, c->err);
     *out = nk_buf_dup(codec ? &plain : &b, c->a);
     nk_buf_free(&b);
     nk_buf_free(&plain);

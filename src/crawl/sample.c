@@ -55,7 +55,7 @@ static nk_code load_head(nk_sample *sample, nk_err *err)
     if (!sample->codec)
         return NK_OK;
     nk_buf_clear(&s->plain);
-    NK_TRY(sample->codec->head(sample->head, &sample->whole, &s->plain, err));
+    NK_TRY(nk_codec_head(sample->codec, sample->head, &sample->whole, &s->plain, err));
     sample->head = nk_buf_view(&s->plain);
     return NK_OK;
 }

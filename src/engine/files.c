@@ -252,29 +252,46 @@ nk_code nk_session_list_s3(nk_session *s, nk_str path, size_t max, nk_files *out
     return rc;
 }
 
-static nk_code raw_head(nk_session *s, nk_str uri, uint64_t max, nk_buf *out, nk_err *err)
+static nk_code local_range(nk_str uri, uint64_t at, uint64_t n, nk_buf *out, nk_err *err)
 {
-    if (is_s3(uri)) {
-        nk_s3_uri u;
-        nk_s3 *s3;
-        NK_TRY(nk_s3_uri_parse(uri, &u, err));
-        NK_TRY(nk_session_s3(s, &s3, err));
-        return nk_s3_get_range(s3, u.bucket, u.key, 0, max, out, err);
-    }
-    nk_str path = nk_str_dup(s->arena, local_path(uri));
-    int fd = path.p ? open(path.p, O_RDONLY | O_CLOEXEC) : -1;
+    nk_str path = local_path(uri);
+    char *c = nk_malloc(path.n + 1);
+    if (!c)
+        return oom(err);
+    memcpy(c, path.p, path.n);
+    c[path.n] = 0;
+    int fd = open(c, O_RDONLY | O_CLOEXEC);
+    nk_free(c);
     if (fd < 0)
         return nk_fail(err, NK_E_NOT_FOUND, "%.*s cannot be opened", NK_STR_ARG(uri));
-    while (out->n < max) {
-        size_t want = max - out->n > 65536 ? 65536 : (size_t)(max - out->n);
+    for (uint64_t left = n; left;) {
+        size_t want = left > 1u << 20 ? 1u << 20 : (size_t)left;
         char *p = nk_buf_reserve(out, want);
-        ssize_t n = p ? read(fd, p, want) : 0;
-        if (n <= 0)
+        ssize_t got = p ? pread(fd, p, want, (off_t)(at + (n - left))) : 0;
+        if (got <= 0)
             break;
-        out->n += (size_t)n;
+        out->n += (size_t)got;
+        left -= (uint64_t)got;
     }
     close(fd);
     return nk_buf_check(out, err);
+}
+
+nk_code nk_file_range(nk_s3 *s3, nk_str uri, uint64_t at, uint64_t n, nk_buf *out, nk_err *err)
+{
+    nk_s3_uri u;
+    if (!is_s3(uri))
+        return local_range(uri, at, n, out, err);
+    NK_TRY(nk_s3_uri_parse(uri, &u, err));
+    return nk_s3_get_range(s3, u.bucket, u.key, at, n, out, err);
+}
+
+static nk_code raw_head(nk_session *s, nk_str uri, uint64_t max, nk_buf *out, nk_err *err)
+{
+    nk_s3 *s3 = NULL;
+    if (is_s3(uri))
+        NK_TRY(nk_session_s3(s, &s3, err));
+    return nk_file_range(s3, uri, 0, max, out, err);
 }
 
 nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool unpack, nk_buf *out,
@@ -288,7 +305,7 @@ nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool unpack, nk
         bool whole = raw.n < max;
         nk_buf_free(out);
         nk_buf_init(out, (size_t)max);
-        rc = codec->head(nk_buf_view(&raw), &whole, out, err);
+        rc = nk_codec_head(codec, nk_buf_view(&raw), &whole, out, err);
     } else if (rc == NK_OK) {
         nk_str v = nk_buf_view(&raw);
         rc = nk_buf_add(out, v.p, v.n < max ? v.n : (size_t)max);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/session_int.h"
+#include "schema/codec.h"
 #include "schema/infer.h"
 
 #define SAMPLE_BYTES (1u << 20)
@@ -755,9 +756,10 @@ static nk_code direct_compression(const nk_node *n, nk_scan *scan, nk_err *err)
     nk_str c = nk_json_str(n->options, "CompressionType");
     if (!c.n || nk_str_is(c, "none") || nk_str_is(c, "uncompressed"))
         return NK_OK;
-    if (!nk_str_is(c, "gzip") && !nk_str_is(c, "zstd"))
-        return nk_fail(err, NK_E_UNSUPPORTED, "CompressionType %.*s cannot be read yet",
-                       NK_STR_ARG(c));
+    if (!nk_codec_named(c)) {
+        nk_fail(err, NK_E_UNSUPPORTED, "CompressionType %.*s is not known", NK_STR_ARG(c));
+        return nk_hint(err, "gzip, bzip2, zip, zstd, lz4 and snappy can be read");
+    }
     scan->compression = c;
     return NK_OK;
 }
@@ -801,7 +803,7 @@ static nk_code direct_source(nk_session *s, nk_source *src, const nk_node *n, nk
         return parquet_source(s, src, &files, NULL, err);
     }
     NK_TRY(direct_compression(n, scan, err));
-    NK_TRY(nk_session_packing(s, &files, &scan->compression, err));
+    NK_TRY(nk_session_packing(s, &files, scan, err));
     NK_TRY(output_schema(s, n, &given, err));
     if (csv) {
         scan->format = NK_SCAN_CSV;
@@ -1088,7 +1090,7 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
         return whole_type(s, scan, columns, err);
     }
     if (scan->format != NK_SCAN_PARQUET)
-        NK_TRY(nk_session_packing(s, &files, &scan->compression, err));
+        NK_TRY(nk_session_packing(s, &files, scan, err));
     switch (scan->format) {
     case NK_SCAN_CSV:
         NK_TRY(table_csv(scan, table, err));

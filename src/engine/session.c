@@ -84,6 +84,8 @@ void nk_session_close(nk_session *s)
     nk_aws_client_destroy(s->aws);
     nk_free(s->sources);
     nk_free((void *)s->registered);
+    if (s->unpacked_dir)
+        (void)!nk_file_remove_tree(s->unpacked_dir, NULL);
     nk_arena_destroy(s->arena);
     nk_free(s);
 }
@@ -267,6 +269,7 @@ nk_code nk_session_attempt(nk_session *s, const nk_node *n, nk_attempt_fn fn, vo
             break;
         nk_plan_forget(s->plan);
     }
+    nk_session_true_names(s, &own);
     if (rc != NK_OK && err)
         *err = own;
     return rc;

@@ -31,6 +31,12 @@ typedef struct nk_stream {
 } nk_stream;
 NK_LIST(nk_streams, nk_stream *);
 
+/* A packed file, and where it lies unpacked. */
+typedef struct nk_unpacked {
+    nk_str path, uri;
+} nk_unpacked;
+NK_LIST(nk_unpackeds, nk_unpacked);
+
 struct nk_session {
     nk_arena *arena;
     const nk_json *settings;
@@ -44,6 +50,9 @@ struct nk_session {
     nk_streams streams;
     bool *registered; /* py functions, by node id */
     size_t nregistered;
+    char *unpacked_dir; /* removed with the session; NULL = none yet */
+    size_t unpacked_n;
+    nk_unpackeds unpacked;
 };
 
 typedef struct nk_file {
@@ -67,10 +76,13 @@ nk_code nk_session_list_s3(nk_session *s, nk_str path, size_t max, nk_files *out
 /* The first max bytes of a file as stored, or unpacked, whatever packed it. */
 nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool unpack, nk_buf *out,
                         nk_err *err);
-/* How the files of a text source are packed: sets *compression when it must be said and is not.
- * NK_E_UNSUPPORTED for what the engine cannot unpack; NK_E_INVALID names a file that is cut short
- * or corrupt. */
-nk_code nk_session_packing(nk_session *s, const nk_files *files, nk_str *compression, nk_err *err);
+/* How the files of a text source are packed: sets scan->compression when the engine must be told.
+ * What it cannot unpack is unpacked into a temporary folder: uris in files and in scan's parts
+ * become paths there. NK_E_INVALID names a file that is cut short or corrupt. */
+nk_code nk_session_packing(nk_session *s, nk_files *files, nk_scan *scan, nk_err *err);
+void nk_session_true_names(const nk_session *s, nk_err *err);
+/* Up to n stored bytes from an offset on, appended. s3 may be NULL for local files. Any thread. */
+nk_code nk_file_range(nk_s3 *s3, nk_str uri, uint64_t at, uint64_t n, nk_buf *out, nk_err *err);
 nk_code nk_session_delete(nk_session *s, nk_str uri, nk_err *err);
 
 /* plan host */

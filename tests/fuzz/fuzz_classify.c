@@ -22,7 +22,7 @@ static nk_code load_file(nk_sample *s, nk_err *err)
     s->codec = nk_codec_of(s->head, s->name);
     if (!s->codec)
         return NK_OK;
-    nk_code rc = s->codec->head(f->bytes, &s->whole, &f->plain, err);
+    nk_code rc = nk_codec_head(s->codec, f->bytes, &s->whole, &f->plain, err);
     s->head = nk_buf_view(&f->plain);
     return rc;
 }

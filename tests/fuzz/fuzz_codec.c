@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
             bool all = whole;
             nk_err err = NK_ERR_INIT;
             nk_buf_init(&out, 100000);
-            nk_code rc = c->head(in, &all, &out, &err);
+            nk_code rc = nk_codec_head(c, in, &all, &out, &err);
             FUZZ_CHECK(out.n <= 100000);
             FUZZ_CHECK(rc == NK_OK || err.msg[0]);
             nk_buf_free(&out);
