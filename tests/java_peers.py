@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 import uuid
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,11 @@ def free_port():
 class Java:
     """A JVM that answers requests; settings go to the serdes with the server's endpoint."""
 
-    def __init__(self, server, work, main, parts, sources, options=()):
+    def __init__(self, server, work, main, parts, sources, options=(), beside=()):
         for part in parts:
             if not (MAVEN / part).is_dir() or not shutil.which("javac"):
                 pytest.skip(f"no Java, or no {part} for it: deps/install test")
-        path = [f"{MAVEN}/{part}/*" for part in parts]
+        path = [f"{MAVEN}/{part}/*" for part in parts if part not in beside]
         self.classes, self.work, self.calls = work / "classes", work, 0
         files = sorted(str(f) for s in sources for f in (HERE / "e2e/java").glob(s))
         subprocess.run(["javac", "-proc:none", "-nowarn", "-Xlint:-options", "-J-XX:TieredStopAtLevel=1", "-d", self.classes, "-cp",
@@ -84,14 +85,28 @@ class Java:
 
 @pytest.fixture(scope="session")
 def java(bare_server, tmp_path_factory):
-    j = Java(bare_server, tmp_path_factory.mktemp("java"), "SerdeProbe", ["serde", "clients"], ["*.java", "serdes/*.java"])
+    j = Java(bare_server, tmp_path_factory.mktemp("java"), "SerdeProbe", ["serde", "clients"], ["*.java", "avro/*.java", "serdes/*.java"])
     yield j
     j.end()
 
 
 @pytest.fixture(scope="session")
 def connect_java(bare_server, tmp_path_factory):
-    j = Java(bare_server, tmp_path_factory.mktemp("connect"), "ConnectProbe", ["connect"], ["connect/*.java"])
+    """.plugins: the folder that AWS's converter is a plugin in. Connect finds plugins by manifests, as its own tool
+    (connect-plugin-path sync-manifests) adds them where they lack: looking through all classes takes it 15 s."""
+    work = tmp_path_factory.mktemp("connect")
+    j = Java(bare_server, work, "ConnectProbe", ["connect", "converter"], ["*.java", "connect/*.java"], beside=["converter"])
+    services = j.classes / "META-INF/services"
+    services.mkdir(parents=True)
+    (services / "org.apache.kafka.connect.source.SourceConnector").write_text("LinesSource\n")
+    (services / "org.apache.kafka.connect.sink.SinkConnector").write_text("LinesSink\n")
+    j.plugins = work / "plugins"
+    (j.plugins / "glue").mkdir(parents=True)
+    for jar in (MAVEN / "converter").glob("*.jar"):
+        (j.plugins / "glue" / jar.name).symlink_to(jar)
+    with zipfile.ZipFile(j.plugins / "glue/manifests.jar", "w") as z:
+        z.writestr("META-INF/services/org.apache.kafka.connect.storage.Converter",
+                   "com.amazonaws.services.schemaregistry.kafkaconnect.AWSKafkaAvroConverter\n")
     yield j
     j.end()
 
@@ -99,7 +114,7 @@ def connect_java(bare_server, tmp_path_factory):
 @pytest.fixture(scope="session")
 def flink_java(bare_server, tmp_path_factory):
     opens = [f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in ("java.lang", "java.util", "java.util.concurrent", "java.nio", "java.time")]
-    j = Java(bare_server, tmp_path_factory.mktemp("flink"), "FlinkProbe", ["flink"], ["*.java", "flink/*.java"], opens)
+    j = Java(bare_server, tmp_path_factory.mktemp("flink"), "FlinkProbe", ["flink"], ["*.java", "avro/*.java", "flink/*.java"], opens)
     yield j
     j.end()
 

@@ -1,19 +1,10 @@
 import java.io.BufferedReader;
-import java.io.ByteArrayOutputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Base64;
 import java.util.HashMap;
 import java.util.Map;
-import org.apache.avro.Schema;
-import org.apache.avro.generic.GenericDatumReader;
-import org.apache.avro.generic.GenericDatumWriter;
-import org.apache.avro.generic.GenericRecord;
-import org.apache.avro.generic.IndexedRecord;
-import org.apache.avro.io.BinaryEncoder;
-import org.apache.avro.io.DecoderFactory;
-import org.apache.avro.io.EncoderFactory;
 
 /** A JVM's side of a test: reads one request a line (tab-separated), answers one line, "ok" or "error" first. */
 class Leash {
@@ -38,20 +29,6 @@ class Leash {
 
     static String base64(String s) { return base64(s.getBytes(StandardCharsets.UTF_8)); }
 
-    static Schema schema(String text) { return new Schema.Parser().parse(text); }
-
-    static GenericRecord record(Schema s, byte[] payload) throws Exception {
-        return new GenericDatumReader<GenericRecord>(s).read(null, DecoderFactory.get().binaryDecoder(payload, null));
-    }
-
-    static byte[] payload(IndexedRecord r) throws Exception {
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        BinaryEncoder e = EncoderFactory.get().binaryEncoder(out, null);
-        new GenericDatumWriter<IndexedRecord>(r.getSchema()).write(r, e);
-        e.flush();
-        return out.toByteArray();
-    }
-
     static void run(Probe probe) throws Exception {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         PrintStream out = new PrintStream(System.out, true, "UTF-8");
@@ -66,5 +43,6 @@ class Leash {
                 out.println("error\t" + why.toString().replaceAll("[\\r\\n\\t]", " "));
             }
         }
+        System.exit(0);
     }
 }

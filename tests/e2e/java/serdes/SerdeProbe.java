@@ -38,7 +38,7 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * SETTINGS: "key=value,…" for the serde. KIND: generic, specific (Avro; the payload is the value's binary
  * encoding), json, protobuf (SCHEMA: the file's descriptor, a space, the message's full name).
  */
-public class SerdeProbe extends Leash {
+public class SerdeProbe extends Records {
     static final Map<String, GlueSchemaRegistryKafkaSerializer> serializers = new HashMap<>();
     static final Map<String, GlueSchemaRegistryKafkaDeserializer> deserializers = new HashMap<>();
 

@@ -36,7 +36,7 @@ import org.apache.kafka.streams.state.Stores;
  *   start  SETTINGS BROKERS APPLICATION IN OUT TOTALS -> ok -                on a broker
  *   stop   SETTINGS APPLICATION                       -> ok -
  */
-class StreamsProbe extends Leash {
+class StreamsProbe extends Records {
     static final Map<String, KafkaStreams> running = new HashMap<>();
 
     static GenericRecord add(Schema schema, GenericRecord order, GenericRecord before) {
