@@ -51,7 +51,7 @@ class Java:
         self.log = work / "stderr"
         with open(self.log, "wb") as log:
             self.child = subprocess.Popen(
-                ["java", "-Xmx384m", "-XX:TieredStopAtLevel=1", f"-Djava.io.tmpdir={work}", *options, "-cp",
+                ["java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Djava.io.tmpdir={work}", *options, "-cp",
                  ":".join([str(self.classes), *path]), main],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=env)
 
@@ -113,7 +113,7 @@ def connect_java(bare_server, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def flink_java(bare_server, tmp_path_factory):
-    opens = [f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in ("java.lang", "java.util", "java.util.concurrent", "java.nio", "java.time")]
+    opens = [f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in ("java.lang", "java.util", "java.util.concurrent", "java.util.concurrent.atomic")]
     j = Java(bare_server, tmp_path_factory.mktemp("flink"), "FlinkProbe", ["flink"], ["*.java", "avro/*.java", "flink/*.java"], opens)
     yield j
     j.end()
@@ -138,7 +138,7 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
 """)
-    run = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", f"{MAVEN}/kafka/*"]
+    run = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{MAVEN}/kafka/*"]
     subprocess.run([*run, "kafka.tools.StorageTool", "format", "-t", base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="),
                     "-c", d / "server.properties"], check=True, stdout=subprocess.DEVNULL)
     with open(d / "log", "wb") as log:

@@ -8,6 +8,14 @@ public class User extends SpecificRecordBase {
     private CharSequence name;
     private Integer age;
 
+    public CharSequence getName() { return name; }
+
+    public void setName(CharSequence value) { name = value; }
+
+    public Integer getAge() { return age; }
+
+    public void setAge(Integer value) { age = value; }
+
     @Override public Schema getSchema() { return SCHEMA$; }
 
     @Override public Object get(int field) { return field == 0 ? name : age; }
