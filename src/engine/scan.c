@@ -861,8 +861,8 @@ typedef struct partitions {
     nk_session *s;
     const nk_node *n;
     nk_str root;  /* the table's own location, ends with / */
-    nk_files all; /* what lies under root, by URI, when it was listed as a whole */
-    bool listed, tried;
+    nk_files all; /* what lies under root, by URI, if that was listed as a whole */
+    bool tried;
     part_builder parts;
     bound limit;
     nk_files *files; /* of all partitions so far */
@@ -902,13 +902,16 @@ static int by_uri(const void *a, const void *b)
 static nk_code list_root(partitions *p, size_t npartitions, nk_err *err)
 {
     enum { FEW = 8, FILES_EACH = 500 };
+    bool whole;
     if (npartitions <= FEW || p->tried || !nk_str_starts(p->root, NK_STR("s3://")))
         return NK_OK;
-    nk_code rc =
-        nk_session_list_s3(p->s, p->root, npartitions * FILES_EACH, &p->all, &p->listed, err);
+    p->tried = true;
+    nk_code rc = nk_session_list_s3(p->s, p->root, npartitions * FILES_EACH, &p->all, &whole, err);
     if (rc != NK_OK && rc != NK_E_NOT_FOUND)
         return rc;
-    if (p->listed && p->all.n)
+    if (!whole)
+        p->all.n = 0;
+    if (p->all.n)
         qsort(p->all.v, p->all.n, sizeof(*p->all.v), by_uri);
     return NK_OK;
 }
@@ -917,7 +920,7 @@ static nk_code list_root(partitions *p, size_t npartitions, nk_err *err)
 static nk_code partition_files(partitions *p, nk_str location, nk_err *err)
 {
     size_t from = p->files->n, lo = 0, hi = p->all.n;
-    if (p->listed && nk_str_starts(location, p->root)) {
+    if (hi && nk_str_starts(location, p->root)) {
         nk_str dir = nk_str_ends(location, NK_STR("/"))
                          ? location
                          : nk_str_printf(p->s->arena, "%.*s/", NK_STR_ARG(location));

@@ -475,7 +475,8 @@ static void many_files(target *t, nk_buf *b)
     (void)nk_buf_puts(b, "))");
 }
 
-/* One file holds rows in their order; else each thread writes one, and none waits for another. */
+/* One file holds rows in their order; else each thread writes one, and none waits for another. (A
+ * thread would write one for each branch of a union: many, and small.) */
 static nk_code copy_once(target *t, nk_str sql, nk_err *err)
 {
     nk_buf b;
@@ -485,7 +486,9 @@ static nk_code copy_once(target *t, nk_str sql, nk_err *err)
     (void)nk_buf_puts(&b, " FROM (\n");
     (void)nk_buf_str(&b, sql);
     (void)nk_buf_puts(&b, "\n)) TO ");
-    if (t->nkeys || (t->files_wanted != 1 && !maybe_ordered(t->n->inputs[0]))) {
+    bool one = t->files_wanted == 1 || maybe_ordered(t->n->inputs[0]) ||
+               nk_str_find(sql, NK_STR("UNION ALL")) >= 0;
+    if (t->nkeys || !one) {
         many_files(t, &b);
     } else {
         put_text(&b, nk_str_printf(t->s->arena, "%.*s%.*s-part-r-00000%s", NK_STR_ARG(t->path),
