@@ -36,6 +36,9 @@ SCALARS = {
 }
 # What clients put passwords into, which the model does not call sensitive: messages never repeat it.
 SENSITIVE = {"ConnectionProperties", "ValueString"}
+# Enums that hold more than the model lists, by what all further values begin with: types that
+# RegisterConnectionType made, and whatever properties these ask for.
+OPEN_ENUMS = {"ConnectionType": "REST-", "ConnectionPropertyKey": ""}
 MASK = (1 << 64) - 1
 
 
@@ -315,6 +318,9 @@ class Service:
                     f.append(f".{bound} = {s[bound]}")
         if s.get("enum"):
             f += [f".enums = {k}_e", f".n_enums = {len(s['enum'])}"]
+            if k in OPEN_ENUMS:
+                flags.append("NK_SHAPE_OPEN")
+                f.append(f".open = {nk_str(OPEN_ENUMS[k])}")
         if s.get("pattern"):
             f.append(f".pattern = &pattern_{pattern_ids[s['pattern']]}")
         for key, flag in (("sensitive", "SENSITIVE"), ("exception", "EXCEPTION"), ("union", "UNION")):

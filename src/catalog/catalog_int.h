@@ -11,8 +11,8 @@
 
 extern const nk_kind nk_kind_database, nk_kind_table, nk_kind_table_version, nk_kind_partition,
     nk_kind_piece, nk_kind_task, nk_kind_catalog, nk_kind_tags, nk_kind_connection,
-    nk_kind_function, nk_kind_policy, nk_kind_catalog_settings, nk_kind_security,
-    nk_kind_column_stats, nk_kind_stats_run, nk_kind_stats_settings;
+    nk_kind_connection_type, nk_kind_function, nk_kind_policy, nk_kind_catalog_settings,
+    nk_kind_security, nk_kind_column_stats, nk_kind_stats_run, nk_kind_stats_settings;
 
 enum {
     NK_DB_REGION,

@@ -1,4 +1,5 @@
-/* ListConnectionTypes and DescribeConnectionType: what connection_types.def says. */
+/* ListConnectionTypes and DescribeConnectionType: what connection_types.def says, then the types
+ * that were registered (custom_types.c). */
 #include "catalog/connections_int.h"
 
 #define NONE   0
@@ -135,38 +136,49 @@ static nk_str description(const nk_conn_type *t, nk_arena *a)
                          t->name);
 }
 
+static nk_code brief(const nk_conn_type *t, nk_arena *a, glue_ConnectionTypeBrief *out)
+{
+    nk_str *category = NK_NEW(a, nk_str);
+    *out = (glue_ConnectionTypeBrief){.ConnectionType = nk_str_c(t->type),
+                                      .DisplayName = nk_str_c(t->name),
+                                      .Vendor = nk_str_c(t->vendor),
+                                      .Description = description(t, a)};
+    if (!category || !out->Description.p || capabilities(t, a, &out->Capabilities) != NK_OK)
+        return NK_E_NOMEM;
+    *category = nk_str_c(t->category);
+    out->Categories = (nk_list_str){.v = category, .n = 1, .set = true};
+    return NK_OK;
+}
+
+/* A page's place is the name of its last type: the built-in ones go in the order of their rows, the
+ * registered ones after them, by name. */
 nk_code glue_ListConnectionTypes(nk_call *call, const glue_ListConnectionTypesRequest *in,
                                  glue_ListConnectionTypesResponse *out)
 {
-    nk_str place;
-    size_t from = 0, max = (size_t)nk_i64_or(in->MaxResults, 100);
-    NK_TRY(nk_page_open(call, NK_STR(""), in->NextToken, &place));
-    if (place.p && place.n == sizeof from)
-        memcpy(&from, place.p, sizeof from);
-    if (from > NK_COUNTOF(types))
-        return nk_fail(call->err, NK_E_INVALID, "Invalid NextToken.");
-    glue_ConnectionTypeBrief *v = NK_NEWN(call->arena, glue_ConnectionTypeBrief, NK_COUNTOF(types));
-    size_t n = 0;
-    for (; v && n < max && from < NK_COUNTOF(types); n++, from++) {
-        const nk_conn_type *t = &types[from];
-        nk_str *category = NK_NEW(call->arena, nk_str);
-        v[n].ConnectionType = nk_str_c(t->type);
-        v[n].DisplayName = nk_str_c(t->name);
-        v[n].Vendor = nk_str_c(t->vendor);
-        v[n].Description = description(t, call->arena);
-        if (!category || !v[n].Description.p ||
-            capabilities(t, call->arena, &v[n].Capabilities) != NK_OK)
-            return nk_fail(call->err, NK_E_NOMEM, "out of memory");
-        *category = nk_str_c(t->category);
-        v[n].Categories = (nk_list_str){.v = category, .n = 1, .set = true};
+    nk_str after, next = NK_STR_NULL;
+    size_t n = 0, more = 0, from = 0, max = (size_t)nk_i64_or(in->MaxResults, 100);
+    NK_TRY(nk_page_open(call, NK_STR(""), in->NextToken, &after));
+    if (after.p) {
+        const nk_conn_type *last = nk_conn_type_find(after);
+        from = last ? (size_t)(last - types) + 1 : NK_COUNTOF(types);
     }
+    glue_ConnectionTypeBrief *v = nk_arena_calloc(call->arena, max, sizeof *v);
     if (!v)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
-    out->ConnectionTypes = (glue_ConnectionTypeBrief_list){.v = v, .n = n, .set = true};
-    return from == NK_COUNTOF(types)
-               ? NK_OK
-               : nk_page_token(call, NK_STR(""), nk_str_n((const char *)&from, sizeof from),
-                               &out->NextToken);
+    for (; n < max && from < NK_COUNTOF(types); n++, from++)
+        if (brief(&types[from], call->arena, &v[n]) != NK_OK)
+            return nk_fail(call->err, NK_E_NOMEM, "out of memory");
+    if (from < NK_COUNTOF(types)) {
+        next = v[n - 1].ConnectionType;
+    } else {
+        bool custom = after.p && !nk_conn_type_find(after);
+        NK_TRY(
+            nk_custom_types_list(call, custom ? after : NK_STR(""), max - n, v + n, &more, &next));
+        if (next.p && !more)
+            next = v[n - 1].ConnectionType; /* a page of built-in ones alone */
+    }
+    out->ConnectionTypes = (glue_ConnectionTypeBrief_list){.v = v, .n = n + more, .set = true};
+    return next.p ? nk_page_token(call, NK_STR(""), next, &out->NextToken) : NK_OK;
 }
 
 /* ---- describing one ---- */
@@ -218,6 +230,13 @@ nk_code glue_DescribeConnectionType(nk_call *call, const glue_DescribeConnection
                                     glue_DescribeConnectionTypeResponse *out)
 {
     const nk_conn_type *t = nk_conn_type_find(in->ConnectionType);
+    const glue_RegisterConnectionTypeRequest *custom;
+    NK_TRY(nk_custom_type_find(call->tx, call->region, in->ConnectionType, call->arena, &custom,
+                               call->err));
+    if (custom)
+        return nk_custom_type_describe(custom, call->arena, out) == NK_OK
+                   ? NK_OK
+                   : nk_fail(call->err, NK_E_NOMEM, "out of memory");
     if (!t)
         return nk_fail(call->err, NK_E_INVALID, "Unknown connection type %.*s.",
                        NK_STR_ARG(in->ConnectionType));

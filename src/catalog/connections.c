@@ -12,7 +12,7 @@ const nk_kind nk_kind_connection = {
 
 /* ---- what a connection must have ---- */
 
-static bool given(const glue_ConnectionInput *in, nk_str what)
+bool nk_conn_given(const glue_ConnectionInput *in, nk_str what)
 {
     if (nk_str_is(what, "@auth"))
         return in->AuthenticationConfiguration != NULL;
@@ -31,20 +31,30 @@ static bool satisfied(const glue_ConnectionInput *in, nk_str group)
     while (nk_str_split(&rest, '|', &alternative)) {
         bool all = true;
         while (nk_str_split(&alternative, '+', &what))
-            all = all && given(in, what);
+            all = all && nk_conn_given(in, what);
         if (all)
             return true;
     }
     return false;
 }
 
-static nk_code check_input(const glue_ConnectionInput *in, nk_err *err)
+static nk_code check_input(nk_call *call, const glue_ConnectionInput *in)
 {
     const nk_conn_type *t = nk_conn_type_find(in->ConnectionType);
+    const glue_RegisterConnectionTypeRequest *custom;
     nk_str rest, group;
+    nk_err *err = call->err;
+    NK_TRY(
+        nk_custom_type_find(call->tx, call->region, in->ConnectionType, call->arena, &custom, err));
+    if (custom)
+        return nk_custom_type_check(custom, in, call->arena, err);
     if (!t)
         return nk_fail(err, NK_E_INVALID, "Unknown connection type %.*s.",
                        NK_STR_ARG(in->ConnectionType));
+    for (size_t i = 0; i < in->ConnectionProperties.n; i++)
+        if (!nk_conn_property_find(in->ConnectionProperties.v[i].key))
+            return nk_fail(err, NK_E_INVALID, "Unknown connection property %.*s.",
+                           NK_STR_ARG(in->ConnectionProperties.v[i].key));
     rest = nk_str_c(t->required);
     while (nk_str_split(&rest, ' ', &group))
         if (group.n && !satisfied(in, group)) {
@@ -168,20 +178,32 @@ typedef struct view {
     nk_str compute; /* ApplyOverrideForComputeEnvironment */
 } view;
 
-/* The properties without passwords, or with ENCRYPTED_… in their place. */
-static nk_code shown_properties(const view *v, nk_str name, const nk_map_str *in, nk_map_str *out)
+static nk_code secret(const view *v, const glue_RegisterConnectionTypeRequest *custom, nk_str key,
+                      bool *yes)
+{
+    const nk_conn_property *p = nk_conn_property_find(key);
+    *yes = p && p->secret;
+    return custom ? nk_custom_type_secret(custom, key, v->call->arena, yes, v->call->err) : NK_OK;
+}
+
+/* The properties without passwords, or with ENCRYPTED_… in their place. custom: NULL when the type
+ * is built in. */
+static nk_code shown_properties(const view *v, nk_str name,
+                                const glue_RegisterConnectionTypeRequest *custom,
+                                const nk_map_str *in, nk_map_str *out)
 {
     nk_arena *a = v->call->arena;
+    bool hidden;
     *out = (nk_map_str){.v = NK_NEWN(a, nk_pair, in->n + 1), .set = true};
     if (!out->v)
         return nk_fail(v->call->err, NK_E_NOMEM, "out of memory");
     for (size_t i = 0; i < in->n; i++) {
-        const nk_conn_property *p = nk_conn_property_find(in->v[i].key);
         nk_pair *to = &out->v[out->n];
         *to = in->v[i];
-        if (p && p->secret && v->hide)
+        NK_TRY(secret(v, custom, in->v[i].key, &hidden));
+        if (hidden && v->hide)
             continue;
-        if (p && p->secret && v->encrypt && !nk_str_starts(p->key, NK_STR("ENCRYPTED_"))) {
+        if (hidden && v->encrypt && !nk_str_starts(in->v[i].key, NK_STR("ENCRYPTED_"))) {
             nk_str sealed;
             NK_TRY(nk_seal(nk_catalog_key(v->call->app), name, in->v[i].value, a, &sealed,
                            v->call->err));
@@ -246,6 +268,7 @@ static nk_code show(const view *v, const opened *o, glue_Connection *c)
     const glue_ConnectionInput *in = o->in;
     nk_arena *a = v->call->arena;
     const nk_conn_type *t = nk_conn_type_find(in->ConnectionType);
+    const glue_RegisterConnectionTypeRequest *custom;
     *c = (glue_Connection){
         .Name = in->Name,
         .Description = in->Description,
@@ -260,8 +283,16 @@ static nk_code show(const view *v, const opened *o, glue_Connection *c)
         .Status = NK_STR("READY"),
         .ConnectionSchemaVersion = nk_some_i64(schema_version(in)),
     };
-    if (t && nk_conn_environments(t, a, &c->CompatibleComputeEnvironments) != NK_OK)
+    NK_TRY(nk_custom_type_find(v->call->tx, v->call->region, in->ConnectionType, a, &custom,
+                               v->call->err));
+    if (custom) {
+        glue_Capabilities *can;
+        if (nk_custom_type_capabilities(custom, a, &can) != NK_OK)
+            return nk_fail(v->call->err, NK_E_NOMEM, "out of memory");
+        c->CompatibleComputeEnvironments = can->SupportedComputeEnvironments;
+    } else if (t && nk_conn_environments(t, a, &c->CompatibleComputeEnvironments) != NK_OK) {
         return nk_fail(v->call->err, NK_E_NOMEM, "out of memory");
+    }
     if (shown_auth(a, in->AuthenticationConfiguration, &c->AuthenticationConfiguration) != NK_OK)
         return nk_fail(v->call->err, NK_E_NOMEM, "out of memory");
     nk_map_str whole = in->ConnectionProperties;
@@ -273,7 +304,7 @@ static nk_code show(const view *v, const opened *o, glue_Connection *c)
             whole.v[i] = in->ConnectionProperties.v[i];
         NK_TRY(overridden(v, in, &whole));
     }
-    return shown_properties(v, in->Name, &whole, &c->ConnectionProperties);
+    return shown_properties(v, in->Name, custom, &whole, &c->ConnectionProperties);
 }
 
 static nk_code begin_view(view *v, nk_call *call, const nk_catalog_ctx *ctx, nk_opt_bool hide)
@@ -292,7 +323,7 @@ static nk_code create(nk_call *call, const glue_CreateConnectionRequest *in)
     nk_catalog_ctx ctx;
     nk_str resource;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
-    NK_TRY(check_input(in->ConnectionInput, call->err));
+    NK_TRY(check_input(call, in->ConnectionInput));
     NK_TRY(save(call, &ctx, in->ConnectionInput->Name, ctx.now_us, in->ConnectionInput, NULL));
     resource = nk_str_printf(call->arena, "connection/%.*s", NK_STR_ARG(in->ConnectionInput->Name));
     if (!resource.p)
@@ -409,7 +440,7 @@ nk_code glue_UpdateConnection(nk_call *call, const glue_UpdateConnectionRequest 
     NK_TRY(load(call->tx, call->app, &ctx, in->Name, &o, call->err));
     if (!nk_str_eq(in->Name, in->ConnectionInput->Name))
         return nk_fail(call->err, NK_E_INVALID, "The name of a connection cannot be changed.");
-    NK_TRY(check_input(in->ConnectionInput, call->err));
+    NK_TRY(check_input(call, in->ConnectionInput));
     if (nk_bool_or(in->ConnectionInput->ValidateCredentials, false))
         return nk_conn_untestable(in->ConnectionInput->ConnectionType, call->err);
     return save(call, &ctx, in->Name, o.created_us, in->ConnectionInput, &o.row);
@@ -466,6 +497,59 @@ nk_code glue_BatchDeleteConnection(nk_call *call, const glue_BatchDeleteConnecti
     return NK_OK;
 }
 
+typedef struct user {
+    nk_arena *arena;
+    nk_str name;
+} user;
+
+static bool use_row(void *arg, const nk_row *row)
+{
+    user *u = arg;
+    u->name = nk_str_dup(u->arena, row->cols[CONN_NAME].s);
+    return false;
+}
+
+static nk_code use_in(nk_tx *tx, nk_str space, nk_str type, user *u, nk_err *err)
+{
+    nk_cond same = {.op = NK_C_EQ, .col = CONN_TYPE, .vals = NK_KEY(nk_vs(type)), .nvals = 1};
+    nk_query q = {.kind = &nk_kind_connection,
+                  .prefix = NK_KEY(nk_vs(space)),
+                  .nprefix = 1,
+                  .where = &same,
+                  .no_body = true,
+                  .limit = 1};
+    return nk_store_scan(tx, &q, use_row, u, err);
+}
+
+typedef struct users {
+    nk_call *call;
+    nk_str type;
+    user user;
+    nk_code rc;
+} users;
+
+static bool use_catalog(void *arg, const nk_row *row)
+{
+    users *u = arg;
+    nk_str space = nk_str_printf(u->call->arena, "catalog/%lld", (long long)row->cols[NK_CAT_ID].i);
+    u->rc = space.p ? use_in(u->call->tx, space, u->type, &u->user, u->call->err) : NK_E_NOMEM;
+    return u->rc == NK_OK && !u->user.name.p;
+}
+
+nk_code nk_connection_of_type(nk_call *call, nk_str type, nk_str *out)
+{
+    users u = {.call = call, .type = type, .user = {.arena = call->arena}};
+    nk_query q = {.kind = &nk_kind_catalog,
+                  .prefix = NK_KEY(nk_vs(call->region)),
+                  .nprefix = 1,
+                  .no_body = true};
+    NK_TRY(use_in(call->tx, call->region, type, &u.user, call->err));
+    if (!u.user.name.p)
+        NK_TRY(nk_store_scan(call->tx, &q, use_catalog, &u, call->err));
+    *out = u.user.name;
+    return u.rc == NK_OK ? NK_OK : nk_fail(call->err, u.rc, "the connections cannot be read");
+}
+
 /* ---- testing ---- */
 
 nk_code nk_conn_untestable(nk_str type, nk_err *err)
@@ -496,6 +580,6 @@ nk_code glue_TestConnection(nk_call *call, const glue_TestConnectionRequest *in,
                                   .ConnectionType = t->ConnectionType,
                                   .ConnectionProperties = t->ConnectionProperties,
                                   .AuthenticationConfiguration = t->AuthenticationConfiguration};
-    NK_TRY(check_input(&input, call->err));
+    NK_TRY(check_input(call, &input));
     return nk_conn_untestable(t->ConnectionType, call->err);
 }

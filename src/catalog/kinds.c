@@ -89,10 +89,22 @@ _Static_assert(NK_COUNTOF(database_cols) == NK_DB_NCOLS, "columns");
 _Static_assert(NK_COUNTOF(table_cols) == NK_TBL_NCOLS, "columns");
 _Static_assert(NK_COUNTOF(partition_cols) == NK_PART_NCOLS, "columns");
 
-const nk_kind *const nk_catalog_kinds[] = {
-    &nk_kind_database,       &nk_kind_table,        &nk_kind_table_version,
-    &nk_kind_partition,      &nk_kind_piece,        &nk_kind_task,
-    &nk_kind_catalog,        &nk_kind_tags,         &nk_kind_connection,
-    &nk_kind_function,       &nk_kind_policy,       &nk_kind_catalog_settings,
-    &nk_kind_security,       &nk_kind_column_stats, &nk_kind_stats_run,
-    &nk_kind_stats_settings, &nk_kind_history,      NULL};
+const nk_kind *const nk_catalog_kinds[] = {&nk_kind_database,
+                                           &nk_kind_table,
+                                           &nk_kind_table_version,
+                                           &nk_kind_partition,
+                                           &nk_kind_piece,
+                                           &nk_kind_task,
+                                           &nk_kind_catalog,
+                                           &nk_kind_tags,
+                                           &nk_kind_connection,
+                                           &nk_kind_function,
+                                           &nk_kind_policy,
+                                           &nk_kind_catalog_settings,
+                                           &nk_kind_security,
+                                           &nk_kind_column_stats,
+                                           &nk_kind_stats_run,
+                                           &nk_kind_stats_settings,
+                                           &nk_kind_history,
+                                           &nk_kind_connection_type,
+                                           NULL};

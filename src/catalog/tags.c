@@ -129,6 +129,13 @@ static nk_code find(nk_call *call, nk_str arn, nk_str *resource)
     bool found = false;
     NK_TRY(resource_of(call, arn, &whole));
     ptrdiff_t slash = nk_str_chr(whole, '/');
+    if (nk_str_starts(whole, NK_STR("connectionType:"))) { /* the one type that is set off so */
+        slash = nk_str_chr(whole, ':');
+        whole = nk_str_printf(call->arena, "connectionType/%.*s",
+                              NK_STR_ARG(nk_str_sub(whole, (size_t)slash + 1, whole.n)));
+        if (!whole.p)
+            return nk_fail(call->err, NK_E_NOMEM, "out of memory");
+    }
     type = slash < 0 ? whole : nk_str_sub(whole, 0, (size_t)slash);
     nk_str name = slash < 0 ? NK_STR("") : nk_str_sub(whole, (size_t)slash + 1, whole.n);
     const nk_tag_type *t = NULL;
@@ -233,6 +240,7 @@ nk_code nk_catalog_tag_types(nk_err *err)
         {"catalog", NULL, catalog_exists, false},
         {"database", NULL, database_exists, false},
         {"connection", &nk_kind_connection, NULL, false},
+        {"connectionType", &nk_kind_connection_type, NULL, false},
     };
     for (size_t i = 0; i < NK_COUNTOF(mine); i++)
         NK_TRY(nk_tags_register(&mine[i], err));

@@ -110,6 +110,7 @@ enum {
     NK_SHAPE_EXCEPTION = 16, /* an error shape */
     NK_SHAPE_UNION = 32,
     NK_SHAPE_ISO8601 = 64, /* timestamps written as text */
+    NK_SHAPE_OPEN = 128,   /* an enum that holds more than its list: whatever begins with open */
 };
 /* nk_member.flags */
 enum {
@@ -145,6 +146,7 @@ struct nk_shape {
     const nk_shape *elem;     /* LIST: element; MAP: value */
     const nk_shape *key;      /* MAP */
     const nk_str *enums;
+    nk_str open;
     nk_pattern *pattern;
     double min, max;
 };

@@ -15,6 +15,8 @@ typedef enum { OK, TOO_LONG, TOO_SHORT, TOO_LARGE, TOO_SMALL, NO_MATCH, NOT_IN_E
 
 static bool in_enum(const nk_shape *s, nk_str v)
 {
+    if (s->flags & NK_SHAPE_OPEN && nk_str_starts(v, s->open))
+        return true;
     for (size_t i = 0; i < s->n_enums; i++) {
         if (nk_str_eq(s->enums[i], v))
             return true;

@@ -114,7 +114,7 @@ def test_malformed_policies_are_refused(g, text):
 
 # ---- settings ----
 
-def test_encryption_settings_and_import(bare_glue_in):
+def test_encryption_settings_and_import(bare_glue_in, watch):
     g = bare_glue_in("eu-south-1")
     assert g.get_data_catalog_encryption_settings()["DataCatalogEncryptionSettings"] == {
         "EncryptionAtRest": {"CatalogEncryptionMode": "DISABLED"},
@@ -130,6 +130,33 @@ def test_encryption_settings_and_import(bare_glue_in):
     g.import_catalog_to_glue()
     status = g.get_catalog_import_status()["ImportStatus"]
     assert status["ImportCompleted"] and status["ImportTime"] and status["ImportedBy"]
+    for call, operation in ((g.import_catalog_to_glue, "ImportCatalogToGlue"), (g.get_catalog_import_status, "GetCatalogImportStatus")):
+        refused("ValidationException", call, CatalogId="9" * 256)
+        watch.proved(operation)
+
+
+def test_export_configuration(bare_glue_in, watch):
+    g, other = bare_glue_in("ca-west-1"), bare_glue_in("mx-central-1")
+    get, put = g.get_data_catalog_export_configuration, g.put_data_catalog_export_configuration
+    kms = {"SseAlgorithm": "aws:kms", "KmsKeyArn": "arn:aws:kms:ca-west-1:000000000000:key/1"}
+    refused("EntityNotFoundException", get)
+    assert put(ExportSetting="DISABLED", EncryptionConfiguration=kms, ClientToken="one")["EncryptionConfiguration"] == kms
+    first = get()
+    assert (first["ExportSetting"], first["Status"], first["EncryptionConfiguration"]) == ("DISABLED", "DISABLED", kms)
+    assert first["CreatedAt"] == first["UpdatedAt"] and "S3TableBucketArn" not in first
+    put(ExportSetting="DISABLED", EncryptionConfiguration=kms, ClientToken="one")
+    assert get()["UpdatedAt"] == first["UpdatedAt"]  # the same request once more
+    refused("InvalidInputException", put, "another request", ExportSetting="ENABLED", ClientToken="one")
+    put(ExportSetting="ENABLED", ClientToken="two")
+    second = get()
+    assert (second["ExportSetting"], second["Status"]) == ("ENABLED", "FAILED")  # there are no S3 Tables to export to
+    assert "EncryptionConfiguration" not in second and second["CreatedAt"] == first["CreatedAt"] and second["UpdatedAt"] >= first["UpdatedAt"]
+    for bad in ({"SseAlgorithm": "rot13"}, {}, {"SseAlgorithm": "aws:kms"}, {**kms, "SseAlgorithm": "AES256"}):
+        refused("InvalidInputException", put, ExportSetting="ENABLED", EncryptionConfiguration=bad)
+    refused("ValidationException", put, ExportSetting="MAYBE")
+    refused("EntityNotFoundException", other.get_data_catalog_export_configuration)
+    watch.proved("PutDataCatalogExportConfiguration")
+    watch.proved("GetDataCatalogExportConfiguration")
 
 
 def test_security_configurations(bare_glue_in):

@@ -90,6 +90,7 @@ def test_connections_are_listed_and_filtered(bare_glue_in):
     assert done["Succeeded"] == names[:2] and done["Errors"]["none"]["ErrorCode"] == "EntityNotFoundException"
     assert len(g.get_connections()["ConnectionList"]) == 7
     refused("InvalidInputException", g.get_connections, NextToken="x")
+    refused("ValidationException", g.batch_delete_connection, ConnectionNameList=["x" * 256])
 
 
 def test_passwords_can_be_returned_encrypted(bare_glue_in):
@@ -140,6 +141,144 @@ def test_connection_types_are_described(g, watch):
     assert got["ConnectionProperties"]["KAFKA_BOOTSTRAP_SERVERS"]["Required"] is True
     assert got["ConnectionProperties"]["KAFKA_SASL_PLAIN_PASSWORD"]["PropertyTypes"] == ["SECRET"]
     refused("InvalidInputException", g.describe_connection_type, ConnectionType="WHEEL")
+    refused("ValidationException", g.list_connection_types, NextToken="§")
     watch.proved("DescribeConnectionType")
+    watch.proved("ListConnectionTypes")
     for t in model:
         assert g.describe_connection_type(ConnectionType=t)["ConnectionType"] == t
+
+
+# ---- types that clients register ----
+
+def prop(n, kind="USER_INPUT", required=False, **more):
+    return {"Name": n, "Required": required, "PropertyType": kind, **more}
+
+
+def rest_type(n, **more):
+    """A connection type with a property of every sort, and each way to authenticate."""
+    return {"ConnectionType": n, "IntegrationType": "REST", "Description": "of " + n,
+            "ConnectionProperties": {
+                "Url": prop("INSTANCE_URL", required=True),
+                "AdditionalRequestParameters": [
+                    prop("apiVersion", required=True, DefaultValue="v2", AllowedValues=["v1", "v2"], PropertyLocation="QUERY_PARAM", KeyOverride="api-version"),
+                    prop("apiKey", "SECRET", required=True, PropertyLocation="HEADER", Format="Key {value}"), prop("trace", "READ_ONLY")]},
+            "ConnectorAuthenticationConfiguration": {
+                "AuthenticationTypes": ["BASIC", "OAUTH2", "CUSTOM"],
+                "BasicAuthenticationProperties": {"Username": prop("user"), "Password": prop("word", "SECRET")},
+                "CustomAuthenticationProperties": {"AuthenticationParameters": [prop("token", "SECRET", required=True)]},
+                "OAuth2Properties": {"OAuth2GrantType": "CLIENT_CREDENTIALS", "ClientCredentialsProperties": {
+                    "TokenUrl": prop("TOKEN_URL", DefaultValue="https://x.example/token"), "RequestMethod": "POST",
+                    "ContentType": "URL_ENCODED", "ClientId": prop("id"), "TokenUrlParameters": [prop("audience")]}}},
+            "RestConfiguration": {
+                "GlobalSourceConfiguration": {"RequestMethod": "GET", "RequestPath": "/api", "ResponseConfiguration": {"ResultPath": "$.data"}},
+                "EntityConfigurations": {"users": {"SourceConfiguration": {"RequestMethod": "GET", "RequestPath": "/users"},
+                                                   "Schema": {"id": {"Name": "id", "FieldDataType": "INT"}}}}}, **more}
+
+
+def test_a_registered_type_reads_back_and_goes(g, watch):
+    n = name("REST-")
+    arn = g.register_connection_type(**rest_type(n, Tags={"team": "x"}))["ConnectionTypeArn"]
+    assert arn == f"arn:aws:glue:us-east-1:000000000000:connectionType:{n}"
+    assert g.get_tags(ResourceArn=arn)["Tags"] == {"team": "x"}
+    g.tag_resource(ResourceArn=arn, TagsToAdd={"more": "y"})
+    assert g.get_tags(ResourceArn=arn)["Tags"] == {"team": "x", "more": "y"}
+    given = rest_type(n)
+    got = g.describe_connection_type(ConnectionType=n)
+    assert got["ConnectionType"] == n and got["Description"] == "of " + n and got["RestConfiguration"] == given["RestConfiguration"]
+    assert got["Capabilities"] == {"SupportedAuthenticationTypes": ["BASIC", "OAUTH2", "CUSTOM"], "SupportedDataOperations": ["READ"],
+                                   "SupportedComputeEnvironments": ["SPARK"]}
+    version = got["ConnectionProperties"]["apiVersion"]
+    assert (version["DefaultValue"], version["AllowedValues"], version["PropertyLocation"], version["KeyOverride"], version["Required"]) == (
+        "v2", [{"Value": "v1"}, {"Value": "v2"}], "QUERY_PARAM", "api-version", True)
+    assert {k: p["PropertyTypes"] for k, p in got["ConnectionProperties"].items()} == {
+        "INSTANCE_URL": ["USER_INPUT"], "apiVersion": ["USER_INPUT"], "apiKey": ["SECRET"], "trace": ["READ_ONLY"]}
+    auth = got["AuthenticationConfiguration"]
+    assert [v["Value"] for v in auth["AuthenticationType"]["AllowedValues"]] == ["BASIC", "OAUTH2", "CUSTOM"]
+    assert [sorted(auth[k]) for k in ("OAuth2Properties", "BasicAuthenticationProperties", "CustomAuthenticationProperties")] == [
+        ["TOKEN_URL", "audience", "id"], ["user", "word"], ["token"]]
+    refused("InvalidInputException", g.register_connection_type, "already exists", **given)
+    refused("InvalidInputException", g.delete_connection_type, "built in", ConnectionType="JDBC")
+    g.delete_connection_type(ConnectionType=n)
+    refused("EntityNotFoundException", g.delete_connection_type, ConnectionType=n)
+    refused("InvalidInputException", g.describe_connection_type, ConnectionType=n)
+    refused("EntityNotFoundException", g.get_tags, ResourceArn=arn)
+    g.register_connection_type(**given)
+    assert g.get_tags(ResourceArn=arn)["Tags"] == {}
+    g.delete_connection_type(ConnectionType=n)
+
+
+def test_registered_types_are_listed_after_the_built_in_ones(bare_glue_in):
+    g, other = bare_glue_in("me-south-1"), bare_glue_in("eu-south-1")
+    built_in = g.meta.service_model.shape_for("ConnectionType").enum
+    names = sorted(f"REST-{i}{name()}" for i in range(7)) + ["REST-z" + "y" * 249]
+    for n in names:
+        g.register_connection_type(**rest_type(n))
+    for size in (1, 3, len(built_in), 100):
+        found = [t for p in pages(g.list_connection_types, "ConnectionTypes", MaxResults=size) for t in p]
+        assert [t["ConnectionType"] for t in found] == built_in + names, size
+    assert [t.get("DisplayName") for t in found[-2:]] == [names[-2], None]
+    assert not [t for p in pages(other.list_connection_types, "ConnectionTypes") for t in p if t["ConnectionType"].startswith("REST-")]
+    refused("InvalidInputException", other.describe_connection_type, ConnectionType=names[0])
+
+
+@pytest.mark.parametrize("says, change", [
+    ("REST-", {"ConnectionType": "WHEEL"}), ("REST-", {"ConnectionType": "REST-"}), ("names no type", {"AuthenticationTypes": []}),
+    ("BASIC, OAUTH2 or CUSTOM", {"AuthenticationTypes": ["IAM"]}), ("needs OAuth2Properties", {"OAuth2Properties": None}),
+    ("lacks the properties of JWT_BEARER", {"OAuth2Properties": {"OAuth2GrantType": "JWT_BEARER"}}),
+    ("needs CustomAuthenticationProperties", {"CustomAuthenticationProperties": None}),
+    ("two properties with the name a", {"AdditionalRequestParameters": [prop("a"), prop("a")]}),
+    ("not one of its allowed", {"AdditionalRequestParameters": [prop("a", DefaultValue="x", AllowedValues=["y"])]}),
+    ("1 to 128", {"Url": prop("u", AllowedValues=["x" * 129])})])
+def test_types_that_cannot_be_are_refused(g, says, change):
+    given = rest_type(name("REST-"))
+    for part in (given, given["ConnectionProperties"], given["ConnectorAuthenticationConfiguration"]):
+        for k in list(part):
+            if k in change:
+                part[k] = change[k]
+                if change[k] is None:
+                    del part[k]
+    refused("InvalidInputException", g.register_connection_type, says, **given)
+
+
+def test_connections_of_a_registered_type(g):
+    kind, n = name("REST-"), name()
+    g.register_connection_type(**rest_type(kind))
+
+    def connection(properties, auth={"AuthenticationType": "BASIC"}):
+        return {"Name": n, "ConnectionType": kind, "ConnectionProperties": properties, **({"AuthenticationConfiguration": auth} if auth else {})}
+
+    good = {"INSTANCE_URL": "https://x.example", "apiKey": SECRET}
+    secret = {"AuthenticationType": "CUSTOM", "SecretArn": "arn:aws:secretsmanager:us-east-1:000000000000:secret:x"}
+    for says, bad in [("needs INSTANCE_URL", connection({"apiKey": SECRET})), ("needs apiKey", connection({"INSTANCE_URL": "x"})),
+                      ("PORT is no property", connection({**good, "PORT": "1"})), ("trace is no property", connection({**good, "trace": "1"})),
+                      ("not one that its type allows", connection({**good, "apiVersion": "v3"})), ("AuthenticationConfiguration", connection(good, None)),
+                      ("cannot authenticate by IAM", connection(good, {"AuthenticationType": "IAM"})),
+                      ("granted by CLIENT_CREDENTIALS", connection(good, {"AuthenticationType": "OAUTH2", "OAuth2Properties": {"OAuth2GrantType": "JWT_BEARER"}}))]:
+        refused("InvalidInputException", g.create_connection, says, ConnectionInput=bad)
+    refused("InvalidInputException", g.create_connection, "Unknown connection type", ConnectionInput={**connection(good), "ConnectionType": "REST-none"})
+    refused("InvalidInputException", g.create_connection, "Unknown connection property", ConnectionInput={
+        "Name": n, "ConnectionType": "NETWORK", "ConnectionProperties": {"apiKey": "x"}})
+    g.create_connection(ConnectionInput=connection({"INSTANCE_URL": "x"}, secret))
+    g.update_connection(Name=n, ConnectionInput=connection(good))
+    got = g.get_connection(Name=n)["Connection"]
+    assert got["ConnectionType"] == kind and got["ConnectionProperties"] == good and got["CompatibleComputeEnvironments"] == ["SPARK"]
+    assert g.get_connection(Name=n, HidePassword=True)["Connection"]["ConnectionProperties"] == {"INSTANCE_URL": "https://x.example"}
+    assert [c["Name"] for c in g.get_connections(Filter={"ConnectionType": kind})["ConnectionList"]] == [n]
+    refused("InvalidInputException", g.test_connection, "no connector", ConnectionName=n)
+    refused("InvalidInputException", g.delete_connection_type, f"connection {n}", ConnectionType=kind)
+    assert g.describe_connection_type(ConnectionType=kind)["ConnectionType"] == kind
+    g.delete_connection(ConnectionName=n)
+    g.delete_connection_type(ConnectionType=kind)
+
+
+def test_registered_types_survive_a_kill(new_server):
+    server = new_server(lake=False)
+    g = server.client("glue")
+    given = rest_type(name("REST-"), Tags={"a": "b"})
+    arn = g.register_connection_type(**given)["ConnectionTypeArn"]
+    g.put_data_catalog_export_configuration(ExportSetting="DISABLED", EncryptionConfiguration={"SseAlgorithm": "AES256"})
+    server.kill()
+    g = server.start().client("glue")
+    assert g.describe_connection_type(ConnectionType=given["ConnectionType"])["RestConfiguration"] == given["RestConfiguration"]
+    assert g.get_tags(ResourceArn=arn)["Tags"] == {"a": "b"}
+    assert g.get_data_catalog_export_configuration()["EncryptionConfiguration"] == {"SseAlgorithm": "AES256"}
