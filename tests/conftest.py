@@ -8,7 +8,12 @@
 The server is $NIKAWA_BIN, else build-asan/nikawa, else build/nikawa. When a test fails, the tail of its
 server's log is shown. At the end every server must leave by SIGTERM with code 0, leave no process
 behind and must have reported nothing to a sanitizer.
+
+Every Glue client of a Server's is watched (check_shapes.py): a reply that the service model does not allow
+fails the test that got it, and what was shown to work is written down for docs/coverage.md. A client made
+otherwise joins by `watched(client)`.
 """
+import functools
 import os
 import re
 import shutil
@@ -23,6 +28,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "api"))
+from check_shapes import Watch  # noqa: E402
+
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|MHD_PANIC")
 READY_SECONDS = 120
 pytest_plugins = ["java_peers"]
@@ -153,9 +160,10 @@ class Server:
 
         config = Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1, "mode": "standard"},
                         connect_timeout=10, read_timeout=more.pop("read_timeout", 60)).merge(more.pop("config", Config()))
-        return boto3.client(service, region_name=region or self.region, aws_access_key_id=self.access_key,
-                            aws_secret_access_key=self.secret_key,
-                            endpoint_url=self.s3_url if service == "s3" else self.url, config=config, **more)
+        client = boto3.client(service, region_name=region or self.region, aws_access_key_id=self.access_key,
+                              aws_secret_access_key=self.secret_key,
+                              endpoint_url=self.s3_url if service == "s3" else self.url, config=config, **more)
+        return watched(client) if service == "glue" else client
 
     def stop(self, how=signal.SIGTERM, seconds=60):
         """Ends it and checks how it went."""
@@ -247,25 +255,38 @@ def new_server():
         ended(s)
 
 
-@pytest.fixture(scope="session")
+@functools.cache
+def shared_watch():
+    return Watch(record=str(Path(binary()).parent / "coverage.jsonl"))
+
+
+def watched(client):
+    """The client, with each of its replies checked against the service model and recorded."""
+    return shared_watch().attach(client)
+
+
+@pytest.fixture(autouse=True)
+def replies_are_the_models():
+    """Fails the test that was given a reply, or an error, that the service model does not allow."""
+    yield
+    if shared_watch.cache_info().currsize:
+        shared_watch().assert_clean()
+
+
+@pytest.fixture
 def watch():
-    """Checks every reply against the service model, and writes down what has been shown to work."""
-    from check_shapes import Watch
-
-    record = Path(binary()).parent / "coverage.jsonl"
-    w = Watch(record=str(record))
-    yield w
-    w.assert_clean()
+    """What checks and records replies: a test says by `watch.proved(operation)` what no text of a reply shows."""
+    return shared_watch()
 
 
 @pytest.fixture(scope="session")
-def glue_in(server, watch):
+def glue_in(server):
     """glue_in(region): a Glue client of the session's server in that region."""
     clients = {}
 
     def make(region="us-east-1"):
         if region not in clients:
-            clients[region] = watch.attach(server.client("glue", region))
+            clients[region] = server.client("glue", region)
         return clients[region]
 
     return make
@@ -287,12 +308,12 @@ def s3(server):
 
 
 @pytest.fixture(scope="session")
-def bare_glue_in(bare_server, watch):
+def bare_glue_in(bare_server):
     clients = {}
 
     def make(region="us-east-1"):
         if region not in clients:
-            clients[region] = watch.attach(bare_server.client("glue", region))
+            clients[region] = bare_server.client("glue", region)
         return clients[region]
 
     return make

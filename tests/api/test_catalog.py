@@ -276,6 +276,8 @@ def test_batch_delete_table(g, db):
     assert [(e["TableName"], e["ErrorDetail"]["ErrorCode"]) for e in errors] == [
         ("Nope", "EntityNotFoundException"), ("a", "EntityNotFoundException")]
     assert [t["Name"] for t in g.get_tables(DatabaseName=db)["TableList"]] == ["b"]
+    refused("EntityNotFoundException", g.get_table, DatabaseName=db, Name="C")
+    refused("EntityNotFoundException", g.batch_delete_table, DatabaseName="nowhere", TablesToDelete=["b"])
 
 
 def test_page_tokens_are_bound_to_their_request(g, db):
@@ -351,6 +353,7 @@ def test_batches_say_what_failed(g, db):
         {"PartitionValueList": ["2", "a"], "PartitionInput": {"Values": ["2", "a"], "Parameters": {"p": "q"}}}])["Errors"]
     assert [(e["PartitionValueList"], e["ErrorDetail"]["ErrorCode"]) for e in errors] == [
         (["7", "a"], "EntityNotFoundException"), (["2", "a"], "AlreadyExistsException")]
+    assert g.get_partition(**where, PartitionValues=["2", "a"])["Partition"]["Parameters"] == {"p": "q"}
     errors = g.batch_delete_partition(**where, PartitionsToDelete=[{"Values": v} for v in (["9", "z"], ["9", "z"], ["x"])])["Errors"]
     assert [(e["PartitionValues"], e["ErrorDetail"]["ErrorCode"]) for e in errors] == [
         (["9", "z"], "EntityNotFoundException"), (["x"], "InvalidInputException")]

@@ -190,6 +190,9 @@ def test_one_run_of_a_table_at_a_time(glue, s3, db, watch):
         if not token:
             break
     assert {first, second} <= set(listed) and len(listed) == len(set(listed))
+    for call, given in ((glue.list_column_statistics_task_runs, {}), (glue.get_column_statistics_task_runs, {"DatabaseName": "d", "TableName": "t"})):
+        with pytest.raises(glue.exceptions.ClientError, match="ValidationException"):
+            call(MaxResults=1001, **given)
 
 
 def test_settings_and_their_schedule(glue, s3, db, watch):

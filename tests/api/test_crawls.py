@@ -302,7 +302,44 @@ def test_new_folders_only(world):
 
 # ---- states, history, schedules ----
 
-def test_stop_in_mid_crawl(world):
+def test_a_crawlers_life(world, watch):
+    g, name = world.glue, world.fresh()
+    targets = {"S3Targets": [{"Path": f"s3://{world.bucket}/{name}/"}]}
+    world.put(f"{name}/f.csv", csv("a", "b"))
+    g.create_crawler(Name=name, Role="r", DatabaseName=name, Targets=targets, Description="first", Schedule="cron(0 0 1 1 ? 2099)",
+                     Tags={"crawler-of": name})
+    made = g.get_crawler(Name=name)["Crawler"]
+    assert made["Description"] == "first" and made["Targets"]["S3Targets"][0]["Path"] == targets["S3Targets"][0]["Path"]
+    assert g.list_crawlers(Tags={"crawler-of": name})["CrawlerNames"] == [name]
+    assert g.batch_get_crawlers(CrawlerNames=[name, "nobody"]) | {"ResponseMetadata": 0} == {
+        "Crawlers": [made], "CrawlersNotFound": ["nobody"], "ResponseMetadata": 0}
+    assert made in [c for p in g.get_paginator("get_crawlers").paginate(PaginationConfig={"PageSize": 3}) for c in p["Crawlers"]]
+    assert code_of(g.start_crawler_schedule, CrawlerName=name) == "SchedulerRunningException"
+    g.stop_crawler_schedule(CrawlerName=name)
+    assert g.get_crawler(Name=name)["Crawler"]["Schedule"]["State"] == "NOT_SCHEDULED"
+    assert code_of(g.stop_crawler_schedule, CrawlerName=name) == "SchedulerNotRunningException"
+    g.start_crawler_schedule(CrawlerName=name)
+    assert g.get_crawler(Name=name)["Crawler"]["Schedule"]["State"] == "SCHEDULED"
+    g.update_crawler(Name=name, Description="second")
+    updated = g.get_crawler(Name=name)["Crawler"]
+    assert updated["Description"] == "second" and updated["Version"] == 2 and updated["Schedule"]["State"] == "SCHEDULED"
+    world.run(name)
+    metrics = g.get_crawler_metrics(CrawlerNameList=[name])["CrawlerMetricsList"]
+    assert [(m["CrawlerName"], m["TablesCreated"]) for m in metrics] == [(name, 1)]
+    for operation in ("StartCrawlerSchedule", "StopCrawlerSchedule", "StartCrawler", "GetCrawlerMetrics", "GetCrawlers", "BatchGetCrawlers"):
+        watch.proved(operation)
+    for call in (g.get_crawlers, g.list_crawlers, g.get_crawler_metrics):
+        assert code_of(call, MaxResults=1001) == "ValidationException"
+    assert code_of(g.batch_get_crawlers, CrawlerNames=["x" * 256]) == "ValidationException"
+    g.delete_crawler(Name=name)
+    assert code_of(g.get_crawler, Name=name) == "EntityNotFoundException"
+    for call, given in ((g.update_crawler, {"Name": name}), (g.delete_crawler, {"Name": name}), (g.start_crawler, {"Name": name}),
+                        (g.stop_crawler, {"Name": name}), (g.start_crawler_schedule, {"CrawlerName": name}),
+                        (g.stop_crawler_schedule, {"CrawlerName": name})):
+        assert code_of(call, **given) == "EntityNotFoundException"
+
+
+def test_stop_in_mid_crawl(world, watch):
     name = world.fresh()
     for i in range(400):
         world.put(f"{name}/k={i}/f.csv", csv("a", "b"))
@@ -315,6 +352,7 @@ def test_stop_in_mid_crawl(world):
     world.glue.stop_crawler(Name=name)
     c = wait_for(lambda: (lambda c: c if c["State"] == "READY" else None)(world.glue.get_crawler(Name=name)["Crawler"]), 60)
     assert c["LastCrawl"]["Status"] == "CANCELLED"
+    watch.proved("StopCrawler")
     assert world.glue.list_crawls(CrawlerName=name)["Crawls"][0]["State"] == "STOPPED"
     assert code_of(world.glue.get_table, DatabaseName=name, Name=name) == "EntityNotFoundException"
     world.run(name)

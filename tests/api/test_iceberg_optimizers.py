@@ -324,7 +324,7 @@ def test_purge_takes_the_files_along(catalog, s3, db, bucket):
     wait_for(lambda: keys(s3, bucket, f"{db}/t/") == left, 60)
 
 
-def test_operations(glue, catalog, db):
+def test_operations(glue, catalog, db, watch):
     catalog.create_table(f"{db}.t", schema=pa.schema([("a", pa.int64())]))
     glue.create_table(DatabaseName=db, TableInput={"Name": "plain"})
     which = {"CatalogId": CATALOG, "DatabaseName": db, "TableName": "t", "Type": "compaction"}
@@ -352,6 +352,8 @@ def test_operations(glue, catalog, db):
         glue.update_table_optimizer(**which, TableOptimizerConfiguration={"enabled": True, "compactionConfiguration": config["compactionConfiguration"]})
         ended(glue, db, "compaction", runs=n + 1)
     last = glue.get_table_optimizer(**which)["TableOptimizer"]
+    watch.proved("UpdateTableOptimizer")
+    refused("ValidationException", glue.batch_get_table_optimizer, Entries=[{"catalogId": "1" * 256}])
     assert last["configuration"]["roleArn"] == ROLE and last["lastRun"]["eventType"] == "completed"
     seen, token = [], None
     while True:

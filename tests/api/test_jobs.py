@@ -178,6 +178,16 @@ def test_names_that_are_not_there(jobs, glue):
     name = jobs.create()
     assert refusal(glue.get_job_run, JobName=name, RunId="jr_1")[0] == "EntityNotFoundException"
     assert glue.delete_job(JobName="nobody")["JobName"] == "nobody"
+    assert glue.batch_stop_job_run(JobName="nobody", JobRunIds=["jr_1"])["Errors"][0]["ErrorDetail"]["ErrorCode"] == "EntityNotFoundException"
+
+
+def test_what_the_model_forbids_is_a_validation_error(glue):
+    too_long = "j" * 256
+    for call, given in ((glue.delete_job, {"JobName": too_long}), (glue.batch_get_jobs, {"JobNames": [too_long]}),
+                        (glue.batch_stop_job_run, {"JobName": too_long, "JobRunIds": ["jr_1"]})):
+        code, message = refusal(call, **given)
+        assert code == "ValidationException" and "less than or equal to 255" in message
+    assert refusal(glue.list_jobs, NextToken="x")[0] == "InvalidInputException"
 
 
 def test_pages_of_jobs(jobs, glue_in, s3, bucket, server):

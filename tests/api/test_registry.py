@@ -198,6 +198,10 @@ def test_versions_page_and_go(g, reg):
         if not token:
             break
     assert seen == list(range(1, 12))
+    first = g.list_schema_versions(SchemaId=sid(reg, n), MaxResults=1)
+    assert first["Schemas"][0]["SchemaArn"].endswith(f":schema/{reg}/{n}")
+    refused("EntityNotFoundException", g.list_schema_versions, None, SchemaId=sid(reg, "none"))
+    refused("InvalidInputException", g.list_schema_versions, None, SchemaId=sid(reg, n), NextToken="x")
     refused("InvalidInputException", g.delete_schema_versions, "first schema version", SchemaId=sid(reg, n), Versions="1-3")
     g.update_schema(SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 4})
     refused("InvalidInputException", g.delete_schema_versions, "checkpoint", SchemaId=sid(reg, n), Versions="3-5")
@@ -244,7 +248,7 @@ def test_the_checkpoint_is_what_is_compared_with(g, reg):
     refused("InvalidInputException", g.register_schema_version, "version 1", SchemaId=sid(reg, n), SchemaDefinition=record(("b", "string"), ("d", "int", 1)))
 
 
-def test_validity(g):
+def test_validity(g, watch):
     assert g.check_schema_version_validity(DataFormat="AVRO", SchemaDefinition=A3)["Valid"] is True
     for text, says in (("{", None), ('"nothing"', "unknown type"), (record(("a", "int", "x")), "at /fields/0"), (record(("a", "int"), ("a", "int")), "two fields"),
                        ('{"type":"enum","name":"e","symbols":["A","A"]}', "twice"), ('["int","int"]', "twice"), ('{"type":"fixed","name":"f"}', "size"),
@@ -254,9 +258,10 @@ def test_validity(g):
         if says:
             assert says in got["Error"], (text, got["Error"])
     refused("ValidationException", g.check_schema_version_validity, None, DataFormat="XML", SchemaDefinition="x")
+    watch.proved("CheckSchemaVersionValidity")
 
 
-def test_differences(g, reg):
+def test_differences(g, reg, watch):
     n, _ = schema(g, reg, record(("a", "int"), ("k", "string")), "NONE")
     g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("a", "long"), ("m", "int")))
     diff = json.loads(g.get_schema_versions_diff(SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": 1}, SecondSchemaVersionNumber={"LatestVersion": True},
@@ -268,6 +273,7 @@ def test_differences(g, reg):
     assert added["readerPath"] == "/fields/1" and added["sample"] == {"a": 0, "k": ""}
     refused("EntityNotFoundException", g.get_schema_versions_diff, None, SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": 1},
             SecondSchemaVersionNumber={"VersionNumber": 5}, SchemaDiffType="SYNTAX_DIFF")
+    watch.proved("GetSchemaVersionsDiff")
 
 
 def test_metadata(g, reg):

@@ -59,6 +59,11 @@ def test_a_script_without_annotations_has_no_graph(glue):
     assert graph["DagNodes"] == [] and graph["DagEdges"] == []
 
 
+def test_no_script_is_refused(glue):
+    with pytest.raises(glue.exceptions.InvalidInputException):
+        glue.get_dataflow_graph()
+
+
 @pytest.mark.parametrize("nodes, edges, says", [
     ([node("1x", "Join")], [], "1x"),
     ([node("class", "Join")], [], "class"),
