@@ -201,6 +201,15 @@ static void enums_are_listed(void **state)
         "constraint: Member must satisfy enum value set: [FLEX, STANDARD]");
 }
 
+static void open_enums_take_what_begins_so(void **state)
+{
+    static const char *const taken = "{\"Filter\":{\"ConnectionType\":\"REST-mine\"}}",
+                             *const refused = "{\"Filter\":{\"ConnectionType\":\"RESTmine\"}}";
+    assert_string_equal(complaint(&glue_GetConnectionsRequest_shape, taken), "");
+    assert_non_null(strstr(complaint(&glue_GetConnectionsRequest_shape, refused),
+                           "'RESTmine' at 'filter.connectionType' failed to satisfy constraint"));
+}
+
 static void secrets_stay_out_of_messages(void **state)
 {
     char json[1024], big[300];
@@ -342,6 +351,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(violations_are_named_in_aws_words, begin, end),
         cmocka_unit_test_setup_teardown(violations_inside_lists_and_maps, begin, end),
         cmocka_unit_test_setup_teardown(enums_are_listed, begin, end),
+        cmocka_unit_test_setup_teardown(open_enums_take_what_begins_so, begin, end),
         cmocka_unit_test_setup_teardown(secrets_stay_out_of_messages, begin, end),
         cmocka_unit_test_setup_teardown(long_values_are_cut, begin, end),
         cmocka_unit_test_setup_teardown(times_are_exact, begin, end),
