@@ -217,7 +217,7 @@ class DynamicFrame:
 
     def union(self, other_frame, transformation_ctx="", info="", stageThreshold=0, totalThreshold=0):
         """The records of both frames, duplicates kept."""
-        return self._step("Union", {"UnionType": "ALL"}, transformation_ctx, more=[other_frame])
+        return self._step("Union", {"UnionType": "ALL", "ByName": True}, transformation_ctx, more=[other_frame])
 
     def mergeDynamicFrame(self, stage_dynamic_frame, primary_keys, transformation_ctx="", options={},
                           info="", stageThreshold=0, totalThreshold=0):
@@ -228,7 +228,7 @@ class DynamicFrame:
         kept = self._step("Join", {"JoinType": "leftanti", "Columns": [{"From": "0", "Keys": keys},
                                                                        {"From": "1", "Keys": keys}]},
                           "", more=[stage_dynamic_frame])
-        return stage_dynamic_frame._step("Union", {"UnionType": "ALL"}, transformation_ctx, more=[kept])
+        return stage_dynamic_frame._step("Union", {"UnionType": "ALL", "ByName": True}, transformation_ctx, more=[kept])
 
     # ---- partitions: how many files a write makes ----
 

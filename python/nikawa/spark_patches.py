@@ -83,6 +83,9 @@ def apply():
         raise needs_spark("DataFrame.rdd")
 
     DataFrame.rdd = property(rdd)
+    from nikawa import spark_union
+
+    spark_union.patch(DataFrame)
     from pyspark.sql.connect.readwriter import DataFrameReader, DataFrameWriter
 
     load = DataFrameReader.load

@@ -44,7 +44,7 @@ static nk_code generate_script(nk_call *call, glue_Job *job)
     if (!job->Command->ScriptLocation.n)
         NK_TRY(default_location(call, job->Name, &job->Command->ScriptLocation));
     NK_TRY(nk_job_nodes_json(job, call->arena, &nodes, call->err));
-    NK_TRY(nk_codegen_script(nodes, NULL, call->arena, &script, call->err));
+    NK_TRY(nk_codegen_script(nodes, call->arena, &script, call->err));
     NK_TRY(nk_s3_uri_parse(job->Command->ScriptLocation, &uri, call->err));
     nk_code rc = nk_s3_put(nk_lake_s3(call->app->lake), uri.bucket, uri.key, script,
                            "text/x-python", call->err);

@@ -36,7 +36,7 @@ nk_code nk_job_route(const glue_Job *job, const glue_JobRun *run, nk_str script,
     if (!job->CodeGenConfigurationNodes.n)
         return NK_OK;
     NK_TRY(nk_job_nodes_json(job, a, &out->nodes, err));
-    if (nk_codegen_script(out->nodes, NULL, a, &generated, &own) != NK_OK)
+    if (nk_codegen_script(out->nodes, a, &generated, &own) != NK_OK)
         snprintf(out->why, sizeof out->why, "the job's nodes give no script: %.300s", own.msg);
     else if (!nk_str_eq(generated, script))
         snprintf(out->why, sizeof out->why,

@@ -145,8 +145,12 @@ static const struct {
     unsigned need;
     const char *text;
 } preamble[] = {
-    {NK_PY_RE, "import re\n"},
-    {0, "import sys\n\n"
+    {NK_PY_FILTER, "import re\n"},
+    {0, "import sys\n"},
+    {NK_PY_FILTER, "from datetime import date, datetime\n"
+                   "from decimal import Decimal\n"
+                   "from operator import eq, ge, gt, le, lt\n"},
+    {0, "\n"
         "from awsglue.context import GlueContext\n"},
     {NK_PY_DYNAMIC_FRAME, "from awsglue.dynamicframe import DynamicFrame\n"},
     {0, "from awsglue.job import Job\n"
@@ -155,7 +159,104 @@ static const struct {
     {NK_PY_FILL, "from awsglueml.transforms import FillMissingValues\n"},
     {0, "from pyspark.context import SparkContext\n"},
     {NK_PY_SQL_FUNCS, "from pyspark.sql import functions as SqlFuncs\n"},
+    {NK_PY_NULLS, "from pyspark.sql.types import NumericType\n"},
     {0, "\n"},
+    {NK_PY_FILTER,
+     "\n"
+     "NUMBER = r\" *[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]{1,3})? *\"\n"
+     "DATE = \"[0-9]{4}-[0-9]{2}-[0-9]{2}\"\n"
+     "TIME = DATE + r\"([ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{6})?)?\"\n"
+     "CONSTANTS = [  # a value's type, which texts are constants of that type, how they are read\n"
+     "    (bool, \"(?i:true|false)\", lambda text: text.lower() == \"true\"),\n"
+     "    (float, NUMBER, float),\n"
+     "    ((int, Decimal), NUMBER, Decimal),\n"
+     "    (datetime, TIME, datetime.fromisoformat),\n"
+     "    (date, DATE, date.fromisoformat),\n"
+     "    (str, \"(?s:.*)\", str),\n"
+     "]\n"
+     "COMPARABLE = [bool, (int, float, Decimal), (date, datetime), str]\n"
+     "\n\n"
+     "def at(row, *path):\n"
+     "    \"\"\"The value at a path; None where nothing is on the way. Case counts only where it "
+     "must.\"\"\"\n"
+     "    if len(path) == 1 and path[0] not in row:\n"
+     "        path = path[0].split(\".\")\n"
+     "    for name in path:\n"
+     "        if row is None:\n"
+     "            return None\n"
+     "        if name not in row:\n"
+     "            name = [key for key in row if key.lower() == name.lower()][0]\n"
+     "        row = row[name]\n"
+     "    return row\n"
+     "\n\n"
+     "def compares(value, operator, other):\n"
+     "    \"\"\"Nothing compares with null, nor values of different kinds with each other.\"\"\"\n"
+     "    kinds = [[isinstance(v, kind) for kind in COMPARABLE] for v in (value, other)]\n"
+     "    if kinds[0] != kinds[1] or not any(kinds[0]):\n"
+     "        return False\n"
+     "    if isinstance(value, float) or isinstance(other, float):\n"
+     "        value, other = float(value), float(other)\n"
+     "    if isinstance(value, datetime) != isinstance(other, datetime):\n"
+     "        value, other = [datetime(*v.timetuple()[:6]) if type(v) is date else v for v in "
+     "(value, other)]\n"
+     "    return operator(value, other)\n"
+     "\n\n"
+     "def matches(value, operator, text):\n"
+     "    \"\"\"Compares with a constant, read as the value's type; nothing compares with what is "
+     "none.\"\"\"\n"
+     "    for kind, form, read in CONSTANTS:\n"
+     "        if isinstance(value, kind):\n"
+     "            try:\n"
+     "                return bool(re.fullmatch(form, text)) and compares(value, operator, "
+     "read(text))\n"
+     "            except ValueError:  # February 30\n"
+     "                return False\n"
+     "    return False\n"
+     "\n\n"
+     "def fits(value, pattern):\n"
+     "    \"\"\"Whether a text matches from its start.\"\"\"\n"
+     "    return isinstance(value, str) and bool(re.match(pattern, value))\n\n"},
+    {NK_PY_JOIN,
+     "\n"
+     "def sparkJoin(glueContext, left, right, keys, how, transformation_ctx) -> DynamicFrame:\n"
+     "    \"\"\"As Join.apply: of names on both sides the right one gets a dot before it.\"\"\"\n"
+     "    left, right = left.toDF(), right.toDF()\n"
+     "    mine, theirs = [[name.lower() for name in frame.columns] for frame in (left, right)]\n"
+     "    renamed = {}\n"
+     "    for name in right.columns:\n"
+     "        new = name\n"
+     "        while new.lower() in mine or (new != name and new.lower() in theirs):\n"
+     "            new = \".\" + new\n"
+     "        renamed[name.lower()] = new\n"
+     "    right = right.toDF(*renamed.values())\n"
+     "    condition = None\n"
+     "    for one, (first, *rest) in keys:\n"
+     "        other = [renamed[first.lower()], *rest]\n"
+     "        x, y = [SqlFuncs.col(\".\".join(\"`\" + p.replace(\"`\", \"``\") + \"`\" for p in "
+     "path)) "
+     "for path in (one, other)]\n"
+     "        condition = x == y if condition is None else condition & (x == y)\n"
+     "    return DynamicFrame.fromDF(left.join(right, condition, how), glueContext, "
+     "transformation_ctx)\n\n"},
+    {NK_PY_NULLS,
+     "\n"
+     "def dropNulls(glueContext, parentFrame, texts, numbers, transformation_ctx) -> "
+     "DynamicFrame:\n"
+     "    \"\"\"Leaves out the fields that hold nothing but nulls and what stands for them.\"\"\"\n"
+     "    frame = parentFrame.toDF()\n"
+     "    counts = [SqlFuncs.count(SqlFuncs.lit(1))]\n"
+     "    for field in frame.schema:\n"
+     "        column = SqlFuncs.col(\"`\" + field.name.replace(\"`\", \"``\") + \"`\")\n"
+     "        value = column\n"
+     "        if texts and field.dataType.typeName() == \"string\":\n"
+     "            value = SqlFuncs.when(~SqlFuncs.trim(column).isin(texts), column)\n"
+     "        if numbers and isinstance(field.dataType, NumericType):\n"
+     "            value = SqlFuncs.when(~column.cast(\"double\").isin(numbers), column)\n"
+     "        counts.append(SqlFuncs.count(value))\n"
+     "    total, *counts = frame.agg(*counts).first()\n"
+     "    empty = [field.name for field, count in zip(frame.schema, counts) if total and not "
+     "count]\n"
+     "    return DynamicFrame.fromDF(frame.drop(*empty), glueContext, transformation_ctx)\n\n"},
     {NK_PY_AGGREGATE,
      "\n"
      "def sparkAggregate(glueContext, parentFrame, groups, aggs, transformation_ctx) -> "
@@ -200,21 +301,14 @@ static nk_code check_aws_limits(const nk_visual *v, nk_err *err)
     return NK_OK;
 }
 
-nk_code nk_codegen_python(const nk_visual *v, const nk_codegen_catalog *catalog, nk_arena *a,
-                          nk_str *script, nk_err *err)
+nk_code nk_codegen_python(const nk_visual *v, nk_arena *a, nk_str *script, nk_err *err)
 {
-    nk_pygen g = {.arena = a, .catalog = catalog, .visual = v};
+    nk_pygen g = {.arena = a};
     nk_buf out;
     nk_code rc;
     NK_TRY(check_aws_limits(v, err));
     nk_buf_init(&g.body, SCRIPT_MAX);
     nk_buf_init(&out, SCRIPT_MAX);
-    g.types = NK_NEWN(a, const nk_type *, v->n);
-    if (!g.types) {
-        rc = nk_fail(err, NK_E_NOMEM, "out of memory");
-        goto done;
-    }
-    nk_py_infer(&g);
     for (size_t i = 0; i < v->n; i++) {
         const nk_visual_node *n = v->nodes[i];
         nk_buf_puts(&g.body, "\n# ");
@@ -238,12 +332,11 @@ done:
     return rc;
 }
 
-nk_code nk_codegen_script(nk_str nodes_json, const nk_codegen_catalog *catalog, nk_arena *a,
-                          nk_str *script, nk_err *err)
+nk_code nk_codegen_script(nk_str nodes_json, nk_arena *a, nk_str *script, nk_err *err)
 {
     nk_json *doc = NULL;
     nk_visual *v = NULL;
     NK_TRY(nk_json_parse(nodes_json, a, 0, &doc, err));
     NK_TRY(nk_visual_parse(doc, a, &v, err));
-    return nk_codegen_python(v, catalog, a, script, err);
+    return nk_codegen_python(v, a, script, err);
 }

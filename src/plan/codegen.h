@@ -5,19 +5,10 @@
 
 #include "plan/visual.h"
 
-/* What a source's columns are called and typed, where that is known without reading data.
- * type: "struct<…>" text; NK_STR_NULL when unknown. */
-typedef struct nk_codegen_catalog {
-    nk_code (*columns)(void *arg, nk_str database, nk_str table, nk_arena *a, nk_str *type);
-    void *arg;
-} nk_codegen_catalog;
-
-/* catalog may be NULL. The script is Python 3, UTF-8, ends with a newline. */
-nk_code nk_codegen_python(const nk_visual *v, const nk_codegen_catalog *catalog, nk_arena *a,
-                          nk_str *script, nk_err *err) NK_MUST;
+/* The script is Python 3, UTF-8, ends with a newline. */
+nk_code nk_codegen_python(const nk_visual *v, nk_arena *a, nk_str *script, nk_err *err) NK_MUST;
 /* From the document to the script in one go. */
-nk_code nk_codegen_script(nk_str nodes_json, const nk_codegen_catalog *catalog, nk_arena *a,
-                          nk_str *script, nk_err *err) NK_MUST;
+nk_code nk_codegen_script(nk_str nodes_json, nk_arena *a, nk_str *script, nk_err *err) NK_MUST;
 
 /* A Python string literal. */
 void nk_py_str(nk_buf *b, nk_str s);

@@ -3,27 +3,24 @@
 #define NK_CODEGEN_INT_H
 
 #include "plan/codegen.h"
-#include "schema/type.h"
 
 /* Helper functions and imports a script needs; each is written once, before the first node. */
 typedef enum {
-    NK_PY_RE = 1u << 0,
+    NK_PY_FILTER = 1u << 0,
     NK_PY_DYNAMIC_FRAME = 1u << 1,
     NK_PY_SQL_FUNCS = 1u << 2,
     NK_PY_AGGREGATE = 1u << 3,
     NK_PY_QUERY = 1u << 4,
     NK_PY_UNION = 1u << 5,
     NK_PY_FILL = 1u << 6,
+    NK_PY_JOIN = 1u << 7,
+    NK_PY_NULLS = 1u << 8,
 } nk_py_need;
 
 typedef struct nk_pygen {
     nk_buf body;
     unsigned needs;
     nk_arena *arena;
-    const nk_codegen_catalog *catalog;
-    const nk_visual *visual;
-    const nk_type *
-        *types; /* by position of the node in visual: what is known of its output; NULL = nothing */
 } nk_pygen;
 
 /* var = callee( … ) with one argument a line. */
@@ -42,11 +39,5 @@ nk_py_emit nk_py_catalog_source, nk_py_csv_source, nk_py_json_source, nk_py_parq
     nk_py_join, nk_py_aggregate, nk_py_drop_duplicates, nk_py_fill_missing, nk_py_drop_null_fields,
     nk_py_spark_sql, nk_py_union, nk_py_split_fields, nk_py_select_from_collection, nk_py_spigot,
     nk_py_s3_target, nk_py_catalog_target;
-
-/* codegen_types.c: what is known of a node's output columns, for literals in filters. */
-void nk_py_infer(nk_pygen *g);
-/* The type at a dotted path, or NULL. */
-const nk_type *nk_py_type_at(const nk_type *t, nk_str path);
-const nk_type *nk_py_type_of(const nk_pygen *g, const nk_visual_node *n);
 
 #endif

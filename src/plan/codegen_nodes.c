@@ -1,5 +1,6 @@
 /* One emitter a node kind. A row of visual.c's table names each. */
 #include "plan/codegen_int.h"
+#include "plan/regex.h"
 
 static void dict_open(nk_buf *b)
 {
@@ -271,44 +272,15 @@ nk_code nk_py_select_from_collection(nk_pygen *g, const nk_visual_node *n, nk_er
 
 /* ---- rows ---- */
 
-static void row_ref(nk_buf *b, const nk_json *path)
+/* at(row, "home", "zip") */
+static void at(nk_buf *b, const nk_json *path)
 {
-    nk_buf_puts(b, "row");
+    nk_buf_puts(b, "at(row");
     for (const nk_json *p = path ? path->first : NULL; p; p = p->next) {
-        nk_buf_putc(b, '[');
+        nk_buf_puts(b, ", ");
         nk_py_str(b, p->text);
-        nk_buf_putc(b, ']');
     }
-}
-
-/* A constant as the literal its column's type asks for; where the type is not known, a number stays
- * one. */
-static void constant(nk_buf *b, nk_str text, const nk_type *type)
-{
-    double number;
-    bool numeric = nk_str_f64(text, &number);
-    switch (type ? type->kind : (numeric ? NK_T_DOUBLE : NK_T_STRING)) {
-    case NK_T_BOOLEAN:
-        nk_buf_puts(b, nk_str_ieq(text, NK_STR("true")) ? "True" : "False");
-        return;
-    case NK_T_BYTE:
-    case NK_T_SHORT:
-    case NK_T_INT:
-    case NK_T_LONG:
-    case NK_T_FLOAT:
-    case NK_T_DOUBLE:
-    case NK_T_DECIMAL:
-        if (numeric) { /* leading zeroes are no Python numbers */
-            while (text.n > 1 && text.p[0] == '0' && text.p[1] >= '0' && text.p[1] <= '9')
-                text = nk_str_sub(text, 1, text.n);
-            nk_buf_str(b, text);
-            return;
-        }
-        break;
-    default:
-        break;
-    }
-    nk_py_str(b, text);
+    nk_buf_putc(b, ')');
 }
 
 static const nk_json *value_at(const nk_json *filter, size_t i)
@@ -323,57 +295,60 @@ static bool is_column(const nk_json *filter, size_t i)
                      "COLUMNEXTRACTED");
 }
 
-static nk_code one_filter(nk_pygen *g, const nk_visual_node *n, const nk_json *f, nk_err *err)
+static const char *operator_of(nk_str operation)
 {
     static const struct {
         const char *name, *op;
-    } ops[] = {{"EQ", "=="}, {"LT", "<"}, {"GT", ">"}, {"LTE", "<="}, {"GTE", ">="}};
+    } ops[] = {{"EQ", "eq"}, {"LT", "lt"}, {"GT", "gt"}, {"LTE", "le"}, {"GTE", "ge"}};
+    for (size_t i = 0; i < NK_COUNTOF(ops); i++)
+        if (nk_str_is(operation, ops[i].name))
+            return ops[i].op;
+    return NULL;
+}
+
+/* What Python does not take either must not wait for a run to be found out. */
+static nk_code check_pattern(nk_pygen *g, const nk_visual_node *n, nk_str pattern, nk_err *err)
+{
+    nk_str re2;
+    nk_err own = NK_ERR_INIT;
+    if (nk_regex_python(pattern, g->arena, &re2, &own) != NK_E_INVALID)
+        return NK_OK;
+    return nk_fail(err, NK_E_INVALID, "Node %.*s: %s.", NK_STR_ARG(n->id), own.msg);
+}
+
+static nk_code one_filter(nk_pygen *g, const nk_visual_node *n, const nk_json *f, nk_err *err)
+{
     nk_buf *b = &g->body;
     nk_str op = nk_json_str(f, "Operation");
+    bool pattern = nk_str_is(op, "REGEX");
+    const char *name = operator_of(op);
     const nk_json *left = value_at(f, 0), *right = value_at(f, 1);
     if (!left || !is_column(f, 0))
         return nk_fail(err, NK_E_INVALID, "Node %.*s: a filter's first value must be a column.",
                        NK_STR_ARG(n->id));
-    if (nk_json_bool(f, "Negated", false))
-        nk_buf_puts(b, "not ");
-    nk_buf_putc(b, '(');
-    row_ref(b, left);
+    nk_buf_puts(b, nk_json_bool(f, "Negated", false) ? "not " : "");
     if (nk_str_is(op, "ISNULL")) {
-        nk_buf_puts(b, " is None)");
+        at(b, left);
+        nk_buf_puts(b, " is None");
         return NK_OK;
     }
+    if (!pattern && !name)
+        return nk_fail(err, NK_E_INVALID, "Node %.*s: unknown filter operation %.*s.",
+                       NK_STR_ARG(n->id), NK_STR_ARG(op));
     if (!right || right->count == 0)
         return nk_fail(err, NK_E_INVALID, "Node %.*s: the filter %.*s needs a second value.",
                        NK_STR_ARG(n->id), NK_STR_ARG(op));
-    const nk_type *type = nk_py_type_at(nk_py_type_of(g, n->inputs[0].node), path_text(g, left));
-    nk_buf_puts(b, " is not None and ");
-    if (is_column(f, 1)) {
-        row_ref(b, right);
-        nk_buf_puts(b, " is not None and ");
-    }
-    if (nk_str_is(op, "REGEX")) {
-        g->needs |= NK_PY_RE;
-        nk_buf_puts(b, "bool(re.match(");
+    if (pattern && !is_column(f, 1))
+        NK_TRY(check_pattern(g, n, right->first->text, err));
+    nk_buf_puts(b, pattern ? "fits(" : is_column(f, 1) ? "compares(" : "matches(");
+    at(b, left);
+    nk_buf_printf(b, ", %s%s", name ? name : "", name ? ", " : "");
+    if (is_column(f, 1))
+        at(b, right);
+    else
         nk_py_str(b, right->first->text);
-        nk_buf_puts(b, ", ");
-        row_ref(b, left);
-        nk_buf_puts(b, ")))");
-        return NK_OK;
-    }
-    for (size_t i = 0; i < NK_COUNTOF(ops); i++) {
-        if (!nk_str_is(op, ops[i].name))
-            continue;
-        row_ref(b, left);
-        nk_buf_printf(b, " %s ", ops[i].op);
-        if (is_column(f, 1))
-            row_ref(b, right);
-        else
-            constant(b, right->first->text, type);
-        nk_buf_putc(b, ')');
-        return NK_OK;
-    }
-    return nk_fail(err, NK_E_INVALID, "Node %.*s: unknown filter operation %.*s.",
-                   NK_STR_ARG(n->id), NK_STR_ARG(op));
+    nk_buf_putc(b, ')');
+    return NK_OK;
 }
 
 nk_code nk_py_filter(nk_pygen *g, const nk_visual_node *n, nk_err *err)
@@ -382,6 +357,7 @@ nk_code nk_py_filter(nk_pygen *g, const nk_visual_node *n, nk_err *err)
     bool any = nk_str_is(nk_json_str(n->body, "LogicalOperator"), "OR");
     if (!filters->count)
         return nk_fail(err, NK_E_INVALID, "Node %.*s has no filters.", NK_STR_ARG(n->id));
+    g->needs |= NK_PY_FILTER;
     nk_py_open(g, n->var, "Filter.apply");
     nk_py_arg_code(g, "frame", nk_py_input(g, n, 0));
     nk_buf_puts(nk_py_arg(g, "f"), "lambda row: (\n");
@@ -429,18 +405,35 @@ nk_code nk_py_fill_missing(nk_pygen *g, const nk_visual_node *n, nk_err *err)
     return NK_OK;
 }
 
+static void str_list(nk_buf *b, const nk_strs *list, bool quoted)
+{
+    nk_buf_putc(b, '[');
+    for (size_t i = 0; i < list->n; i++) {
+        nk_buf_puts(b, i ? ", " : "");
+        if (quoted)
+            nk_py_str(b, list->v[i]);
+        else
+            nk_buf_str(b, list->v[i]);
+    }
+    nk_buf_putc(b, ']');
+}
+
 nk_code nk_py_drop_null_fields(nk_pygen *g, const nk_visual_node *n, nk_err *err)
 {
-    const nk_json *boxes = nk_json_get(n->body, "NullCheckBoxList");
-    const nk_json *texts = nk_json_get(n->body, "NullTextList");
-    if (nk_json_bool(boxes, "IsEmpty", false) || nk_json_bool(boxes, "IsNullString", false) ||
-        nk_json_bool(boxes, "IsNegOne", false) || (texts && texts->count))
-        return nk_fail(err, NK_E_INVALID,
-                       "Node %.*s: DropNullFields with values that stand for null "
-                       "(NullCheckBoxList, NullTextList) cannot be generated yet.",
-                       NK_STR_ARG(n->id));
-    nk_py_open(g, n->var, "DropNullFields.apply");
-    nk_py_arg_code(g, "frame", nk_py_input(g, n, 0));
+    nk_visual_nulls nulls;
+    NK_TRY(nk_visual_nulls_read(n->body, g->arena, &nulls, err));
+    bool more = nulls.texts.n || nulls.numbers.n;
+    g->needs |= more ? NK_PY_NULLS | NK_PY_DYNAMIC_FRAME | NK_PY_SQL_FUNCS : 0u;
+    nk_py_open(g, n->var, more ? "dropNulls" : "DropNullFields.apply");
+    if (more)
+        nk_py_arg_code(g, NULL, NK_STR("glueContext"));
+    nk_py_arg_code(g, more ? "parentFrame" : "frame", nk_py_input(g, n, 0));
+    if (more) {
+        str_list(nk_py_arg(g, "texts"), &nulls.texts, true);
+        nk_py_end_arg(g);
+        str_list(nk_py_arg(g, "numbers"), &nulls.numbers, false);
+        nk_py_end_arg(g);
+    }
     nk_py_close(g, n->var);
     return NK_OK;
 }
@@ -458,25 +451,19 @@ static const nk_json *join_keys(const nk_visual_node *n, size_t i)
     return nk_json_get(nk_json_at(columns, i), "Keys");
 }
 
-static void join_condition(nk_buf *b, const nk_visual_node *n, const nk_json *k1, const nk_json *k2)
+/* [(["a"], ["b", "c"]), …] */
+static void join_pairs(nk_buf *b, const nk_json *k1, const nk_json *k2)
 {
     const nk_json *x = k1->first, *y = k2->first;
+    nk_buf_putc(b, '[');
     for (; x && y; x = x->next, y = y->next) {
-        nk_buf one, two;
-        nk_buf_init(&one, 1 << 16);
-        nk_buf_init(&two, 1 << 16);
-        if (nk_visual_path(x, &one) != NK_OK || nk_visual_path(y, &two) != NK_OK)
-            b->failed = true;
-        if (x != k1->first)
-            nk_buf_puts(b, " & ");
-        nk_buf_printf(b, "(%.*sLeft[", NK_STR_ARG(n->var));
-        nk_py_str(b, nk_buf_view(&one));
-        nk_buf_printf(b, "] == %.*sRight[", NK_STR_ARG(n->var));
-        nk_py_str(b, nk_buf_view(&two));
-        nk_buf_puts(b, "])");
-        nk_buf_free(&one);
-        nk_buf_free(&two);
+        nk_buf_puts(b, x == k1->first ? "(" : ", (");
+        nk_py_json(b, x);
+        nk_buf_puts(b, ", ");
+        nk_py_json(b, y);
+        nk_buf_putc(b, ')');
     }
+    nk_buf_putc(b, ']');
 }
 
 nk_code nk_py_join(nk_pygen *g, const nk_visual_node *n, nk_err *err)
@@ -498,23 +485,15 @@ nk_code nk_py_join(nk_pygen *g, const nk_visual_node *n, nk_err *err)
         nk_py_close(g, n->var);
         return NK_OK;
     }
-    g->needs |= NK_PY_DYNAMIC_FRAME;
-    nk_buf *b = &g->body;
-    nk_buf_printf(b, "%.*sLeft = %.*s.toDF()\n", NK_STR_ARG(n->var),
-                  NK_STR_ARG(nk_py_input(g, n, 0)));
-    nk_buf_printf(b, "%.*sRight = %.*s.toDF()\n", NK_STR_ARG(n->var),
-                  NK_STR_ARG(nk_py_input(g, n, 1)));
-    nk_py_open(g, n->var, "DynamicFrame.fromDF");
-    b = nk_py_arg(g, NULL);
-    nk_buf_printf(b, "%.*sLeft.join(%.*sRight, ", NK_STR_ARG(n->var), NK_STR_ARG(n->var));
-    join_condition(b, n, k1, k2);
-    nk_buf_puts(b, ", ");
-    nk_py_str(b, type);
-    nk_buf_putc(b, ')');
-    nk_py_end_arg(g);
+    g->needs |= NK_PY_JOIN | NK_PY_DYNAMIC_FRAME | NK_PY_SQL_FUNCS;
+    nk_py_open(g, n->var, "sparkJoin");
     nk_py_arg_code(g, NULL, NK_STR("glueContext"));
-    nk_py_arg_str(g, NULL, n->var);
-    nk_py_close(g, NK_STR_NULL);
+    nk_py_arg_code(g, "left", nk_py_input(g, n, 0));
+    nk_py_arg_code(g, "right", nk_py_input(g, n, 1));
+    join_pairs(nk_py_arg(g, "keys"), k1, k2);
+    nk_py_end_arg(g);
+    nk_py_arg_str(g, "how", type);
+    nk_py_close(g, n->var);
     return NK_OK;
 }
 

@@ -226,6 +226,8 @@ static nk_code duck_cast(nk_buf *b, nk_str x, const nk_type *from, const nk_type
         return to_decimal(b, x, from, to);
     if (from->kind == NK_T_TIMESTAMP)
         return nk_buf_printf(b, "CAST(epoch_us(%.*s) / 1000000 AS DOUBLE)", NK_STR_ARG(x));
+    if (from->kind == NK_T_DECIMAL && from->precision > 15) /* the engine rounds twice */
+        return nk_buf_printf(b, "spark_text_to_double(CAST(%.*s AS VARCHAR))", NK_STR_ARG(x));
     return nk_buf_printf(b, "CAST(%.*s AS DOUBLE)", NK_STR_ARG(x));
 }
 
@@ -770,7 +772,6 @@ static const nk_dialect duckdb = {
     .list_map = duck_list_map,
     .map_values = duck_map_values,
     .scan = duck_scan,
-    .regex = "regexp_matches(%1, '^(?:' || %2 || ')')",
     .null_safe_eq = "IS NOT DISTINCT FROM",
 };
 

@@ -1,162 +1,10 @@
-/* Nodes that change rows: Filter, Join, Aggregate, DropDuplicates, FillMissingValues,
+/* Nodes that change rows: PyFilter, Join, Aggregate, DropDuplicates, FillMissingValues,
  * DropNullFields, Union, SparkSQL. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "plan/plan_int.h"
-
-/* ---- Filter ---- */
-
-static nk_code filter_column(nk_compile *c, const nk_node *n, const nk_type *in,
-                             const nk_json *value, const nk_type **type, nk_str *x, nk_err *err)
-{
-    nk_path p;
-    NK_TRY(nk_path_read(nk_json_get(value, "Value"), c->arena, &p, err));
-    *type = nk_path_type(c->arena, in, &p);
-    if (!*type)
-        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s",
-                            nk_path_text(c->arena, &p));
-    *x = nk_x_path(c, in, &p, 0, NK_STR_NULL);
-    return NK_OK;
-}
-
-/* A constant as a value of the column's type. */
-static nk_code filter_constant(nk_compile *c, const nk_node *n, const nk_json *value,
-                               const nk_type *like, nk_str *x, nk_err *err)
-{
-    const nk_json *v = nk_json_get(value, "Value");
-    double d;
-    if (v && v->kind == NK_JSON_ARRAY)
-        v = v->first;
-    if (!v)
-        return nk_node_fail(n, err, NK_E_INVALID, "a filter's constant is missing");
-    nk_str text = v->text;
-    if (nk_type_is_number(like)) {
-        if (!nk_str_f64(nk_str_trim(text), &d))
-            return nk_node_fail(n, err, NK_E_INVALID, "\"%.*s\" is not a number", NK_STR_ARG(text));
-        *x = nk_x_printf(c, "(%.*s)", NK_STR_ARG(nk_str_trim(text)));
-        return NK_OK;
-    }
-    if (like->kind == NK_T_BOOLEAN) {
-        *x = nk_str_ieq(text, NK_STR("true")) ? NK_STR("TRUE") : NK_STR("FALSE");
-        return NK_OK;
-    }
-    nk_str lit = nk_x_literal(c, text);
-    if (nk_type_is_text(like)) {
-        *x = lit;
-        return NK_OK;
-    }
-    return nk_x_cast(c, lit, nk_type_scalar(NK_T_STRING), like, x, err);
-}
-
-static nk_str template2(nk_compile *c, const char *t, nk_str a, nk_str b)
-{
-    nk_buf out;
-    nk_buf_init(&out, NK_SQL_MAX);
-    for (; *t; t++) {
-        if (t[0] == '%' && (t[1] == '1' || t[1] == '2'))
-            (void)nk_buf_str(&out, *++t == '1' ? a : b);
-        else
-            (void)nk_buf_putc(&out, *t);
-    }
-    nk_str s = nk_buf_dup(&out, c->arena);
-    nk_buf_free(&out);
-    return s;
-}
-
-/* Both sides as values that can be compared. A choice is compared by each of its types that can be.
- */
-static nk_code filter_compare(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *f,
-                              const char *op, const nk_type *type, nk_str x, nk_str *out,
-                              nk_err *err)
-{
-    const nk_json *second = nk_json_at(nk_json_get(f, "Values"), 1);
-    const nk_type *other = NULL;
-    nk_str y, z = NK_STR_NULL;
-    if (type->kind == NK_T_CHOICE) {
-        nk_buf b;
-        size_t k = 0;
-        nk_buf_init(&b, NK_SQL_MAX);
-        for (size_t i = 0; i < type->nfields; i++) {
-            nk_str one;
-            if (filter_compare(c, n, in, f, op, type->fields[i].type,
-                               nk_x_field(c, x, type->fields[i].name), &one, NULL) == NK_OK)
-                (void)nk_buf_printf(&b, "%s%.*s", k++ ? ", " : "COALESCE(", NK_STR_ARG(one));
-        }
-        (void)nk_buf_puts(&b, k ? ", FALSE)" : "FALSE");
-        *out = nk_buf_dup(&b, c->arena);
-        nk_buf_free(&b);
-        return NK_OK;
-    }
-    if (!second)
-        return nk_node_fail(n, err, NK_E_INVALID, "a filter needs a second value");
-    if (nk_str_is(nk_json_str(second, "Type"), "COLUMNEXTRACTED")) {
-        NK_TRY(filter_column(c, n, in, second, &other, &y, err));
-        z = y;
-        if (!nk_type_eq(type, other) && !(nk_type_is_number(type) && nk_type_is_number(other)))
-            NK_TRY(nk_x_cast(c, y, other, type, &y, err));
-    } else {
-        NK_TRY(filter_constant(c, n, second, type, &y, err));
-    }
-    *out = nk_x_printf(c, "%.*s %s %.*s", NK_STR_ARG(x), op, NK_STR_ARG(y));
-    /* the script compares row by row in Python, where nothing compares with NaN */
-    if (type->kind == NK_T_DOUBLE || type->kind == NK_T_FLOAT)
-        *out = nk_x_printf(c, "(%.*s AND NOT isnan(%.*s))", NK_STR_ARG(*out), NK_STR_ARG(x));
-    if (other && (other->kind == NK_T_DOUBLE || other->kind == NK_T_FLOAT))
-        *out = nk_x_printf(c, "(%.*s AND NOT isnan(%.*s))", NK_STR_ARG(*out), NK_STR_ARG(z));
-    return NK_OK;
-}
-
-static nk_code filter_one(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *f,
-                          nk_buf *b, nk_err *err)
-{
-    static const struct {
-        const char *name, *op;
-    } ops[] = {{"EQ", "="}, {"LT", "<"}, {"GT", ">"}, {"LTE", "<="}, {"GTE", ">="}};
-    nk_str op = nk_json_str(f, "Operation"), x, cond = NK_STR_NULL;
-    const nk_type *type;
-    const nk_json *first = nk_json_at(nk_json_get(f, "Values"), 0);
-    if (!nk_str_is(nk_json_str(first, "Type"), "COLUMNEXTRACTED"))
-        return nk_node_fail(n, err, NK_E_INVALID, "a filter's first value must be a column");
-    NK_TRY(filter_column(c, n, in, first, &type, &x, err));
-    if (nk_str_is(op, "ISNULL")) {
-        cond = nk_x_printf(c, "%.*s IS NULL", NK_STR_ARG(x));
-    } else if (nk_str_is(op, "REGEX")) {
-        nk_str pattern, text;
-        NK_TRY(filter_constant(c, n, nk_json_at(nk_json_get(f, "Values"), 1),
-                               nk_type_scalar(NK_T_STRING), &pattern, err));
-        NK_TRY(nk_x_cast(c, x, type, nk_type_scalar(NK_T_STRING), &text, err));
-        cond = template2(c, c->dialect->regex, text, pattern);
-    }
-    for (size_t i = 0; i < NK_COUNTOF(ops) && !cond.p; i++)
-        if (nk_str_is(op, ops[i].name))
-            NK_TRY(filter_compare(c, n, in, f, ops[i].op, type, x, &cond, err));
-    if (!cond.p)
-        return nk_node_fail(n, err, NK_E_INVALID, "unknown filter operation \"%.*s\"",
-                            NK_STR_ARG(op));
-    return nk_buf_printf(b, "%sCOALESCE(%.*s, FALSE)",
-                         nk_json_bool(f, "Negated", false) ? "NOT " : "", NK_STR_ARG(cond));
-}
-
-nk_code nk_filter_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
-{
-    const nk_type *in;
-    const nk_json *filters = nk_json_get(n->options, "Filters");
-    nk_str logic = nk_json_str(n->options, "LogicalOperator");
-    bool any = nk_str_is(logic, "OR");
-    if (!any && !nk_str_is(logic, "AND"))
-        return nk_node_fail(n, err, NK_E_INVALID, "LogicalOperator must be AND or OR");
-    if (!filters || !filters->count)
-        return nk_node_fail(n, err, NK_E_INVALID, "there are no Filters");
-    NK_TRY(nk_input_schema(n, 0, &in, err));
-    (void)nk_buf_printf(out, "SELECT * FROM %.*s\nWHERE ", NK_STR_ARG(nk_compile_input(c, n, 0)));
-    for (const nk_json *f = filters->first; f; f = f->next) {
-        if (f != filters->first)
-            (void)nk_buf_puts(out, any ? "\n  OR " : "\n  AND ");
-        NK_TRY(filter_one(c, n, in, f, out, err));
-    }
-    return NK_OK;
-}
+#include "plan/visual.h"
 
 /* Columns of the input as one struct, for row functions. */
 static nk_str row_struct(nk_compile *c, const nk_type *in)
@@ -245,37 +93,6 @@ nk_code nk_join_schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type 
     return nk_columns_schema(join_columns, n, a, out, err);
 }
 
-/* The type in which Spark compares two; NULL where it compares none. Numbers of two kinds meet in
- * the engine as in Spark, but for decimals and floats. */
-static const nk_type *compared_as(const nk_type *a, const nk_type *b)
-{
-    const nk_type *text = nk_type_is_text(a) ? a : b, *other = text == a ? b : a;
-    if (nk_type_eq(a, b))
-        return a;
-    if (nk_type_is_text(a) && nk_type_is_text(b))
-        return nk_type_scalar(NK_T_STRING);
-    if (nk_type_is_text(text)) {
-        if (other->kind == NK_T_DECIMAL)
-            return nk_type_scalar(NK_T_DOUBLE);
-        bool simple = nk_type_is_number(other) || other->kind == NK_T_BOOLEAN ||
-                      other->kind == NK_T_DATE || other->kind == NK_T_TIMESTAMP;
-        return simple ? other : NULL;
-    }
-    if (nk_type_is_number(a) && nk_type_is_number(b)) {
-        bool decimal = a->kind == NK_T_DECIMAL || b->kind == NK_T_DECIMAL;
-        bool real = a->kind == NK_T_FLOAT || b->kind == NK_T_FLOAT;
-        return nk_type_scalar(decimal && real ? NK_T_DOUBLE : NK_T_NULL);
-    }
-    if (a->kind == NK_T_BOOLEAN && nk_type_is_number(b))
-        return b;
-    if (b->kind == NK_T_BOOLEAN && nk_type_is_number(a))
-        return a;
-    if ((a->kind == NK_T_DATE && b->kind == NK_T_TIMESTAMP) ||
-        (a->kind == NK_T_TIMESTAMP && b->kind == NK_T_DATE))
-        return nk_type_scalar(NK_T_TIMESTAMP);
-    return NULL;
-}
-
 static nk_code join_key(nk_compile *c, const join_side *s, size_t i, const char *alias,
                         const nk_type *as, nk_str *out, const nk_type **type, nk_err *err)
 {
@@ -297,7 +114,7 @@ static nk_code join_condition(nk_compile *c, const nk_node *n, const join_side *
     nk_str x, y;
     NK_TRY(join_key(c, &s[0], i, "l", NULL, &x, &tl, err));
     NK_TRY(join_key(c, &s[1], i, "r", NULL, &y, &tr, err));
-    as = compared_as(tl, tr);
+    as = nk_spark_compared(tl, tr);
     if (!as)
         return nk_node_fail(n, err, NK_E_INVALID,
                             "the keys %s and %s are of types that cannot be "
@@ -506,12 +323,47 @@ nk_code nk_distinct_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *er
     return nk_buf_printf(out, ") * FROM %.*s", NK_STR_ARG(nk_compile_input(c, n, 0)));
 }
 
-/* Columns by name: those of the first input, then what only the second has. */
+/* Columns by their place, of the first input's names and of a type that both fit in: as Spark's
+ * UNION, which is what AWS's own scripts run. */
+static nk_code union_by_place(const nk_node *n, nk_arena *a, const nk_type *l, const nk_type *r,
+                              const nk_type **out, nk_err *err)
+{
+    if (l->nfields != r->nfields)
+        return nk_node_fail(n, err, NK_E_INVALID,
+                            "one input has %zu columns, the other %zu: a union goes by their order",
+                            l->nfields, r->nfields);
+    nk_field *f = NK_NEWN(a, nk_field, l->nfields + 1);
+    if (!f)
+        return nk_oom(err);
+    for (size_t i = 0; i < l->nfields; i++) {
+        f[i] = (nk_field){.name = l->fields[i].name,
+                          .type = nk_spark_wider(a, l->fields[i].type, r->fields[i].type)};
+        if (!f[i].type)
+            return nk_node_fail(
+                n, err, NK_E_INVALID,
+                "column %zu is %.*s of type %s in one input, %.*s of type %s in the "
+                "other",
+                i + 1, NK_STR_ARG(l->fields[i].name), nk_type_glue_name(l->fields[i].type),
+                NK_STR_ARG(r->fields[i].name), nk_type_glue_name(r->fields[i].type));
+    }
+    *out = nk_type_struct(a, f, l->nfields);
+    return *out ? NK_OK : nk_oom(err);
+}
+
+static bool union_by_name(const nk_node *n)
+{
+    return nk_json_bool(n->options, "ByName", false);
+}
+
+/* ByName, as DynamicFrames are united: the first input's columns, then what only the second has;
+ * a column of two types becomes a choice. */
 static nk_code union_type(const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err)
 {
     const nk_type *l, *r;
     NK_TRY(nk_input_schema(n, 0, &l, err));
     NK_TRY(nk_input_schema(n, 1, &r, err));
+    if (!union_by_name(n))
+        return union_by_place(n, a, l, r, out, err);
     nk_field *f = NK_NEWN(a, nk_field, l->nfields + r->nfields + 1);
     size_t k = 0;
     if (!f)
@@ -572,7 +424,8 @@ nk_code nk_union_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
         nk_columns l = {0};
         NK_TRY(nk_input_schema(n, i, &in, err));
         for (size_t k = 0; k < to->nfields; k++) {
-            const nk_field *f = nk_field_find(in, to->fields[k].name);
+            const nk_field *f =
+                union_by_name(n) ? nk_field_find(in, to->fields[k].name) : &in->fields[k];
             nk_str x = NK_STR("NULL");
             NK_TRY(widen(c, f ? nk_x_ident(c, f->name) : x, f ? f->type : nk_type_scalar(NK_T_NULL),
                          to->fields[k].type, &x, err));
@@ -629,57 +482,46 @@ NK_COLUMNS_NODE(nk_fill, fill_columns)
 
 /* ---- DropNullFields ---- */
 
-/* The condition under which a value counts as null, by NullCheckBoxList and NullTextList. */
-static nk_code null_test(nk_compile *c, const nk_node *n, const nk_type *t, nk_str x, nk_str *out,
-                         nk_err *err)
+/* The condition under which a value counts as null. */
+static nk_str null_test(nk_compile *c, const nk_visual_nulls *nulls, const nk_type *t, nk_str x)
 {
-    const nk_json *boxes = nk_json_get(n->options, "NullCheckBoxList");
-    const nk_json *texts = nk_json_get(n->options, "NullTextList");
     nk_buf b;
+    bool text = nk_type_is_text(t), number = nk_type_is_number(t);
+    const nk_strs *list = text ? &nulls->texts : &nulls->numbers;
     nk_buf_init(&b, NK_SQL_MAX);
     (void)nk_buf_printf(&b, "%.*s IS NULL", NK_STR_ARG(x));
-    bool text = nk_type_is_text(t);
-    if (text && nk_json_bool(boxes, "IsEmpty", false))
-        (void)nk_buf_printf(&b, " OR %.*s = ''", NK_STR_ARG(x));
-    if (text && nk_json_bool(boxes, "IsNullString", false))
-        (void)nk_buf_printf(&b, " OR %.*s = 'null'", NK_STR_ARG(x));
-    if (nk_json_bool(boxes, "IsNegOne", false) && (text || nk_type_is_number(t)))
-        (void)nk_buf_printf(&b, text ? " OR %.*s = '-1'" : " OR %.*s = -1", NK_STR_ARG(x));
-    for (const nk_json *j = texts ? texts->first : NULL; j; j = j->next) {
-        nk_str v = nk_json_str(j, "Value"), as, back = NK_STR_NULL;
-        if (t->kind == NK_T_CHOICE ||
-            nk_x_cast(c, x, t, nk_type_scalar(NK_T_STRING), &as, NULL) != NK_OK)
-            continue;
-        (void)back;
-        (void)nk_buf_printf(&b, " OR %.*s = %.*s", NK_STR_ARG(as), NK_STR_ARG(nk_x_literal(c, v)));
+    for (size_t i = 0; (text || number) && i < list->n; i++) {
+        nk_str v = nk_x_literal(c, list->v[i]);
+        (void)nk_buf_printf(
+            &b, text ? " OR trim(%.*s) = %.*s" : " OR CAST(%.*s AS DOUBLE) = CAST(%.*s AS DOUBLE)",
+            NK_STR_ARG(x), NK_STR_ARG(v));
     }
-    *out = nk_buf_dup(&b, c->arena);
+    nk_str s = nk_buf_dup(&b, c->arena);
     nk_buf_free(&b);
-    return NK_OK;
+    return s;
 }
 
 static nk_code drop_null_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk_err *err)
 {
     const nk_type *in;
     nk_plan *p = n->plan;
+    nk_visual_nulls nulls;
     nk_buf b;
     nk_str *values;
     size_t rows, columns;
     NK_TRY(nk_input_schema(n, 0, &in, err));
+    NK_TRY(nk_visual_nulls_read(n->options, c->arena, &nulls, err));
     if (!p->host.probe)
         return nk_node_fail(n, err, NK_E_UNSUPPORTED, "data cannot be looked at here");
     nk_buf_init(&b, NK_SQL_MAX);
     (void)nk_buf_puts(&b, "SELECT ");
-    nk_code rc = NK_OK;
-    for (size_t i = 0; rc == NK_OK && i < in->nfields; i++) {
-        nk_str test;
-        rc = null_test(c, n, in->fields[i].type, nk_x_ident(c, in->fields[i].name), &test, err);
+    for (size_t i = 0; i < in->nfields; i++) {
+        nk_str test = null_test(c, &nulls, in->fields[i].type, nk_x_ident(c, in->fields[i].name));
         (void)nk_buf_printf(&b, "%sCAST(bool_and(%.*s) AS INTEGER)", i ? ", " : "",
                             NK_STR_ARG(test));
     }
     (void)nk_buf_puts(&b, " FROM (\n");
-    if (rc == NK_OK)
-        rc = nk_plan_sql(n->inputs[0], nk_dialect_duckdb(), &b, err);
+    nk_code rc = nk_plan_sql(n->inputs[0], nk_dialect_duckdb(), &b, err);
     (void)nk_buf_puts(&b, ")");
     if (rc == NK_OK)
         rc = nk_buf_check(&b, err);

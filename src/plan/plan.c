@@ -291,9 +291,14 @@ nk_code nk_plan_from_visual(nk_plan *p, const nk_json *doc, nk_plan_visual *out,
 
 nk_code nk_plan_check_native(const nk_plan_visual *graph, nk_err *err)
 {
+    static const struct {
+        const char *kind;
+        nk_code (*check)(const nk_node *n, nk_err *err);
+    } checks[] = {{"SparkSQL", nk_sql_check}, {"Filter", nk_filter_check}};
     for (size_t i = 0; i < graph->n; i++)
-        if (nk_str_is(nk_str_c(graph->nodes[i]->kind->name), "SparkSQL"))
-            NK_TRY(nk_sql_check(graph->nodes[i], err));
+        for (size_t k = 0; k < NK_COUNTOF(checks); k++)
+            if (nk_str_is(nk_str_c(graph->nodes[i]->kind->name), checks[k].kind))
+                NK_TRY(checks[k].check(graph->nodes[i], err));
     return NK_OK;
 }
 

@@ -158,8 +158,6 @@ struct nk_dialect {
     nk_code (*list_map)(nk_buf *b, nk_str x, nk_str var, nk_str body);
     nk_code (*map_values)(nk_buf *b, nk_str x, nk_str var, nk_str body); /* values of a map */
     nk_code (*scan)(nk_compile *c, const nk_scan *s, nk_buf *b, nk_err *err);
-    const char
-        *regex; /* template: %1 value, %2 pattern; true when it matches from the value's start */
     const char *null_safe_eq; /* "IS NOT DISTINCT FROM", "<=>" */
 };
 const nk_dialect *nk_dialect_duckdb(void);

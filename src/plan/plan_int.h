@@ -108,6 +108,13 @@ nk_code nk_edit_columns(nk_compile *c, const nk_edit *e, const nk_type *t, nk_co
 /* struct_pack of the columns; NULL where x is NULL. */
 nk_str nk_x_struct(nk_compile *c, nk_str x, const nk_columns *l);
 
+/* The type in which Spark compares two; NULL where it compares none, NK_T_NULL when they compare as
+ * they are. */
+const nk_type *nk_spark_compared(const nk_type *a, const nk_type *b);
+/* The type that values of two become where they stand together (UNION, CASE, coalesce, IN); NULL
+ * when there is none that all versions of Spark agree on. */
+const nk_type *nk_spark_wider(nk_arena *a, const nk_type *x, const nk_type *y);
+
 bool nk_type_has_choice(const nk_type *t);
 bool nk_type_is_number(const nk_type *t);
 bool nk_type_is_text(const nk_type *t);
@@ -120,5 +127,7 @@ bool nk_type_is_text(const nk_type *t);
 
 /* Whether a SparkSQL node's text means the same on the embedded engine; NK_E_UNSUPPORTED. */
 nk_code nk_sql_check(const nk_node *n, nk_err *err);
+/* Whether the engine has all of a Filter's patterns. */
+nk_code nk_filter_check(const nk_node *n, nk_err *err);
 
 #endif

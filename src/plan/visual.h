@@ -52,6 +52,14 @@ nk_code nk_visual_parse(const nk_json *doc, nk_arena *a, nk_visual **out, nk_err
 const nk_visual_kind *nk_visual_kinds(size_t *n);
 const nk_visual_kind *nk_visual_kind_find(nk_str name);
 
+/* What DropNullFields takes for null beside null: of texts (blanks around them do not count) and of
+ * numbers. */
+typedef struct nk_visual_nulls {
+    nk_strs texts, numbers; /* numbers are such in Python, in SQL and in JSON */
+} nk_visual_nulls;
+nk_code nk_visual_nulls_read(const nk_json *body, nk_arena *a, nk_visual_nulls *out,
+                             nk_err *err) NK_MUST;
+
 /* ["a","b"] (or "a.b" written as one string) as a dotted path; a name that holds a dot is put in
  * back-ticks. */
 nk_code nk_visual_path(const nk_json *path, nk_buf *out) NK_MUST;

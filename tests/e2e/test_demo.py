@@ -144,7 +144,7 @@ def test_the_demo_twice_and_what_it_found(tmp_path):
     state, key = folder / "state", "scripts/delays-by-airline.py"
     s3 = client(state, "s3")
     script = s3.get_object(Bucket="nikawa-demo", Key=key)["Body"].read().decode()
-    for edited, least in ((script + "\n# mine now\n", 15), (script.replace('row["dep_delay"] > 15', 'row["dep_delay"] > 60'), 60)):
+    for edited, least in ((script + "\n# mine now\n", 15), (script.replace('at(row, "dep_delay"), gt, "15"', 'at(row, "dep_delay"), gt, "60"'), 60)):
         assert edited != script
         s3.put_object(Bucket="nikawa-demo", Key=key, Body=edited.encode())
         clear(state, "delays/")

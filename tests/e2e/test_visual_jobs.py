@@ -562,8 +562,8 @@ def test_the_script_is_what_runs(lab, people):
     nodes, out = job(lab, CASES["Filter GT"][0])
     name = lab.create(nodes)
     script = lab.script(name)
-    assert script.count("> 42.5") == 1
-    lab.edit(name, script.replace("> 42.5", "> 60"))
+    assert script.count('gt, "42.5"') == 1
+    lab.edit(name, script.replace('gt, "42.5"', 'gt, "60"'))
     lab.succeed(name, engine="script")
     same(lab.rows(out), [r for r in people if compare(r, "score", lambda v: v > 60)])
     lab.clear(out)
