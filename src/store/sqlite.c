@@ -274,48 +274,79 @@ static void checkpoint(nk_store *s, int mode, int tries)
     atomic_fetch_add(&s->checkpoints, 1);
 }
 
-/* One closure inside the open transaction. False when the transaction itself is lost. */
-static bool run_job(nk_store *s, nk_job *j, nk_err *lost)
+/* How a closure went. SPOILED: it failed after it had changed something, and had no savepoint.
+ * LOST: the transaction itself is. */
+typedef enum { DONE, SPOILED, LOST } outcome;
+
+/* One closure inside the open transaction. */
+static outcome run_job(nk_store *s, nk_job *j, bool guarded, nk_err *lost)
 {
     nk_conn *c = &s->wconn;
     nk_tx tx = {.s = s, .c = c, .write = true};
-    int rc = run(c->savepoint);
+    int rc = guarded ? run(c->savepoint) : SQLITE_OK;
+    int64_t changes = sqlite3_total_changes64(c->db);
     if (rc != SQLITE_OK) {
         j->code = nk_sqlite_fail(c->db, rc, &j->err, "opening a savepoint");
     } else {
         tl_tx = &tx;
         j->code = j->fn(&tx, j->arg, &j->err);
         tl_tx = NULL;
-        if (!sqlite3_get_autocommit(c->db)) {
+        if (guarded && !sqlite3_get_autocommit(c->db)) {
             if (j->code != NK_OK)
                 rc = run(c->rollback_to);
             if (rc == SQLITE_OK)
                 rc = run(c->release);
         }
     }
-    atomic_fetch_add_explicit(&s->closures, 1, memory_order_relaxed);
     if (rc == SQLITE_OK && !sqlite3_get_autocommit(c->db))
-        return true;
+        return guarded || j->code == NK_OK || sqlite3_total_changes64(c->db) == changes ? DONE
+                                                                                        : SPOILED;
     if (j->code != NK_OK)
         *lost = j->err;
     else
         (void)nk_sqlite_fail(c->db, rc == SQLITE_OK ? sqlite3_extended_errcode(c->db) : rc, lost,
                              "writing");
+    return LOST;
+}
+
+static bool begin(nk_conn *c, bool again, nk_err *lost)
+{
+    int rc = again ? run(c->rollback) : SQLITE_OK;
+    if (rc == SQLITE_OK)
+        rc = run(c->begin);
+    if (rc == SQLITE_OK)
+        return true;
+    (void)nk_sqlite_fail(c->db, rc, lost, "beginning to write");
     return false;
+}
+
+/* Most closures succeed, or fail before they change anything, and a savepoint costs each of them
+ * copies of all pages that it changes. So all are run without; when one fails halfway, everything
+ * is rolled back and, unless it was alone, all are run again, each in a savepoint. */
+static bool run_jobs(nk_store *s, nk_job *batch, nk_err *lost)
+{
+    outcome o = SPOILED;
+    for (int guarded = 0; o == SPOILED; guarded++) {
+        if (!begin(&s->wconn, guarded, lost))
+            return false;
+        o = DONE;
+        if (guarded && !batch->next)
+            break;
+        for (nk_job *j = batch; o == DONE && j; j = j->next) {
+            if (guarded)
+                j->err = (nk_err)NK_ERR_INIT;
+            o = run_job(s, j, guarded, lost);
+        }
+    }
+    return o == DONE;
 }
 
 static void run_batch(nk_store *s, nk_job *batch)
 {
     nk_conn *c = &s->wconn;
     nk_err lost = NK_ERR_INIT;
-    bool ok = true;
-    int rc = run(c->begin);
-    if (rc != SQLITE_OK) {
-        ok = false;
-        (void)nk_sqlite_fail(c->db, rc, &lost, "beginning to write");
-    }
-    for (nk_job *j = batch; ok && j; j = j->next)
-        ok = run_job(s, j, &lost);
+    int rc;
+    bool ok = run_jobs(s, batch, &lost);
     if (ok && (rc = run(c->commit)) != SQLITE_OK) {
         ok = false;
         (void)nk_sqlite_fail(c->db, rc, &lost, "committing");
@@ -340,6 +371,7 @@ static void run_batch(nk_store *s, nk_job *batch)
             j->code = lost.code;
             j->err = lost;
         }
+        atomic_fetch_add_explicit(&s->closures, 1, memory_order_relaxed);
         if (j->done)
             j->done(j->done_arg, j->code, &j->err);
         nk_free(j);

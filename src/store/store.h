@@ -6,10 +6,10 @@
  * looks into. Region is the first key column of every kind, unless the key begins with the number
  * of a parent that has one.
  *
- * Writes are closures. They run one at a time on the store's writer thread, each in a savepoint of
- * its own: a closure that returns an error leaves nothing behind. Closures in flight share a
- * COMMIT, and are answered only after it is on disk. A closure may be run more than once before it
- * is answered (a serialization failure of another store is retried), so it must have no effects but
+ * Writes are closures. They run one at a time on the store's writer thread; a closure that returns
+ * an error leaves nothing behind. Closures in flight share a COMMIT, and are answered only after it
+ * is on disk. A closure may be run more than once before it is answered (when another one of its
+ * COMMIT fails, or a store could not serialize them), so it must have no effects but
  * those through its nk_tx, and must not depend on what an earlier run of it left in its argument.
  * It must be short and must not block.
  *

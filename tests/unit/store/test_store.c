@@ -1,3 +1,4 @@
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -684,6 +685,89 @@ static void failed_allocations_are_errors(void **state)
     open_store(f, lists1);
 }
 
+/* ---- closures that share a COMMIT ---- */
+
+typedef struct shared {
+    op o;
+    nk_code code, want;
+} shared;
+
+static nk_code wait_for_the_rest(nk_tx *tx, void *arg, nk_err *err)
+{
+    sem_t *go = arg;
+    while (sem_wait(go) != 0)
+        ;
+    sem_post(go); /* it may be run again */
+    return NK_OK;
+}
+
+static void keep_code(void *arg, nk_code code, const nk_err *err)
+{
+    ((shared *)arg)->code = code;
+}
+
+static nk_code nothing(nk_tx *tx, void *arg, nk_err *err)
+{
+    return NK_OK;
+}
+
+/* size = -1: not there */
+static nk_code plain_op(int64_t sizes[4], const op *o)
+{
+    int64_t *size = &sizes[o->name[0] - 'a'];
+    bool there = *size >= 0;
+    if (o->what == FAIL_AFTER_PUT)
+        return NK_E_CONFLICT;
+    if ((o->what == INSERT && there) || (o->what == DELETE && !there))
+        return there ? NK_E_EXISTS : NK_E_NOT_FOUND;
+    *size = o->what == DELETE ? -1 : o->size;
+    return NK_OK;
+}
+
+/* What fails leaves nothing behind and takes nobody with it, wherever in a batch it stands. */
+static void closures_that_share_a_commit_fail_alone(void **state)
+{
+    enum { ROUNDS = 40, OPS = 24 };
+    static const char *const names[] = {"a", "b", "c", "d"};
+    fixture *f = *state;
+    int64_t sizes[4] = {-1, -1, -1, -1};
+    uint64_t seed = 20260117;
+    for (int round = 0; round < ROUNDS; round++) {
+        shared all[OPS];
+        sem_t go;
+        assert_int_equal(sem_init(&go, 0, 0), 0);
+        assert_int_equal(nk_store_submit(f->s, wait_for_the_rest, &go, NULL, NULL, &f->err), NK_OK);
+        for (int i = 0; i < OPS; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            unsigned pick = (unsigned)(seed >> 33);
+            unsigned what = pick % 8; /* half of the rounds fail rarely, half often */
+            op o = {.what = what < 3                      ? PUT
+                            : what < 5                    ? INSERT
+                            : what < 7                    ? DELETE
+                            : round % 2 || pick % 64 == 7 ? FAIL_AFTER_PUT
+                                                          : PUT,
+                    .name = names[pick / 8 % 4],
+                    .body = "{}",
+                    .size = round * OPS + i};
+            all[i] = (shared){.o = o, .code = NK_E_INTERNAL, .want = plain_op(sizes, &o)};
+            assert_int_equal(nk_store_submit(f->s, do_op, &all[i].o, keep_code, &all[i], &f->err),
+                             NK_OK);
+        }
+        sem_post(&go);
+        assert_int_equal(nk_store_write(f->s, nothing, NULL, &f->err), NK_OK);
+        for (int i = 0; i < OPS; i++)
+            assert_int_equal(all[i].code, all[i].want);
+        for (int i = 0; i < 4; i++) {
+            nk_row row;
+            nk_code rc = get(f, names[i], &row);
+            assert_int_equal(rc, sizes[i] < 0 ? NK_E_NOT_FOUND : NK_OK);
+            if (rc == NK_OK)
+                assert_int_equal(row.cols[2].i, sizes[i]);
+        }
+        sem_destroy(&go);
+    }
+}
+
 /* ---- the log ---- */
 
 typedef struct restless {
@@ -761,6 +845,7 @@ int main(void)
         T(foreign_files_are_refused),
         T(backups_are_whole),
         T(failed_allocations_are_errors),
+        T(closures_that_share_a_commit_fail_alone),
         T(the_log_is_begun_anew_among_readers),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
