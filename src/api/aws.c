@@ -146,17 +146,6 @@ static void written(void *arg, nk_code code, const nk_err *err)
     nk_http_wake(x->req);
 }
 
-static void run_slow(nk_waiting *w)
-{
-    nk_exchange *x = (nk_exchange *)w;
-    bool slow = x->entry->mode != NK_OP_SLOW; /* a request for the operation's slow half */
-    x->call.tx = NULL;
-    x->call.err = &x->err;
-    x->call.last = (nk_last){0};
-    x->code = (slow ? x->entry->slow : x->entry->handler)(&x->call, x->in, x->out);
-    nk_tasks_finish(x->api, w, &x->call.last);
-}
-
 static void respond(nk_waiting *w)
 {
     nk_exchange *x = (nk_exchange *)w;
@@ -164,6 +153,34 @@ static void respond(nk_waiting *w)
         nk_wire_result(x);
     else
         nk_wire_error(x);
+}
+
+static void run_slow(nk_waiting *w)
+{
+    nk_exchange *x = (nk_exchange *)w;
+    bool half = x->entry->slow && x->entry->is_slow(x->in); /* it has a function of its own */
+    x->call.tx = NULL;
+    x->call.err = &x->err;
+    x->call.last = (nk_last){0};
+    x->call.quick = false;
+    x->code = (half ? x->entry->slow : x->entry->handler)(&x->call, x->in, x->out);
+    nk_tasks_finish(x->api, w, &x->call.last);
+}
+
+/* True when the request is answered, or on its way. */
+static bool run_quick(nk_exchange *x)
+{
+    x->call.quick = true;
+    x->code = x->entry->handler(&x->call, x->in, x->out);
+    if (x->code == NK_E_NOT_READY)
+        return false;
+    if (x->code == NK_OK && x->call.last.write) {
+        nk_http_defer(x->req);
+        nk_tasks_finish(x->api, &x->waiting, &x->call.last);
+    } else {
+        respond(&x->waiting);
+    }
+    return true;
 }
 
 static void run(nk_exchange *x)
@@ -185,6 +202,10 @@ static void run(nk_exchange *x)
         if (rc != NK_OK)
             written(x, rc, &err);
         return;
+    case NK_OP_QUICK:
+        if (run_quick(x))
+            return;
+        /* fall through */
     case NK_OP_SLOW:
         nk_http_defer(x->req);
         nk_tasks_add(x->api->tasks, &x->waiting);

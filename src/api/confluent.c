@@ -10,8 +10,9 @@
 typedef struct cf cf;
 
 /* READ: on the HTTP thread, in a read transaction. SLOW: on a task thread, in a read transaction.
- * WRITE: on a task thread, in the writer's. FREE: on a task thread, without one. */
-typedef enum { CF_READ, CF_SLOW, CF_WRITE, CF_FREE } cf_mode;
+ * WRITE: on a task thread, in the writer's. QUICK: without one; on the HTTP thread with ctx.quick,
+ * and on a task thread when that gives NK_E_NOT_READY. */
+typedef enum { CF_READ, CF_SLOW, CF_WRITE, CF_QUICK } cf_mode;
 
 typedef struct route {
     const char *method, *path;
@@ -816,7 +817,7 @@ static const route routes[] = {
     {"POST", "subjects/{subject}", CF_SLOW, post_lookup},
     {"DELETE", "subjects/{subject}", CF_WRITE, delete_subject},
     {"GET", "subjects/{subject}/versions", CF_READ, get_versions},
-    {"POST", "subjects/{subject}/versions", CF_FREE, post_version},
+    {"POST", "subjects/{subject}/versions", CF_QUICK, post_version},
     {"GET", "subjects/{subject}/versions/{version}", CF_READ, get_version},
     {"DELETE", "subjects/{subject}/versions/{version}", CF_WRITE, delete_version},
     {"GET", "subjects/{subject}/versions/{version}/schema", CF_READ, get_version_text},
@@ -944,7 +945,7 @@ static nk_code run_here(cf *x)
 {
     nk_store *store = x->api->app->store;
     switch (x->route->mode) {
-    case CF_FREE:
+    case CF_QUICK:
         return x->route->run(x, NULL, &x->err);
     case CF_WRITE:
         return nk_store_write(store, run_in_tx, x, &x->err);
@@ -957,18 +958,26 @@ static void run_task(nk_waiting *waiting)
 {
     cf *x = (cf *)waiting;
     x->last = (nk_last){0};
+    x->ctx.quick = false;
     x->code = run_here(x);
     nk_tasks_finish(x->api, waiting, &x->last);
 }
 
 static void run(cf *x)
 {
-    if (x->route->mode == CF_READ) {
+    x->ctx.quick = x->route->mode == CF_QUICK;
+    if (x->route->mode == CF_READ || x->ctx.quick) {
         x->code = run_here(x);
-        respond(&x->waiting);
-        return;
+        if (x->code != NK_E_NOT_READY && !x->last.write) {
+            respond(&x->waiting);
+            return;
+        }
     }
     nk_http_defer(x->req);
+    if (x->last.write) {
+        nk_tasks_finish(x->api, &x->waiting, &x->last);
+        return;
+    }
     nk_tasks_add(x->api->tasks, &x->waiting);
 }
 

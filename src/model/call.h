@@ -56,8 +56,8 @@ typedef struct nk_call {
     nk_app *app;
     nk_arena *arena;   /* the request's; input, output and everything between lives here */
     nk_err *err;       /* never NULL inside a handler */
-    struct nk_tx *tx;  /* READ: this thread's read transaction; WRITE: the writer's, in a savepoint;
-                          SLOW: NULL (open your own through store.h) */
+    struct nk_tx *tx;  /* READ: this thread's read transaction; WRITE: the writer's; SLOW, QUICK:
+                          NULL  (open your own through store.h) */
     nk_str region;     /* the namespace this request acts in */
     nk_str account_id; /* the default catalogue id */
     nk_str access_key; /* who asks */
@@ -65,16 +65,19 @@ typedef struct nk_call {
     nk_str catalog;    /* the catalogue that a door's path names; p NULL: requests say themselves */
     nk_str mode;       /* header X-Nikawa-Mode: what is asked beyond AWS's API; absent as a rule */
     nk_last last;      /* SLOW: set by the handler */
+    bool quick;        /* QUICK: on an HTTP thread; NK_E_NOT_READY asks for another one */
     char request_id[37];
 } nk_call;
 
 /* How an operation is run (a row of src/api/ops.def says which):
  * READ   on the HTTP thread, call->tx a snapshot that sees every acknowledged write;
- * WRITE  on the store's writer thread inside a savepoint, answered after the COMMIT that holds it;
- * must be short, must not block, must be safe to run again, rolled back whole when it returns an
- * error; SLOW   on a thread of the task pool, may talk to S3 and workers; reads and writes through
- * nk_store_read/nk_store_write. */
-typedef enum { NK_OP_READ, NK_OP_WRITE, NK_OP_SLOW } nk_op_mode;
+ * WRITE  on the store's writer thread, answered after the COMMIT that holds it; must be short, must
+ *        not block, must be safe to run again, rolled back whole when it returns an error;
+ * SLOW   on a thread of the task pool, may talk to S3 and workers; reads and writes through
+ *        nk_store_read and nk_store_write, or leaves its write as call->last;
+ * QUICK  as SLOW, but tried first on the HTTP thread with call->quick: what might take a
+ *        millisecond then gives NK_E_NOT_READY, and is run anew as SLOW. */
+typedef enum { NK_OP_READ, NK_OP_WRITE, NK_OP_SLOW, NK_OP_QUICK } nk_op_mode;
 
 /* in and out are the operation's generated structs; out is zeroed. Failing: `return
  * nk_fail(call->err, …)`. */

@@ -756,6 +756,7 @@ const nk_schema_format nk_schema_format_avro = {
     .name = {"AVRO", 4},
     .rules = av_rules,
     .n_rules = NK_COUNTOF(av_rules),
+    .quick_max = 4096,
     .links = av_links,
     .parse = av_parse,
     .canonical = av_canonical,

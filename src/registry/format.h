@@ -55,6 +55,8 @@ typedef struct nk_schema_format {
     nk_str name; /* "AVRO", as Glue's DataFormat and (case folded) Confluent's schemaType */
     const nk_schema_rule *rules;
     size_t n_rules;
+    size_t quick_max; /* two definitions of up to so many bytes are parsed and compared in far less
+                         than a millisecond, whatever they say; 0 = nobody knows */
 
     /* Adds to out the names that the text links to and does not define itself, each once, in order
      * of appearance. NK_E_INVALID when it cannot be read at all. */

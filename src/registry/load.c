@@ -9,7 +9,8 @@ nk_reg_ctx nk_reg_ctx_of(const nk_call *call)
                         .arena = call->arena,
                         .region = call->region,
                         .account = call->account_id,
-                        .door = NK_DOOR_GLUE};
+                        .door = NK_DOOR_GLUE,
+                        .quick = call->quick};
 }
 
 static nk_code nomem(nk_err *err)

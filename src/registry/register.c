@@ -184,6 +184,8 @@ static nk_code all_links(nk_tx *tx, const nk_reg_ctx *ctx, const nk_registration
     NK_TRY(f->links(r->text, ctx->arena, &names, err));
     if (names.n > NK_LINKS_MAX)
         return nk_fail(err, NK_E_INVALID, "more than %d links", NK_LINKS_MAX);
+    if (names.n && ctx->quick)
+        return NK_E_NOT_READY;
     for (size_t i = 0; i < names.n; i++) {
         bool given = false;
         for (size_t k = 0; k < out->n; k++)
@@ -212,9 +214,11 @@ typedef struct nk_reg_job {
     nk_schema_links links;
     uint8_t hash[32];
     char uuid[37];
-    bool was_there; /* the schema, when it was looked at */
-    int64_t change; /* its count then */
-    bool judged;    /* the verdict holds only while nothing changes */
+    bool was_there;      /* the schema, when it was looked at */
+    int64_t change;      /* its count then */
+    bool judged;         /* the verdict holds only while nothing changes */
+    nk_str arn;          /* the schema's */
+    nk_version_row made; /* the version as it will be, when its number is what it looks like now */
 } job;
 
 static nk_code hash_of(job *j, const nk_schema_format *f, nk_err *err)
@@ -232,6 +236,8 @@ static nk_code hash_of(job *j, const nk_schema_format *f, nk_err *err)
 
 static nk_code read_definition(nk_tx *tx, job *j, const nk_schema_format *f, nk_err *err)
 {
+    if (j->ctx->quick && (j->r->text.n > f->quick_max || j->r->links.n))
+        return NK_E_NOT_READY;
     nk_code rc = all_links(tx, j->ctx, j->r, f, &j->links, err);
     if (rc == NK_OK)
         rc = parse_with(tx, j->ctx, f, j->r->text, &j->links, &j->doc, err);
@@ -399,6 +405,8 @@ static nk_code bases_of(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s
     bool found = false;
     nk_version_row v;
     out->arena = ctx->arena;
+    if (mode->all && ctx->quick)
+        return NK_E_NOT_READY;
     if (mode->all) {
         nk_query q = {.kind = &nk_kind_schema_version,
                       .prefix = NK_KEY(nk_vi(s->id)),
@@ -434,6 +442,8 @@ static nk_code judge_in(nk_tx *tx, job *j, const nk_reg_ctx *ctx, const nk_schem
     nk_compat_base base = {.version = version};
     nk_schema_doc *doc = NULL;
     NK_TRY(nk_version_load(tx, ctx, s, version, false, &v, err));
+    if (ctx->quick && (v.links || v.reply.n > 2 * s->format->quick_max))
+        return NK_E_NOT_READY;
     NK_TRY(nk_version_parse(tx, ctx, s, &v, &doc, err));
     base.doc = doc;
     return nk_compat_check(s->format, &nk_compat_modes[s->compat], ctx->door, j->doc, &base, 1,
@@ -526,6 +536,32 @@ static nk_code prepare_there(nk_tx *tx, job *j, nk_err *err)
     return judge(tx, j, s, bases.v, bases.n, err);
 }
 
+/* The version's record, all but the number that equal definitions share. */
+static nk_code make_version(job *j, int64_t version, nk_err *err)
+{
+    nk_registration *r = j->r;
+    nk_version_row *v = &j->made;
+    nk_str now;
+    NK_TRY(nk_reg_time(j->ctx, &now, err));
+    NK_TRY(nk_schema_arn(j->ctx, r->registry, r->name, &j->arn, err));
+    *v = (nk_version_row){.version = version,
+                          .uuid = nk_str_n(j->uuid, 36),
+                          .created = now,
+                          .links = j->links.n > 0,
+                          .text = r->text};
+    glue_GetSchemaVersionResponse reply = {
+        .SchemaVersionId = v->uuid,
+        .SchemaDefinition = r->text,
+        .DataFormat = j->was_there ? r->schema.format->name : r->format->name,
+        .SchemaArn = j->arn,
+        .VersionNumber = nk_some_i64(version),
+        .Status = NK_STR("AVAILABLE"),
+        .CreatedTime = now,
+    };
+    return nk_model_encode_str(&glue_GetSchemaVersionResponse_shape, &reply, j->ctx->arena,
+                               &v->reply, err);
+}
+
 static nk_code prepare(nk_tx *tx, void *arg, nk_err *err)
 {
     job *j = arg;
@@ -535,13 +571,22 @@ static nk_code prepare(nk_tx *tx, void *arg, nk_err *err)
     j->was_there = rc == NK_OK;
     j->change = j->was_there ? r->schema.change : 0;
     if (j->was_there)
-        return prepare_there(tx, j, err);
-    if (rc != NK_E_NOT_FOUND || !r->create)
+        NK_TRY(prepare_there(tx, j, err));
+    else if (rc != NK_E_NOT_FOUND || !r->create)
         return rc;
-    return r->text.p ? read_definition(tx, j, r->format, err) : NK_OK;
+    else if (r->text.p)
+        NK_TRY(read_definition(tx, j, r->format, err));
+    if (r->existed || !r->text.p)
+        return NK_OK;
+    return make_version(j,
+                        r->want_version ? r->want_version
+                        : j->was_there  ? r->schema.next
+                                        : 1,
+                        err);
 }
 
-/* A registry is made with its first schema when it is the default one, or a Confluent context. */
+/* A registry is made with its first schema when it is the default one, or a Confluent context.
+ * The schema's own record is written when all of it is known. */
 static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
 {
     nk_registration *r = j->r;
@@ -556,10 +601,8 @@ static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
     if (reg.deleting)
         return nk_fail(err, NK_E_INVALID, "Registry %.*s is being deleted.",
                        NK_STR_ARG(r->registry));
-    nk_str now, resource = nk_schema_resource(ctx->arena, r->registry, r->name);
+    nk_str now;
     NK_TRY(nk_reg_time(ctx, &now, err));
-    if (!resource.p)
-        return nomem(err);
     r->schema = (nk_schema_row){.registry_name = r->registry,
                                 .name = r->name,
                                 .registry = reg.id,
@@ -583,13 +626,7 @@ static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
     if (own.set)
         NK_TRY(nk_config_save(tx, ctx, r->registry, r->name,
                               &(nk_reg_config){.compat = -1, .mode = -1}, err));
-    NK_TRY(nk_store_next(tx, "glue.schema", &r->schema.id, err));
-    rc = nk_schema_save(tx, ctx, &r->schema, true, err);
-    if (rc == NK_E_EXISTS)
-        return nk_fail(err, rc, "Schema already exists. SchemaName: %.*s", NK_STR_ARG(r->name));
-    if (rc == NK_OK && r->tags && r->tags->n)
-        rc = nk_tags_put(tx, ctx->region, resource, r->tags, ctx->arena, err);
-    return rc;
+    return nk_store_next(tx, "glue.schema", &r->schema.id, err);
 }
 
 static nk_code changed(nk_err *err)
@@ -624,7 +661,6 @@ static nk_code write_version(nk_tx *tx, job *j, nk_err *err)
 {
     nk_registration *r = j->r;
     nk_schema_row *s = &r->schema;
-    const nk_reg_ctx *ctx = j->ctx;
     if (s->next > NK_VERSION_MAX || r->want_version > NK_VERSION_MAX)
         return nk_fail(
             err, NK_E_LIMIT,
@@ -635,69 +671,78 @@ static nk_code write_version(nk_tx *tx, job *j, nk_err *err)
                        (long long)r->want_version);
     if (r->want_version)
         s->next = r->want_version;
+    if (j->made.version != s->next) /* others were faster */
+        NK_TRY(make_version(j, s->next, err));
     nk_version_row *v = &r->version;
-    nk_str now, arn;
-    NK_TRY(nk_reg_time(ctx, &now, err));
-    NK_TRY(nk_schema_arn(ctx, s->registry_name, s->name, &arn, err));
-    *v = (nk_version_row){.schema = s->id,
-                          .version = s->next,
-                          .uuid = nk_str_n(j->uuid, 36),
-                          .created = now,
-                          .text = r->text};
+    *v = j->made;
+    v->schema = s->id;
     NK_TRY(number_of(tx, j, &v->number, err));
-    glue_GetSchemaVersionResponse reply = {
-        .SchemaVersionId = v->uuid,
-        .SchemaDefinition = r->text,
-        .DataFormat = s->format->name,
-        .SchemaArn = arn,
-        .VersionNumber = nk_some_i64(v->version),
-        .Status = NK_STR("AVAILABLE"),
-        .CreatedTime = v->created,
-    };
-    NK_TRY(nk_model_encode_str(&glue_GetSchemaVersionResponse_shape, &reply, ctx->arena, &v->reply,
-                               err));
     const nk_val cols[NK_VER_NCOLS] = {nk_vi(s->id),
                                        nk_vi(v->version),
                                        nk_vs(v->uuid),
-                                       nk_vs(ctx->region),
+                                       nk_vs(j->ctx->region),
                                        nk_vi(v->number),
                                        nk_vb(nk_str_n((const char *)j->hash, 32)),
                                        nk_vi(NK_VERSION_AVAILABLE),
                                        nk_vs(v->created),
-                                       j->links.n ? nk_vi(1) : nk_vnull()};
+                                       v->links ? nk_vi(1) : nk_vnull()};
     nk_row row = {.cols = cols, .body = v->reply};
     NK_TRY(nk_store_insert(tx, &nk_kind_schema_version, &row, err));
     NK_TRY(write_links(tx, j, err));
     s->latest = s->next++;
     s->change++;
-    NK_TRY(nk_schema_save(tx, ctx, s, false, err));
-    return nk_registry_follow(tx, ctx, s, err);
+    return NK_OK;
+}
+
+/* The schema as it was when the definition was compared with it, or one that does not mind. */
+static nk_code look_again(nk_tx *tx, job *j, nk_err *err)
+{
+    nk_registration *r = j->r;
+    nk_code rc = nk_schema_load(tx, j->ctx, r->registry, r->name, &r->schema, err);
+    if (rc == NK_E_NOT_FOUND)
+        return changed(err);
+    NK_TRY(rc);
+    NK_TRY(find_equal(tx, j, r->schema.id, false, &r->version, &r->existed, err));
+    if (r->existed)
+        return NK_OK;
+    const nk_compat_mode *mode = &nk_compat_modes[r->schema.compat];
+    bool judge_now =
+        !r->unjudged && r->schema.latest && (mode->backward || mode->forward || mode->closed);
+    return (j->judged || judge_now) && r->schema.change != j->change ? changed(err) : NK_OK;
+}
+
+static nk_code insert_schema(nk_tx *tx, job *j, nk_err *err)
+{
+    nk_registration *r = j->r;
+    nk_schema_row other;
+    nk_code rc = nk_schema_save(tx, j->ctx, &r->schema, true, err);
+    if (rc == NK_E_EXISTS) { /* another one has come, or the old one is still being deleted */
+        rc = nk_schema_load(tx, j->ctx, r->registry, r->name, &other, NULL);
+        return rc == NK_OK ? changed(err)
+                           : nk_fail(err, NK_E_EXISTS, "Schema already exists. SchemaName: %.*s",
+                                     NK_STR_ARG(r->name));
+    }
+    NK_TRY(rc);
+    if (!r->tags || !r->tags->n)
+        return NK_OK;
+    nk_str resource = nk_schema_resource(j->ctx->arena, r->registry, r->name);
+    return resource.p ? nk_tags_put(tx, j->ctx->region, resource, r->tags, j->ctx->arena, err)
+                      : nomem(err);
 }
 
 nk_code nk_registration_write(nk_tx *tx, nk_registration *r, nk_err *err)
 {
     job *j = r->job;
-    nk_code rc = nk_schema_load(tx, j->ctx, r->registry, r->name, &r->schema, err);
     r->existed = false;
-    if (rc == NK_OK) {
-        if (r->only_create)
-            return nk_fail(err, NK_E_EXISTS, "Schema already exists. SchemaName: %.*s",
-                           NK_STR_ARG(r->name));
-        NK_TRY(find_equal(tx, j, r->schema.id, false, &r->version, &r->existed, err));
-        if (r->existed)
-            return NK_OK;
-        const nk_compat_mode *mode = &nk_compat_modes[r->schema.compat];
-        bool judge_now =
-            !r->unjudged && r->schema.latest && (mode->backward || mode->forward || mode->closed);
-        /* what was judged is no more what stands, or was not judged at all */
-        if ((j->judged || judge_now) && (!j->was_there || r->schema.change != j->change))
-            return changed(err);
-    } else if (rc == NK_E_NOT_FOUND && r->create) {
-        NK_TRY(make_schema(tx, j, err));
-    } else {
-        return rc;
-    }
-    return r->text.p ? write_version(tx, j, err) : NK_OK;
+    NK_TRY(j->was_there ? look_again(tx, j, err) : make_schema(tx, j, err));
+    if (r->existed)
+        return NK_OK;
+    if (r->text.p)
+        NK_TRY(write_version(tx, j, err));
+    if (!j->was_there)
+        return insert_schema(tx, j, err);
+    NK_TRY(nk_schema_save(tx, j->ctx, &r->schema, false, err));
+    return nk_registry_follow(tx, j->ctx, &r->schema, err);
 }
 
 nk_code nk_registration_prepare(const nk_reg_ctx *ctx, nk_registration *r, nk_err *err)

@@ -26,6 +26,7 @@ typedef struct nk_reg_ctx {
     nk_arena *arena;
     nk_str region, account;
     nk_door door;
+    bool quick; /* what might take a millisecond gives NK_E_NOT_READY instead */
 } nk_reg_ctx;
 
 /* Version states, as stored. */
