@@ -1,8 +1,6 @@
-"""The Confluent door: confluent-kafka's client and serializers, kcat, and the protocol's own error codes."""
+"""The Confluent door: confluent-kafka's client and serializers, and the protocol's own error codes."""
 import base64
 import json
-import shutil
-import subprocess
 import threading
 import urllib.error
 import urllib.parse
@@ -10,7 +8,6 @@ import urllib.request
 import uuid
 
 import pytest
-from confluent_kafka import Producer
 from confluent_kafka.schema_registry import Schema, SchemaReference, SchemaRegistryClient, SchemaRegistryError
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
@@ -324,26 +321,6 @@ def test_protobuf_serializer(client, tmp_path):
     shop_reg_pb2.DESCRIPTOR.CopyToProto(want)
     want.name = back.name
     assert back == want
-
-
-def kcat_reads_avro():
-    """Not every build of kcat does: Debian's comes without."""
-    return shutil.which("kcat") and "Avro" in subprocess.run(["kcat", "-V"], capture_output=True, text=True).stdout
-
-
-@pytest.mark.skipif(not kcat_reads_avro(), reason="kcat was built without Avro")
-def test_kcat_prints_avro(client, server):
-    topic = name("t")
-    producer = Producer({"bootstrap.servers": "unused", "test.mock.num.brokers": 1})
-    broker = next(iter(producer.list_topics(timeout=10).brokers.values()))
-    write = AvroSerializer(client, A2)
-    for i in range(3):
-        producer.produce(topic, write({"a": i, "b": None if i else "x"}, SerializationContext(topic, MessageField.VALUE)))
-    assert producer.flush(10) == 0
-    at = url_of(server).replace("http://", f"http://{server.access_key}:{server.secret_key}@")
-    done = subprocess.run(["kcat", "-b", f"{broker.host}:{broker.port}", "-C", "-t", topic, "-o", "beginning", "-e", "-q", "-s", "value=avro", "-r", at],
-                          capture_output=True, text=True, timeout=60)
-    assert [json.loads(line) for line in done.stdout.splitlines()] == [{"a": 0, "b": {"string": "x"}}, {"a": 1, "b": None}, {"a": 2, "b": None}], done.stderr
 
 
 def test_many_register_one_history(server):

@@ -155,6 +155,29 @@ def test_auto_registration_and_refusals(java, serde, bare_glue, name):
     java.refusal("decode", how, b64(b"\x00abc"))
 
 
+@pytest.mark.parametrize("compatibility", ["NONE", "DISABLED", "BACKWARD", "BACKWARD_ALL", "FORWARD", "FORWARD_ALL", "FULL", "FULL_ALL"])
+def test_settings_reach_the_registry(java, serde, bare_glue, name, compatibility):
+    how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD", "schemaName": name, "registry.name": name + "-r",
+           "compatibility": compatibility, "description": "Bestellungen 日本", "tags.team": "shop", "tags.é": "ü", "metadata.origin": "till-7"}
+    one = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
+    ask = ("generic", b64(json.dumps(one)), b64(avro_bytes(one, {"a": 1})))
+    assert "EntityNotFoundException" in java.refusal("encode", how, *ask)
+    bare_glue.create_registry(RegistryName=name + "-r")
+    got = serde.decode(base64.b64decode(java("encode", how, *ask)[0]))
+    assert got.value == {"a": 1}
+    made = bare_glue.get_schema(SchemaId={"SchemaName": name, "RegistryName": name + "-r"})
+    assert (made["Compatibility"], made["Description"]) == (compatibility, "Bestellungen 日本")
+    assert bare_glue.get_tags(ResourceArn=made["SchemaArn"])["Tags"] == {"team": "shop", "é": "ü"}
+    said = bare_glue.query_schema_version_metadata(SchemaVersionId=got.schema_id)["MetadataInfoMap"]
+    assert {k: v["MetadataValue"] for k, v in said.items()} == {"x-amz-meta-transport": "t", "origin": "till-7"}
+    two = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}, {"name": "b", "type": "string"}]}
+    more = ("generic", b64(json.dumps(two)), b64(avro_bytes(two, {"a": 2, "b": "x"})))
+    if compatibility in ("NONE", "FORWARD", "FORWARD_ALL"):  # an older reader leaves out the field; a newer one has no value for it
+        assert serde.decode(base64.b64decode(java("encode", how, *more)[0])).value == {"a": 2, "b": "x"}
+    else:
+        java.refusal("encode", how, *more)
+
+
 def test_over_kafka(java, serde, kafka, proto, name):
     from confluent_kafka import Producer
     from nikawa_serde.kafka import GlueDeserializer, GlueSerializer

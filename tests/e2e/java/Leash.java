@@ -12,11 +12,16 @@ class Leash {
         String answer(String[] request) throws Exception;
     }
 
+    /** "key=value,…"; "tags.a=1,tags.b=2" is one setting, a map. */
+    @SuppressWarnings("unchecked")
     static Map<String, Object> settings(String text) {
         Map<String, Object> out = new HashMap<>();
         for (String pair : text.split(",")) {
             int at = pair.indexOf('=');
-            out.put(pair.substring(0, at), pair.substring(at + 1));
+            String key = pair.substring(0, at), value = pair.substring(at + 1);
+            int dot = key.startsWith("tags.") || key.startsWith("metadata.") ? key.indexOf('.') : -1;
+            if (dot < 0) out.put(key, value);
+            else ((Map<String, String>) out.computeIfAbsent(key.substring(0, dot), k -> new HashMap<String, String>())).put(key.substring(dot + 1), value);
         }
         return out;
     }
