@@ -1,8 +1,10 @@
-/* The published imports that every compiler brings along, cut down to what other files can name:
- * the messages, enums and fields of Google's own files, their numbers and types. */
+/* The published imports that every compiler brings along (google/protobuf) and those that AWS's
+ * serializers do (google/type), cut down to what other files can name: the messages, enums and
+ * fields of Google's own files, their numbers and types. */
 #include "registry/protobuf_int.h"
 
 #define P3 "syntax=\"proto3\";package google.protobuf;"
+#define T3 "syntax=\"proto3\";package google.type;"
 static const struct {
     const char *path, *text;
 } files[] = {
@@ -56,6 +58,42 @@ static const struct {
      "MethodDescriptorProto{}message OneofDescriptorProto{}message "
      "EnumValueDescriptorProto{}message UninterpretedOption{}message SourceCodeInfo{}message "
      "GeneratedCodeInfo{}"},
+    {"google/type/calendar_period.proto",
+     T3 "enum CalendarPeriod{CALENDAR_PERIOD_UNSPECIFIED=0;DAY=1;WEEK=2;FORTNIGHT=3;MONTH=4;"
+        "QUARTER=5;HALF=6;YEAR=7;}"},
+    {"google/type/color.proto",
+     T3 "import \"google/protobuf/wrappers.proto\";message Color{float red=1;float green=2;float "
+        "blue=3;google.protobuf.FloatValue alpha=4;}"},
+    {"google/type/date.proto", T3 "message Date{int32 year=1;int32 month=2;int32 day=3;}"},
+    {"google/type/dayofweek.proto",
+     T3 "enum DayOfWeek{DAY_OF_WEEK_UNSPECIFIED=0;MONDAY=1;TUESDAY=2;WEDNESDAY=3;THURSDAY=4;"
+        "FRIDAY=5;SATURDAY=6;SUNDAY=7;}"},
+    {"google/type/expr.proto", T3 "message Expr{string expression=1;string title=2;string "
+                                  "description=3;string location=4;}"},
+    {"google/type/fraction.proto", T3 "message Fraction{int64 numerator=1;int64 denominator=2;}"},
+    {"google/type/interval.proto",
+     T3 "import \"google/protobuf/timestamp.proto\";message Interval{google.protobuf.Timestamp "
+        "start_time=1;google.protobuf.Timestamp end_time=2;}"},
+    {"google/type/latlng.proto", T3 "message LatLng{double latitude=1;double longitude=2;}"},
+    {"google/type/localized_text.proto",
+     T3 "message LocalizedText{string text=1;string language_code=2;}"},
+    {"google/type/money.proto",
+     T3 "message Money{string currency_code=1;int64 units=2;int32 nanos=3;}"},
+    {"google/type/month.proto",
+     T3 "enum Month{MONTH_UNSPECIFIED=0;JANUARY=1;FEBRUARY=2;MARCH=3;APRIL=4;MAY=5;JUNE=6;JULY=7;"
+        "AUGUST=8;SEPTEMBER=9;OCTOBER=10;NOVEMBER=11;DECEMBER=12;}"},
+    {"google/type/phone_number.proto",
+     T3 "message PhoneNumber{message ShortCode{string region_code=1;string number=2;}oneof "
+        "kind{string e164_number=1;ShortCode short_code=2;}string extension=3;}"},
+    {"google/type/postal_address.proto",
+     T3 "message PostalAddress{int32 revision=1;string region_code=2;string "
+        "language_code=3;string postal_code=4;string sorting_code=5;string "
+        "administrative_area=6;string locality=7;string sublocality=8;repeated string "
+        "address_lines=9;repeated string recipients=10;string organization=11;}"},
+    {"google/type/quaternion.proto",
+     T3 "message Quaternion{double x=1;double y=2;double z=3;double w=4;}"},
+    {"google/type/timeofday.proto",
+     T3 "message TimeOfDay{int32 hours=1;int32 minutes=2;int32 seconds=3;int32 nanos=4;}"},
 };
 
 nk_str pb_known_file(nk_str path)

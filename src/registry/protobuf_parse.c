@@ -80,6 +80,8 @@ static int hex_value(char c)
     return digit(c) ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
 }
 
+/* What no escape begins with stands for itself, as in Wire: AWS's serializers write "Google\Type"
+ * as a name of PHP's. */
 static nk_code read_escape(pb_parser *p, char *out, size_t *n)
 {
     static const char from[] = "abfnrtv\\'\"?", to[] = "\a\b\f\n\r\t\v\\'\"?";
@@ -91,6 +93,8 @@ static nk_code read_escape(pb_parser *p, char *out, size_t *n)
         return NK_OK;
     }
     int digits = c == 'x' || c == 'X' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
+    const char *back = p->p;
+    pb_place place = p->at;
     uint32_t v = 0;
     int got = 0;
     if (digits) {
@@ -105,8 +109,17 @@ static nk_code read_escape(pb_parser *p, char *out, size_t *n)
             step(p);
         }
     }
-    if (got == 0 || (digits > 2 && (got < digits || v > 0x10ffff || (v >= 0xd800 && v < 0xe000))))
-        return pb_bad(p, p->at, "no such escape in a string");
+    if (got == 0 || (digits > 2 && got < digits)) { /* none: the character itself */
+        p->p = back;
+        p->at = place;
+        if (c == '\n' || c == 0)
+            return pb_bad(p, p->at, "a string that does not end on its line");
+        out[(*n)++] = c;
+        step(p);
+        return NK_OK;
+    }
+    if (digits > 2 && (v > 0x10ffff || (v >= 0xd800 && v < 0xe000)))
+        return pb_bad(p, place, "an escape that is no character");
     if (digits > 2)
         *n += nk_utf8_put(out + *n, v);
     else

@@ -155,6 +155,171 @@ def test_auto_registration_and_refusals(java, serde, bare_glue, name):
     java.refusal("decode", how, b64(b"\x00abc"))
 
 
+TYPES = ["com.google.rpc.Status", "com.google.rpc.BadRequest", "com.google.rpc.context.AttributeContext", "com.google.rpc.DebugInfo",
+         "com.google.api.HttpRule", "com.google.api.Distribution", "com.google.api.Http"]
+
+
+def fill(r, m, depth=3):
+    """Some value for some of a message's fields."""
+    def scalar(f):
+        texts = {f.CPPTYPE_STRING: r.choice(["", "a", "é日😀"]), f.CPPTYPE_BOOL: True, f.CPPTYPE_DOUBLE: r.uniform(-9, 9), f.CPPTYPE_FLOAT: 1.5}
+        if f.type == f.TYPE_BYTES:
+            return r.randbytes(r.randint(0, 5))
+        return texts[f.cpp_type] if f.cpp_type in texts else r.choice(f.enum_type.values).number if f.enum_type else r.randint(0, 2**31 - 1)
+    for f in m.DESCRIPTOR.fields:
+        if r.random() < 0.3:
+            continue
+        many = f.is_repeated
+        if f.message_type and f.message_type.GetOptions().map_entry:
+            for k in range(r.randint(0, 2)):
+                at, value = f.message_type.fields_by_name["key"], f.message_type.fields_by_name["value"]
+                k = f"k{k}" if at.cpp_type == at.CPPTYPE_STRING else k
+                if not value.message_type:
+                    getattr(m, f.name)[k] = scalar(value)
+                elif depth:
+                    fill(r, getattr(m, f.name)[k], depth - 1)
+        elif f.message_type and depth:
+            for _ in range(r.randint(0, 2) if many else 1):
+                fill(r, getattr(m, f.name).add() if many else getattr(m, f.name), depth - 1)
+        elif not f.message_type and many:
+            getattr(m, f.name).extend(scalar(f) for _ in range(r.randint(0, 2)))
+        elif not f.message_type:
+            setattr(m, f.name, scalar(f))
+    return m
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_protobuf_generated_classes(java, serde, bare_glue, name, type_):
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    r = random.Random(type_)
+    full, *files = java("files", {}, type_)
+    pool = descriptor_pool.DescriptorPool()
+    for f in files:
+        pool.Add(descriptor_pb2.FileDescriptorProto.FromString(base64.b64decode(f)))
+    class_ = message_factory.GetMessageClass(pool.FindMessageTypeByName(full))
+    how = {"dataFormat": "PROTOBUF", "schemaName": name, "protobufMessageType": "POJO", "compatibility": "FULL_ALL"}
+    for _ in range(6):
+        m = fill(r, class_())
+        message = base64.b64decode(java("encode", how, "message", b64(type_), b64(m.SerializeToString()))[0])
+        got = serde.decode(message)
+        assert (got.format, got.message) == ("PROTOBUF", full) and class_.FromString(got.value) == m
+        kind, theirs, payload = java("decode", how, b64(serde.encode(got.schema_id, m)))
+        assert (kind, class_.FromString(base64.b64decode(payload))) == ("message", m) and theirs == type_
+    assert bare_glue.get_schema(SchemaId={"SchemaName": name, "RegistryName": "default-registry"})["LatestSchemaVersion"] == 1
+
+
+RICH = {
+    "google types": """syntax = "proto3";
+package shop.money;
+import "google/type/money.proto"; import "google/type/date.proto"; import "google/type/postal_address.proto";
+import "google/type/phone_number.proto"; import "google/type/dayofweek.proto"; import "google/type/color.proto";
+import "google/type/interval.proto"; import "google/protobuf/timestamp.proto"; import "google/type/month.proto";
+import "google/type/latlng.proto"; import "google/type/timeofday.proto"; import "google/type/quaternion.proto";
+import "google/type/fraction.proto"; import "google/type/expr.proto"; import "google/type/localized_text.proto";
+import "google/type/calendar_period.proto";
+option php_namespace = "Shop\\\\Utils\\\\Money";
+message M {
+  google.type.Money price = 1; repeated google.type.Date days = 2; map<string, google.type.PostalAddress> homes = 3;
+  oneof how { google.type.PhoneNumber phone = 4; google.type.DayOfWeek day = 5; }
+  google.type.Color color = 6; google.type.Interval when = 7; google.protobuf.Timestamp at = 8; google.type.Month month = 9;
+  google.type.LatLng where = 10; google.type.TimeOfDay time = 11; google.type.Quaternion q = 12; google.type.Fraction part = 13;
+  google.type.Expr expr = 14; google.type.LocalizedText text = 15; google.type.CalendarPeriod every = 16;
+  google.type.PhoneNumber.ShortCode code = 17;
+}""",
+    "proto2": """syntax = "proto2";
+package old.times;
+option java_package = "de.alt"; option deprecated = true;
+message M {
+  reserved 5, 9 to 11; reserved "gone", "left";
+  required int32 id = 1; optional string name = 2 [default = "it's é"]; repeated sint64 n = 3 [packed = true];
+  optional Kind kind = 4 [default = TWO, deprecated = true]; optional double d = 6 [default = -inf]; optional bytes raw = 7;
+  enum Kind { option allow_alias = true; ONE = 1; UNO = 1; TWO = 2 [deprecated = true]; reserved 7; }
+  message Deep { message Deeper { optional fixed64 x = 1; } repeated Deeper all = 1; optional M up = 2; }
+  optional Deep deep = 8; optional uint64 big = 12 [default = 18446744073709551615, json_name = "BIG"]; optional float f = 13 [default = 2.5];
+  extensions 100 to 199; extensions 1000 to max;
+}""",
+    "proto3": """syntax = "proto3";
+package p.q;
+// A comment 注 with "quotes"
+import "google/protobuf/any.proto"; import "google/protobuf/struct.proto"; import "google/protobuf/wrappers.proto";
+message Z { string z = 1; }
+message M {
+  optional string maybe = 1; map<int64, Z> zs = 2; map<bool, bytes> flags = 3; google.protobuf.Value value = 4; google.protobuf.Any any = 5;
+  google.protobuf.Int64Value n = 6; repeated double ds = 7 [packed = false]; .p.q.M.In in = 8; optional In.E e = 9; oneof o { Z a = 10; In b = 11; string c = 12; }
+  message In { enum E { E_ZERO = 0; E_MINUS = -1; } E e = 1; map<string, M> more = 2; }
+}
+message A { M m = 1; }
+service S { rpc Do (stream M) returns (A); }""",
+}
+
+
+@pytest.mark.parametrize("which", RICH)
+def test_protobuf_definitions(java, serde, bare_glue, name, tmp_path, which):
+    """As AWS's serializer writes a definition from a message's descriptor; its imports are those that it brings along."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+    import google.type
+    import grpc_tools
+    from grpc_tools import protoc
+    r = random.Random(which)
+    (tmp_path / f"{name}.proto").write_text(RICH[which], "utf-8")
+    shared = [Path(grpc_tools.__file__).parent / "_proto", Path(google.type.__path__[0]).parent.parent]
+    assert protoc.main(["protoc", f"-I{tmp_path}", *[f"-I{d}" for d in shared], "--include_imports", f"--descriptor_set_out={tmp_path}/out",
+                        f"{name}.proto"]) == 0
+    files = descriptor_pb2.FileDescriptorSet.FromString((tmp_path / "out").read_bytes()).file
+    pool = descriptor_pool.DescriptorPool()
+    for f in files:
+        pool.Add(f)
+    class_ = message_factory.GetMessageClass(pool.FindMessageTypeByName(files[-1].package + ".M"))
+    schema = b64(" ".join([*(b64(f.SerializeToString()) for f in files), class_.DESCRIPTOR.full_name]))
+    how = {"dataFormat": "PROTOBUF", "schemaName": name, "protobufMessageType": "DYNAMIC_MESSAGE", "compatibility": "FULL_ALL"}
+    for _ in range(6):
+        m = fill(r, class_())
+        if which == "proto2":
+            m.id = 7
+        message = base64.b64decode(java("encode", how, "protobuf", schema, b64(m.SerializeToString()))[0])
+        got = serde.decode(message)
+        assert (got.message, class_.FromString(got.value)) == (class_.DESCRIPTOR.full_name, m)
+        kind, theirs, payload = java("decode", how, b64(serde.encode(got.schema_id, m, compress=True)))
+        assert (kind, theirs, class_.FromString(base64.b64decode(payload))) == ("protobuf", got.message, m)
+    kept = bare_glue.get_schema_version(SchemaVersionId=got.schema_id)
+    again = bare_glue.register_schema_version(SchemaId={"SchemaName": name, "RegistryName": "default-registry"}, SchemaDefinition=kept["SchemaDefinition"])
+    assert again["VersionNumber"] == kept["VersionNumber"] == 1
+
+
+def test_json_of_a_class(java, serde, bare_glue, name):
+    how = {"dataFormat": "JSON", "schemaName": name, "compatibility": "FULL_ALL"}
+    r = random.Random(5)
+    for _ in range(12):
+        value = {"id": r.getrandbits(50), "who": r.choice(["", "日本 😀"]), "weight": r.choice([0.5, -1e300]), "state": r.choice(["NEW", "SENT"]),
+                 "lines": [{"sku": "é", "n": r.randint(0, 1000)} for _ in range(r.randint(0, 3))], "extra": {"ü": r.randint(-9, 9)}}
+        value = {k: v for k, v in value.items() if k == "id" or r.random() < 0.7}
+        message = base64.b64decode(java("encode", how, "bean", b64("Parcel"), b64(json.dumps(value)))[0])
+        got = serde.decode(message)
+        assert got.value == value and got.format == "JSON"
+        kind, class_, payload = java("decode", how, b64(serde.encode(got.schema_id, value, compress=True)))
+        assert (kind, class_, json.loads(base64.b64decode(payload))) == ("bean", "Parcel", value)
+    refused = java.refusal("encode", how, "bean", b64("Parcel"), b64(json.dumps({"id": 1, "lines": [{"sku": "x", "n": 1001}]})))
+    assert "1001" in refused
+    made = bare_glue.get_schema_version(SchemaId={"SchemaName": name, "RegistryName": "default-registry"}, SchemaVersionNumber={"LatestVersion": True})
+    assert made["VersionNumber"] == 1 and json.loads(made["SchemaDefinition"])["className"] == "Parcel"
+
+
+def test_many_serializers_register_at_once(java, serde, bare_glue, name):
+    """Each finds no schema, makes it, meets the others' and registers its version."""
+    how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD", "schemaName": name, "compatibility": "FULL_ALL"}
+    schemas = [{"type": "record", "name": "R", "fields": [{"name": "a", "type": "long"}] + [
+        {"name": f"f{i}", "type": ["null", "string"], "default": None} for i in range(n)]} for n in range(6)]
+    values = [{"a": i, **{f"f{k}": r for k, r in zip(range(i % 6), "abcdef")}} for i in range(24)]
+    messages = java("race", how, *[x for i, v in enumerate(values) for x in (
+        "generic", b64(json.dumps(schemas[i % 6])), b64(avro_bytes(schemas[i % 6], v)))])
+    got = [serde.decode(base64.b64decode(m)) for m in messages]
+    assert [g.value for g in got] == values
+    made = bare_glue.list_schema_versions(SchemaId={"SchemaName": name, "RegistryName": "default-registry"})["Schemas"]
+    assert sorted(v["VersionNumber"] for v in made) == [1, 2, 3, 4, 5, 6]
+    ids = {v["SchemaVersionId"] for v in made}
+    assert all(len({g.schema_id for g in got[k::6]} & ids) == 1 for k in range(6))
+
+
 @pytest.mark.parametrize("compatibility", ["NONE", "DISABLED", "BACKWARD", "BACKWARD_ALL", "FORWARD", "FORWARD_ALL", "FULL", "FULL_ALL"])
 def test_settings_reach_the_registry(java, serde, bare_glue, name, compatibility):
     how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD", "schemaName": name, "registry.name": name + "-r",

@@ -40,7 +40,7 @@ class Leash {
         System.setOut(System.err);
         for (String line; (line = in.readLine()) != null;) {
             try {
-                out.println("ok\t" + probe.answer(line.split("\t")));
+                out.println("ok\t" + probe.answer(line.split("\t", -1)));
             } catch (Throwable e) {
                 StringBuilder why = new StringBuilder();
                 for (Throwable t = e; t != null; t = t.getCause())

@@ -88,6 +88,47 @@ static void reads_imports(void **state)
     nk_arena_destroy(a);
 }
 
+static nk_str canonical_of(const char *text, nk_arena *a, nk_buf *b)
+{
+    nk_schema_doc *doc;
+    nk_err err = NK_ERR_INIT;
+    nk_buf_init(b, 1 << 16);
+    if (nk_schema_format_protobuf.parse(nk_str_c(text), NULL, 0, a, &doc, &err) != NK_OK)
+        fail_msg("%s: %s", text, err.msg);
+    assert_int_equal(nk_schema_format_protobuf.canonical(doc, b, &err), NK_OK);
+    return nk_buf_view(b);
+}
+
+/* Left: as AWS's serializers write it, no escape; right: the same by the book. */
+static void takes_a_backslash_for_itself(void **state)
+{
+#define TEXT(s) "syntax = \"proto2\"; message A { optional string s = 1 [default = \"" s "\"]; }"
+    static const char *const pairs_of[][2] = {
+        {TEXT("Google\\Type\\Kind"), TEXT("GoogleTypeKind")},
+        {TEXT("\\Utils\\u12\\U0001F60\\x"), TEXT("Utilsu12U0001F60x")},
+        {TEXT("\\8\\_\\7\\60"), TEXT("8_\\x07\\x30")},
+        {TEXT("\\u00e9\\U0001F600\\x41"), TEXT("\xc3\xa9\xf0\x9f\x98\x80"
+                                               "A")}};
+    for (size_t i = 0; i < NK_COUNTOF(pairs_of); i++) {
+        nk_arena *a = nk_arena_create(0);
+        nk_buf x, y;
+        nk_str left = canonical_of(pairs_of[i][0], a, &x),
+               right = canonical_of(pairs_of[i][1], a, &y);
+        if (!nk_str_eq(left, right))
+            fail_msg("%.*s\nis not\n%.*s", NK_STR_ARG(left), NK_STR_ARG(right));
+        nk_buf_free(&x);
+        nk_buf_free(&y);
+        nk_arena_destroy(a);
+    }
+    nk_arena *a = nk_arena_create(0);
+    nk_schema_doc *doc;
+    static const char *const bad[] = {TEXT("\\ud800"), TEXT("\\U00110000"), TEXT("\\\n")};
+    for (size_t i = 0; i < NK_COUNTOF(bad); i++)
+        assert_int_equal(nk_schema_format_protobuf.parse(nk_str_c(bad[i]), NULL, 0, a, &doc, NULL),
+                         NK_E_INVALID);
+    nk_arena_destroy(a);
+}
+
 static const struct {
     const char *writer, *reader, *rule;
     bool glue, confluent;
@@ -274,6 +315,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_with_place_and_reason),
         cmocka_unit_test(reads_imports),
+        cmocka_unit_test(takes_a_backslash_for_itself),
         cmocka_unit_test(judges_pairs),
         cmocka_unit_test(numbers_messages),
         cmocka_unit_test(takes_written_out_maps),

@@ -5,13 +5,20 @@ import com.amazonaws.services.schemaregistry.serializers.json.JsonDataWithSchema
 import com.google.protobuf.DescriptorProtos;
 import com.google.protobuf.Descriptors;
 import com.google.protobuf.DynamicMessage;
+import com.google.protobuf.GeneratedMessageV3;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.apache.avro.generic.IndexedRecord;
 import org.apache.avro.io.DecoderFactory;
 import org.apache.avro.specific.SpecificDatumReader;
@@ -35,8 +42,12 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *   kinesis-put, kinesis-get: KinesisProbe;  lambda: LambdaProbe;  driver, start, stop: StreamsProbe
  *   speed   SETTINGS KIND SCHEMA PAYLOAD COUNT     -> ok ENCODES_A_SECOND DECODES_A_SECOND
  *
+ *   files   SETTINGS CLASS                         -> ok NAME (FILE)…   a generated message's name, its file's descriptor and those that it needs
+ *   race    SETTINGS (KIND SCHEMA PAYLOAD)…        -> ok (MESSAGE)…     each by a serializer and a thread of its own, at once
+ *
  * SETTINGS: "key=value,…" for the serde. KIND: generic, specific (Avro; the payload is the value's binary
- * encoding), json, protobuf (SCHEMA: the file's descriptor, a space, the message's full name).
+ * encoding), json, protobuf (SCHEMA: descriptors of files, the last one that of the message, and the message's full name, with spaces between), message and bean (SCHEMA:
+ * the name of a generated class of Protobuf; of a class that Jackson knows how to write).
  */
 public class SerdeProbe extends Records {
     static final Map<String, GlueSchemaRegistryKafkaSerializer> serializers = new HashMap<>();
@@ -44,18 +55,23 @@ public class SerdeProbe extends Records {
 
     static Object value(String kind, String schema, byte[] payload) throws Exception {
         switch (kind) {
-            case "generic": {
+            case "generic":
                 return record(schema(schema), payload);
-            }
             case "specific":
                 return new SpecificDatumReader<User>(User.SCHEMA$).read(null, DecoderFactory.get().binaryDecoder(payload, null));
             case "json":
                 return JsonDataWithSchema.builder(schema, new String(payload, StandardCharsets.UTF_8)).build();
+            case "bean":
+                return new ObjectMapper().readValue(payload, Class.forName(schema));
+            case "message":
+                return Class.forName(schema).getMethod("parseFrom", byte[].class).invoke(null, payload);
             default: {
                 String[] parts = schema.split(" ");
-                DescriptorProtos.FileDescriptorProto proto = DescriptorProtos.FileDescriptorProto.parseFrom(bytes(parts[0]));
-                Descriptors.FileDescriptor file = Descriptors.FileDescriptor.buildFrom(proto, new Descriptors.FileDescriptor[0]);
-                return DynamicMessage.parseFrom(find(file.getMessageTypes(), parts[1]), payload);
+                List<Descriptors.FileDescriptor> files = new ArrayList<>();
+                for (int i = 0; i < parts.length - 1; i++)
+                    files.add(Descriptors.FileDescriptor.buildFrom(DescriptorProtos.FileDescriptorProto.parseFrom(bytes(parts[i])),
+                            files.toArray(new Descriptors.FileDescriptor[0])));
+                return DynamicMessage.parseFrom(find(files.get(files.size() - 1).getMessageTypes(), parts[parts.length - 1]), payload);
             }
         }
     }
@@ -78,9 +94,10 @@ public class SerdeProbe extends Records {
             DynamicMessage m = (DynamicMessage) o;
             return "protobuf\t" + m.getDescriptorForType().getFullName() + "\t" + base64(m.toByteArray());
         }
+        if (o instanceof GeneratedMessageV3) return "message\t" + o.getClass().getName() + "\t" + base64(((GeneratedMessageV3) o).toByteArray());
         if (o instanceof JsonDataWithSchema)
             return "json\t" + o.getClass().getSimpleName() + "\t" + base64(((JsonDataWithSchema) o).getPayload());
-        return o.getClass().getName() + "\t-\t" + base64(o.toString());
+        return "bean\t" + o.getClass().getName() + "\t" + base64(new ObjectMapper().writeValueAsBytes(o));
     }
 
     static GlueSchemaRegistryKafkaSerializer serializer(String how) {
@@ -135,6 +152,37 @@ public class SerdeProbe extends Records {
         }
     }
 
+    static void files(Descriptors.FileDescriptor file, Map<String, String> out) {
+        for (Descriptors.FileDescriptor f : file.getDependencies()) files(f, out);
+        out.put(file.getName(), base64(file.toProto().toByteArray()));
+    }
+
+    static String files(String type) throws Exception {
+        Descriptors.Descriptor d = (Descriptors.Descriptor) Class.forName(type).getMethod("getDescriptor").invoke(null);
+        Map<String, String> out = new LinkedHashMap<>();
+        files(d.getFile(), out);
+        return d.getFullName() + "\t" + String.join("\t", out.values());
+    }
+
+    static String race(String[] a) throws Exception {
+        ExecutorService threads = Executors.newCachedThreadPool();
+        CyclicBarrier all = new CyclicBarrier((a.length - 2) / 3);
+        List<Future<String>> out = new ArrayList<>();
+        for (int i = 2; i < a.length; i += 3) {
+            Object v = value(a[i], text(a[i + 1]), bytes(a[i + 2]));
+            out.add(threads.submit(() -> {
+                GlueSchemaRegistryKafkaSerializer s = new GlueSchemaRegistryKafkaSerializer(settings(a[1]));
+                s.configure(settings(a[1]), false);
+                all.await();
+                return base64(s.serialize("t", v));
+            }));
+        }
+        List<String> messages = new ArrayList<>();
+        for (Future<String> f : out) messages.add(f.get());
+        threads.shutdown();
+        return String.join("\t", messages);
+    }
+
     static String speed(String[] a) throws Exception {
         Object v = value(a[2], text(a[3]), bytes(a[4]));
         int n = Integer.parseInt(a[5]);
@@ -163,6 +211,10 @@ public class SerdeProbe extends Records {
                 return consume(a);
             case "streams":
                 return streams(a);
+            case "files":
+                return files(a[2]);
+            case "race":
+                return race(a);
             case "speed":
                 return speed(a);
             case "kinesis-put":
