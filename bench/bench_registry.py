@@ -87,7 +87,8 @@ def run(table):
                                  ("GET /schemas/ids/{id}, Confluent door", 30_000, lambda s: by_number(server, known, s))):
             best = max((make(s).play(server.host, server.port, pid=pid) for s in (1, 2, 3)), key=lambda r: r["rps"])
             table.add(what, f"≥ {goal:,}/s per core", f"{best['rps']:,.0f}/s, p99 {best['p99_us'] / 1000:.2f} ms",
-                      f"{SCHEMAS:,} schemas of {len(known[-1][2])} bytes, {CONNS} connections, server on one core; best of 3", at_least=[(best["rps"], goal)])
+                      f"{SCHEMAS:,} schemas of {len(known[-1][2])} bytes, {CONNS} connections, server on one core; "
+                      f"{best['rps_cpu']:,.0f} a second of processor used; best of 3", at_least=[(best["rps"], goal)])
         made = [registrations(server, signer, p).play(server.host, server.port, pid=pid) for p in "abc"]
         after = [successors(server, signer, p).play(server.host, server.port, pid=pid) for p in "abc"]
         disk = lib.fsyncs_a_second(server.folder)
@@ -95,4 +96,4 @@ def run(table):
         rate = lib.median([r["rps"] for r in results])
         one = min(results, key=lambda r: abs(r["rps"] - rate))
         table.add(what, "≥ 5,000/s", f"{rate:,.0f}/s, p50 {one['p50_us'] / 1000:.1f} ms, p99 {one['p99_us'] / 1000:.1f} ms",
-                  f"each answered after its fsync; server on one core; median of 3; the disk alone does {disk:,.0f} fdatasyncs/s", at_least=[(rate, 5_000)])
+                  f"each answered after its fsync; server on one core; {one['rps_cpu']:,.0f} a second of processor used; median of 3; the disk alone does {disk:,.0f} fdatasyncs/s", at_least=[(rate, 5_000)])

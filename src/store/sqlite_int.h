@@ -33,7 +33,8 @@ typedef struct nk_sql_kind {
 
 typedef struct nk_cached {
     uint64_t hash, used;
-    char *sql; /* owned */
+    uint64_t shape; /* of a plain scan, which is found by it without its text; 0 = none */
+    char *sql;      /* owned */
     size_t n;
     sqlite3_stmt *stmt;
     bool busy;

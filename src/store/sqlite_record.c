@@ -48,6 +48,7 @@ static nk_code cached(nk_conn *c, nk_str sql, nk_cached **out, nk_err *err)
         sqlite3_finalize(e->stmt);
         nk_free(e->sql);
         e->stmt = NULL;
+        e->shape = 0;
         e->n = sql.n;
         e->hash = hash;
         e->sql = nk_malloc(sql.n + 1);
@@ -312,15 +313,57 @@ typedef struct scan {
     nk_arena *arena; /* values of the statement; bodies brought up to date */
 } scan;
 
+/* What decides the text of a scan that has neither conditions nor a place to go on from; 0 for
+ * others. Most are plain, and to write their text took longer than to find a record by it. */
+static uint64_t plain_shape(const nk_query *q, int kind, nk_scan_mode mode)
+{
+    if (q->where || (q->after && q->after->n))
+        return 0;
+    uint64_t index = q->index ? (uint64_t)(q->index - q->kind->indexes) + 1 : 0;
+    return 1 | (uint64_t)mode << 1 | (uint64_t)q->no_body << 2 | (uint64_t)q->desc << 3 |
+           (uint64_t)q->nprefix << 8 | index << 16 | (uint64_t)kind << 32;
+}
+
+static nk_cached *of_shape(nk_conn *c, uint64_t shape)
+{
+    for (int i = 0; shape && i < NK_STMT_CACHE; i++) {
+        nk_cached *e = &c->cache[i];
+        if (e->shape == shape && !e->busy) {
+            e->used = ++c->tick;
+            e->busy = true;
+            return e;
+        }
+    }
+    return NULL;
+}
+
+/* The values in the order of nk_sql_scan's question marks. */
+static nk_code bind_plain(nk_tx *tx, const nk_query *q, nk_scan_mode mode, nk_cached *e,
+                          nk_err *err)
+{
+    int rc = SQLITE_OK, n = 0;
+    NK_TRY(nk_query_check(q, err));
+    for (unsigned i = 0; i < q->nprefix && rc == SQLITE_OK; i++)
+        rc = bind_val(e->stmt, ++n, &q->prefix[i]);
+    if (mode == NK_SCAN_ROWS && rc == SQLITE_OK)
+        rc = sqlite3_bind_int64(e->stmt, ++n, q->limit ? (sqlite3_int64)q->limit : -1);
+    return rc == SQLITE_OK ? NK_OK : nk_sqlite_fail(tx->c->db, rc, err, "binding a scan");
+}
+
 static nk_code scan_begin(nk_tx *tx, const nk_query *q, nk_scan_mode mode, scan *s, nk_err *err)
 {
-    if (nk_store_kind_index(tx->s, q->kind) < 0)
+    int kind = nk_store_kind_index(tx->s, q->kind);
+    if (kind < 0)
         return nk_fail(err, NK_E_INTERNAL, "the store was opened without the kind %s",
                        q->kind->name);
     s->st = NULL;
     s->arena = nk_arena_create(0);
     if (!s->arena)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
+    uint64_t shape = plain_shape(q, kind, mode);
+    s->st = of_shape(tx->c, shape);
+    if (s->st)
+        return bind_plain(tx, q, mode, s->st, err);
     nk_buf sql;
     nk_buf_init(&sql, 1 << 20);
     nk_binds b = {.a = s->arena};
@@ -333,6 +376,8 @@ static nk_code scan_begin(nk_tx *tx, const nk_query *q, nk_scan_mode mode, scan 
         rc = bind_val(s->st->stmt, (int)i + 1, b.v[i]);
     if (rc != SQLITE_OK)
         code = nk_sqlite_fail(tx->c->db, rc, err, "binding a scan");
+    if (code == NK_OK)
+        s->st->shape = shape;
     return code;
 }
 
