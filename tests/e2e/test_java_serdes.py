@@ -13,7 +13,8 @@ import fastavro
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / "python"), str(Path(os.environ.get("NIKAWA_BUILD") or ROOT / "build") / "python"), str(ROOT / "tests/api")]
+sys.path[:0] = [str(ROOT / "python"), str(Path(os.environ.get("NIKAWA_BUILD") or ROOT / "build") / "python"), str(ROOT / "tests/api"),
+                str(ROOT / "tests/unit/registry")]
 nikawa_serde = pytest.importorskip("nikawa_serde", reason="_nikawa_serde is not built (make build)")
 from nikawa_serde import Serde, SerdeError  # noqa: E402
 from test_serde import AVRO, order  # noqa: E402
@@ -71,6 +72,53 @@ def test_avro_generic(java, serde, bare_glue, name, compression):
         assert java("decode", how, b64(ours)) == ["generic", "Record", b64(payload)]
     made = bare_glue.get_schema(SchemaId={"SchemaName": name, "RegistryName": "default-registry"})
     assert (made["DataFormat"], made["Compatibility"], made["LatestSchemaVersion"]) == ("AVRO", "FULL", 1)
+
+
+def adorned(r, t, top=True):
+    """A schema with what people and Avro's tools put into it without changing what it means."""
+    if isinstance(t, list):
+        return [adorned(r, b, False) for b in t]
+    if t == "string" and r.random() < 0.5:
+        return {"type": "string", "avro.java.string": "String"}
+    if not isinstance(t, dict):
+        return t
+    t = dict(t, **({"doc": "Über 小包"} if "name" in t and r.random() < 0.4 else {}), **({"namespace": "shop.x1"} if top else {}))
+    for inner in ("items", "values"):
+        if inner in t:
+            t[inner] = adorned(r, t[inner], False)
+    if "fields" in t:
+        t["fields"] = [{**f, "type": adorned(r, f["type"], False), **r.choice([{}, {"doc": "d"}, {"order": "ignore"}, {"aliases": ["old_" + f["name"]]},
+                                                                              {"pii": {"level": 3}}])} for f in t["fields"]]
+    return t
+
+
+def test_avro_of_any_schema(java, serde, bare_glue, name):
+    from check_avro import Maker
+    from fastavro.utils import generate_one
+    seed = random.SystemRandom().randrange(1 << 30)
+    print("seed", seed)
+    r = random.Random(seed)
+    random.seed(seed)  # fastavro's generator takes this one
+    how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD"}
+    for i in range(25):
+        schema = parsed = None
+        while parsed is None:
+            schema = adorned(r, Maker(r).record("Top"))
+            try:
+                parsed = fastavro.parse_schema(schema)
+            except fastavro.schema.SchemaParseException:  # the maker takes a name twice at times
+                pass
+        text = b64(json.dumps(schema, ensure_ascii=False))
+        for _ in range(2):
+            payload = avro_bytes(schema, generate_one(parsed))
+            value = fastavro.schemaless_reader(io.BytesIO(payload), parsed)
+            message = base64.b64decode(java("encode", {**how, "schemaName": f"{name}-{i}"}, "generic", text, b64(payload))[0])
+            got = serde.decode(message)
+            assert got.value == value, schema
+            kind, _, theirs = java("decode", how, b64(serde.encode(got.schema_id, value)))
+            assert kind == "generic" and fastavro.schemaless_reader(io.BytesIO(base64.b64decode(theirs)), parsed) == value, schema
+        # What Java wrote of the schema and what was given to it are one definition.
+        assert serde.register(f"{name}-{i}", "AVRO", json.dumps(schema)) == got.schema_id, schema
 
 
 def test_avro_specific(java, serde, name):

@@ -264,4 +264,5 @@ def main():
     print(f"ok 1 - judged by fastavro # {counts}")
 
 
-main()
+if __name__ == "__main__":
+    main()
