@@ -172,5 +172,12 @@ def test_worker_between_files(worker, serde, bare_glue, kafka, name, tmp_path):
     out = tmp_path / "out"
     wait_until(lambda: worker.states(name + "-out") and out.exists() and out.read_text("utf-8").count("\n") >= 50)
     assert [json.loads(x)["payload"] for x in out.read_text("utf-8").splitlines()] == [connect(v) for v in values + ours]
+
+    # A value that the schema may not become ends the task with the registry's reason, and nothing is written.
+    with open(tmp_path / "in", "a", encoding="utf-8") as f:
+        f.write(envelope(BROKEN, {**parcel(r), "id": "x"}) + "\n")
+    trace = wait_until(lambda: [t["trace"] for t in worker(f"/connectors/{name}-in/status")["tasks"] if t["state"] == "FAILED"])[0]
+    assert "InvalidInputException" in trace and "/fields/0" in trace, trace[-3000:]
+    assert len(versions(bare_glue, name)) == 2 and len(consume(kafka, name, 51, seconds=1)) == 50
     for connector in (name + "-in", name + "-out"):
         worker(f"/connectors/{connector}", method="DELETE")
