@@ -66,12 +66,6 @@ static nk_code conn_pragmas(nk_conn *c, bool write, nk_err *err)
                           err);
 }
 
-static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
-{
-    ((nk_store *)arg)->wal_pages = pages;
-    return SQLITE_OK;
-}
-
 nk_code nk_conn_open(nk_store *s, nk_conn *c, bool write, nk_err *err)
 {
     memset(c, 0, sizeof(*c));
@@ -84,7 +78,7 @@ nk_code nk_conn_open(nk_store *s, nk_conn *c, bool write, nk_err *err)
     else
         sqlite3_extended_result_codes(c->db, 1);
     if (code == NK_OK)
-        sqlite3_busy_timeout(c->db, 5000);
+        sqlite3_busy_timeout(c->db, NK_BUSY_MS);
     if (code == NK_OK)
         code = conn_pragmas(c, write, err);
     c->fixed =
@@ -234,7 +228,7 @@ nk_code nk_store_read(nk_store *s, nk_store_fn fn, void *arg, nk_err *err)
 }
 
 /* Old snapshots of resting readers would keep the WAL from being reused. */
-static void readers_let_go(nk_store *s)
+void nk_readers_let_go(nk_store *s)
 {
     unsigned n = atomic_load_explicit(&s->nreaders, memory_order_acquire);
     for (unsigned i = 0; i < n; i++)
@@ -245,34 +239,6 @@ static void readers_let_go(nk_store *s)
 }
 
 /* ---- the writer ---- */
-
-typedef struct patience {
-    nk_store *s;
-    int tries; /* of a millisecond */
-} patience;
-
-/* Readers that came to rest since the last look hold snapshots that nobody ends but us. */
-static int on_checkpoint_busy(void *arg, int tried)
-{
-    const patience *p = arg;
-    if (tried >= p->tries)
-        return 0;
-    readers_let_go(p->s);
-    if (tried)
-        sqlite3_sleep(1);
-    return 1;
-}
-
-/* tries: how often it looks whether the readers of old snapshots are gone. */
-static void checkpoint(nk_store *s, int mode, int tries)
-{
-    patience p = {s, tries};
-    readers_let_go(s);
-    sqlite3_busy_handler(s->wconn.db, on_checkpoint_busy, &p);
-    (void)sqlite3_wal_checkpoint_v2(s->wconn.db, NULL, mode, NULL, NULL);
-    sqlite3_busy_timeout(s->wconn.db, 5000); /* takes the handler's place */
-    atomic_fetch_add(&s->checkpoints, 1);
-}
 
 /* How a closure went. SPOILED: it failed after it had changed something, and had no savepoint.
  * LOST: the transaction itself is. */
@@ -376,12 +342,7 @@ static void run_batch(nk_store *s, nk_job *batch)
             j->done(j->done_arg, j->code, &j->err);
         nk_free(j);
     }
-    if (!ok && lost.code == NK_E_FULL)
-        checkpoint(s, SQLITE_CHECKPOINT_TRUNCATE, 200);
-    else if (s->wal_pages > s->wal_soft) {
-        checkpoint(s, SQLITE_CHECKPOINT_RESTART, s->wal_pages / 2 > s->wal_soft ? 200 : 2);
-        s->wal_pages = 0; /* the next commit tells how long it is now */
-    }
+    nk_wal_tend(s, !ok && lost.code == NK_E_FULL);
 }
 
 static nk_job *take_batch(nk_store *s)
@@ -474,6 +435,16 @@ nk_code nk_store_write(nk_store *s, nk_store_fn fn, void *arg, nk_err *err)
 
 /* ---- open and close ---- */
 
+int nk_store_thread(pthread_t *out, void *(*run_it)(void *), nk_store *s)
+{
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, 1 << 20);
+    int e = pthread_create(out, &attr, run_it, s);
+    pthread_attr_destroy(&attr);
+    return e;
+}
+
 static void kind_add(nk_store *s, unsigned i)
 {
     size_t at = ((uintptr_t)s->kinds[i].kind >> 4) % NK_COUNTOF(s->kind_at);
@@ -540,11 +511,14 @@ nk_code nk_store_open(const nk_store_config *config, nk_store **out, nk_err *err
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     s->lock_fd = -1;
     s->qmax = config->queue_max ? config->queue_max : 65536;
-    s->wal_soft = config->wal_pages ? config->wal_pages : NK_WAL_PAGES;
+    s->wal.soft = config->wal_pages ? config->wal_pages : NK_WAL_PAGES;
     s->qtail = &s->qhead;
     pthread_mutex_init(&s->qlock, NULL);
     pthread_mutex_init(&s->rlock, NULL);
     pthread_cond_init(&s->qcond, NULL);
+    pthread_mutex_init(&s->wal.lock, NULL);
+    pthread_mutex_init(&s->wal.copying, NULL);
+    pthread_cond_init(&s->wal.cond, NULL);
     s->path = nk_strdup(config->path);
     nk_code rc = s->path ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
     if (rc == NK_OK)
@@ -557,17 +531,13 @@ nk_code nk_store_open(const nk_store_config *config, nk_store **out, nk_err *err
         rc = nk_sqlite_migrate(s, s->wconn.db, err);
     if (rc == NK_OK)
         rc = conn_prepare_tx(&s->wconn, true, err);
+    if (rc == NK_OK)
+        rc = nk_wal_start(s, err);
     if (rc == NK_OK) {
-        sqlite3_wal_hook(s->wconn.db, on_wal, s);
-        pthread_attr_t attr;
-        pthread_attr_init(&attr);
-        pthread_attr_setstacksize(&attr, 1 << 20);
-        int e = pthread_create(&s->writer, &attr, writer_main, s);
-        pthread_attr_destroy(&attr);
+        int e = nk_store_thread(&s->writer, writer_main, s);
         if (e)
             rc = nk_fail_errno(err, e, "cannot start the store's thread");
-        else
-            s->writer_started = true;
+        s->writer_started = !e;
     }
     if (rc != NK_OK) {
         nk_store_close(s);
@@ -588,6 +558,7 @@ void nk_store_close(nk_store *s)
         pthread_mutex_unlock(&s->qlock);
         pthread_join(s->writer, NULL);
     }
+    nk_wal_stop(s);
     for (unsigned i = 0; i < s->nreaders; i++) {
         reader_end(s->readers[i]);
         nk_conn_close(s, &s->readers[i]->conn);
@@ -605,6 +576,9 @@ void nk_store_close(nk_store *s)
     pthread_mutex_destroy(&s->qlock);
     pthread_mutex_destroy(&s->rlock);
     pthread_cond_destroy(&s->qcond);
+    pthread_mutex_destroy(&s->wal.lock);
+    pthread_mutex_destroy(&s->wal.copying);
+    pthread_cond_destroy(&s->wal.cond);
     nk_free(s);
 }
 

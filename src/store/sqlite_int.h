@@ -14,6 +14,7 @@
 #define NK_STMT_CACHE   48
 #define NK_BATCH_MAX    1024
 #define NK_WAL_PAGES    16384
+#define NK_BUSY_MS      5000
 
 /* The statements every kind has; their text is generated from its table once, when the store opens.
  */
@@ -66,6 +67,20 @@ struct nk_job {
     nk_err err;
 };
 
+/* The write-ahead log. REST → COPY: it is long, and its thread is to copy it into the database →
+ * COPIED: the writer may begin it anew, with little left to copy. */
+typedef struct nk_wal {
+    int pages;               /* in it; writer thread only, as are soft and ahead */
+    int soft;                /* pages from which it is begun anew; waits for readers from twice */
+    int64_t ahead;           /* bytes that its file is known to hold */
+    pthread_mutex_t copying; /* held by whoever copies */
+    pthread_mutex_t lock;    /* guards state and stop */
+    pthread_cond_t cond;
+    enum { NK_WAL_REST, NK_WAL_COPY, NK_WAL_COPIED } state;
+    bool stop, started;
+    pthread_t thread;
+} nk_wal;
+
 struct nk_store {
     char *path; /* owned */
     int lock_fd;
@@ -81,8 +96,7 @@ struct nk_store {
     nk_job *qhead, **qtail;
     size_t qlen, qmax;
     bool stop;
-    int wal_pages; /* writer thread only */
-    int wal_soft;  /* pages of the log from which it is begun anew; waits for readers from twice */
+    nk_wal wal;
 
     _Atomic int64_t commit_seq;
     _Atomic int64_t commits, closures, failed_commits, checkpoints;
@@ -124,7 +138,15 @@ nk_code nk_sqlite_fail(sqlite3 *db, int rc, nk_err *err, const char *doing);
 nk_code nk_sqlite_exec(sqlite3 *db, const char *sql, nk_err *err) NK_MUST;
 nk_code nk_conn_open(nk_store *s, nk_conn *c, bool write, nk_err *err) NK_MUST;
 void nk_conn_close(nk_store *s, nk_conn *c);
+void nk_readers_let_go(nk_store *s); /* of the snapshots they rest on */
+/* A thread with a small stack; 0 or an errno. */
+int nk_store_thread(pthread_t *out, void *(*run_it)(void *), nk_store *s);
 int nk_store_kind_index(const nk_store *s,
                         const nk_kind *kind); /* -1 = not one it was opened with */
+
+/* sqlite_wal.c */
+nk_code nk_wal_start(nk_store *s, nk_err *err) NK_MUST; /* before the writer */
+void nk_wal_stop(nk_store *s);                          /* after the writer */
+void nk_wal_tend(nk_store *s, bool disk_full);          /* the writer's thread, after a commit */
 
 #endif

@@ -8,7 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 #include "store/store.h"
@@ -827,6 +829,93 @@ static void the_log_is_begun_anew_among_readers(void **state)
     assert_true(stats.checkpoints > WRITES * 2 / (4 * SOFT));
 }
 
+/* Its file grows ahead of what is written, by steps that become longer: few commits make it longer,
+ * and the zeros behind it harm nobody who opens the store after a crash. */
+static void the_log_grows_ahead(void **state)
+{
+    enum { WRITES = 300 };
+    fixture *f = *state;
+    char wal[112], body[6000];
+    struct stat st;
+    off_t size = 0;
+    int grown = 0;
+    snprintf(wal, sizeof wal, "%s-wal", f->path);
+    memset(body, 'x', sizeof(body) - 1);
+    body[0] = '"', body[sizeof(body) - 2] = '"', body[sizeof(body) - 1] = 0;
+    for (int i = 0; i < WRITES; i++) {
+        assert_int_equal(write_op(f, (op){PUT, i % 2 ? "a" : "b", body, NULL, i}), NK_OK);
+        assert_int_equal(stat(wal, &st), 0);
+        grown += st.st_size != size;
+        size = st.st_size;
+    }
+    assert_true(grown < WRITES / 4); /* a step is seen more than once while it is written */
+    /* at least three pages each of 4 KiB and 24 bytes */
+    assert_true(size > (off_t)WRITES * 3 * 4120);
+}
+
+/* The process: writes i = first, first + 1, …, each as a value of one of NAMES records, and tells
+ * each that was answered. */
+enum { NAMES = 7 };
+static void write_until_killed(const fixture *f, int first, int out)
+{
+    static const char *const names[NAMES] = {"a", "b", "c", "d", "e", "f", "g"};
+    nk_store_config c = {.path = f->path, .kinds = lists1, .wal_pages = 24};
+    nk_err err = NK_ERR_INIT;
+    nk_store *s;
+    char body[3000];
+    memset(body, 'x', sizeof(body) - 1);
+    body[0] = '"', body[sizeof(body) - 2] = '"', body[sizeof(body) - 1] = 0;
+    if (nk_store_open(&c, &s, &err) != NK_OK)
+        _exit(1);
+    for (int i = first;; i++) {
+        op o = {PUT, names[i % NAMES], body, NULL, i};
+        if (nk_store_write(s, do_op, &o, &err) != NK_OK || write(out, &i, sizeof i) != sizeof i)
+            _exit(1);
+    }
+}
+
+static void what_was_answered_survives_kills(void **state)
+{
+    static const char *const names[NAMES] = {"a", "b", "c", "d", "e", "f", "g"};
+    fixture *f = *state;
+    int last = -1;
+    for (int round = 0; round < 8; round++) {
+        int ends[2], enough = last + 1 + (int)rnd(150), status, i;
+        nk_store_close(f->s); /* and its threads, before a fork */
+        f->s = NULL;
+        assert_int_equal(pipe(ends), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (!pid)
+            write_until_killed(f, last + 1, ends[1]);
+        close(ends[1]);
+        while (read(ends[0], &i, sizeof i) == sizeof i) {
+            last = i;
+            if (i == enough)
+                kill(pid, SIGKILL);
+        }
+        close(ends[0]);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFSIGNALED(status));
+        assert_true(last >= enough);
+        open_store(f, lists1);
+        int newest = -1;
+        for (int n = 0; n < NAMES; n++) {
+            nk_row row;
+            nk_code rc = get(f, names[n], &row);
+            int want = last - ((last - n) % NAMES + NAMES) % NAMES; /* the last answered */
+            if (want < 0 && rc == NK_E_NOT_FOUND)
+                continue;
+            assert_int_equal(rc, NK_OK);
+            int64_t got = row.cols[2].i;
+            assert_int_equal(got % NAMES, n);
+            assert_true(got == want || got == last + 1);
+            newest = got > newest ? (int)got : newest;
+        }
+        last = newest;
+    }
+}
+
 int main(void)
 {
     nk_log_set_level(NK_LOG_ERROR);
@@ -847,6 +936,8 @@ int main(void)
         T(failed_allocations_are_errors),
         T(closures_that_share_a_commit_fail_alone),
         T(the_log_is_begun_anew_among_readers),
+        T(the_log_grows_ahead),
+        T(what_was_answered_survives_kills),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }
