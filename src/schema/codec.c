@@ -484,7 +484,7 @@ static nk_code finish_snappy(nk_unpack *u, nk_err *err)
 nk_code nk_block_deflate(nk_str in, nk_buf *out, nk_err *err)
 {
     size_t used;
-    bool ended, full;
+    bool ended = false, full = false;
     NK_TRY(inflate_raw(in, out, &used, &ended, &full, err));
     if (full)
         return nk_fail(err, NK_E_LIMIT, "A block is larger than it may be");
