@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUCKET = "nikawa-demo"
-TTY = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+TTY = (sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))) and not os.environ.get("NO_COLOR")
 
 
 def paint(code, text):
