@@ -253,6 +253,12 @@ nk_code nk_part_page(nk_call *call, nk_part_ctx *p, nk_part_listing *l, nk_str *
 /* What CreateTable keeps of its PartitionIndexes; p NULL for none. */
 nk_code nk_indexes_of_input(const glue_PartitionIndex_list *in, const glue_Column_list *columns,
                             nk_arena *a, nk_str *json, nk_err *err) NK_MUST;
+/* A table's indexes as a JSON list. */
+nk_str nk_indexes_json(const nk_table_row *t);
+/* Puts the indexes of an earlier record (nk_indexes_json) back; those that the table lacks are
+ * checked anew. NK_E_INVALID when they do not go with its keys. */
+nk_code nk_indexes_restore(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, nk_str json,
+                           nk_err *err) NK_MUST;
 /* Checks the next partitions after a place (NULL: from the first) for indexes that are CREATING;
  * *last is the values it came to; at the end (*done) they are ACTIVE or FAILED. */
 nk_code nk_indexes_check(nk_tx *tx, nk_table_row *t, const nk_pos *after, size_t step, nk_arena *a,

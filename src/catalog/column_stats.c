@@ -2,6 +2,7 @@
  * (stats_runs.c). Keyed by the table's number, the partition's values (none: the table) and the
  * column. */
 #include "catalog/column_stats_int.h"
+#include "catalog/history_int.h"
 
 static const nk_col cols[] = {
     {"tbl", NK_COL_I64}, {"vals", NK_COL_BYTES}, {"column_name", NK_COL_TEXT}};
@@ -88,13 +89,135 @@ static nk_code check(const glue_Table *t, const glue_ColumnStatistics *s, nk_err
     return NK_OK;
 }
 
-nk_code nk_column_stats_put(nk_tx *tx, int64_t table, nk_str vals, const glue_ColumnStatistics *s,
-                            nk_arena *a, nk_err *err)
+enum { KEPT_AT_ONCE = 1000 }; /* of one change in the history */
+
+nk_code nk_column_stats_end(nk_stats_writer *w, nk_err *err)
+{
+    if (!w->before.n && !w->keys.n)
+        return NK_OK;
+    nk_hist h = {.kind = NK_HIST_STATISTICS,
+                 .op = !w->before.n ? NK_HIST_CREATE : NK_HIST_UPDATE,
+                 .space = w->space,
+                 .object = w->object,
+                 .before = w->before.v,
+                 .nbefore = w->before.n,
+                 .keys = w->keys.v,
+                 .nkeys = w->keys.n,
+                 .id = w->table};
+    w->before.n = w->keys.n = 0;
+    return nk_history_add(w->tx, w->ctx, &h, NULL, err);
+}
+
+static bool same(const nk_val *a, const nk_val *b)
+{
+    return nk_str_eq(a[2].s, b[2].s) && nk_str_eq(a[1].s, b[1].s);
+}
+
+/* Has this change met the record before? Then what it was before the change is known. */
+static bool met(const nk_stats_writer *w, const nk_val *key)
+{
+    for (size_t i = 0; i < w->before.n; i++)
+        if (same(w->before.v[i].cols, key))
+            return true;
+    for (size_t i = 0; i < w->keys.n; i += type.kind->nkey)
+        if (same(w->keys.v + i, key))
+            return true;
+    return false;
+}
+
+/* Before the record of this key is written or deleted. *there: whether it is there. */
+static nk_code remember(nk_stats_writer *w, const nk_val *key, bool deleting, bool *there,
+                        nk_err *err)
+{
+    nk_row old;
+    if (w->before.n + w->keys.n / type.kind->nkey >= KEPT_AT_ONCE)
+        NK_TRY(nk_column_stats_end(w, err));
+    nk_code rc = nk_store_get(w->tx, type.kind, key, w->ctx->arena, &old, err);
+    *there = rc == NK_OK;
+    if (rc != NK_OK && rc != NK_E_NOT_FOUND)
+        return rc;
+    if (!nk_history_kept(w->tx) || (!*there && deleting) || met(w, key))
+        return NK_OK;
+    if (*there) {
+        nk_row *to = nk_rows_add(&w->before, w->ctx->arena);
+        if (to)
+            *to = old;
+        return to ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
+    }
+    for (unsigned i = 0; i < type.kind->nkey; i++) {
+        nk_val *to = nk_vals_add(&w->keys, w->ctx->arena);
+        if (!to)
+            return nk_fail(err, NK_E_NOMEM, "out of memory");
+        *to = key[i];
+    }
+    return NK_OK;
+}
+
+nk_code nk_column_stats_put(nk_stats_writer *w, nk_str vals, const glue_ColumnStatistics *s,
+                            nk_err *err)
 {
     nk_str column;
-    NK_TRY(nk_fold(a, s->ColumnName, &column, err));
-    return nk_doc_save(tx, &type, NK_KEY(nk_vi(table), nk_vb(vals), nk_vs(column)), column, s,
-                       false, a, err);
+    bool there;
+    NK_TRY(nk_fold(w->ctx->arena, s->ColumnName, &column, err));
+    const nk_val *key = NK_KEY(nk_vi(w->table), nk_vb(vals), nk_vs(column));
+    NK_TRY(remember(w, key, false, &there, err));
+    return nk_doc_save(w->tx, &type, key, column, s, false, w->ctx->arena, err);
+}
+
+nk_code nk_column_stats_restore(nk_stats_writer *w, const nk_row *row, nk_err *err)
+{
+    bool there;
+    NK_TRY(remember(w, row->cols, false, &there, err));
+    return nk_store_put(w->tx, type.kind, row, err);
+}
+
+nk_code nk_column_stats_drop(nk_stats_writer *w, const nk_val *key, nk_err *err)
+{
+    bool there;
+    NK_TRY(remember(w, key, true, &there, err));
+    return there ? nk_store_delete(w->tx, type.kind, key, err)
+                 : nk_fail(err, NK_E_NOT_FOUND, "Statistics of column %.*s not found.",
+                           NK_STR_ARG(key[2].s));
+}
+
+typedef struct finder {
+    nk_arena *arena;
+    nk_strs columns;
+    bool failed;
+} finder;
+
+static bool find_column(void *arg, const nk_row *row)
+{
+    finder *f = arg;
+    nk_str *to = nk_strs_add(&f->columns, f->arena);
+    f->failed = !to || !(*to = nk_str_dup(f->arena, row->cols[2].s)).p;
+    return !f->failed;
+}
+
+nk_code nk_column_stats_forget(nk_stats_writer *w, nk_str vals, nk_err *err)
+{
+    finder f = {.arena = w->ctx->arena};
+    nk_query q = {.kind = type.kind,
+                  .prefix = NK_KEY(nk_vi(w->table), nk_vb(vals)),
+                  .nprefix = 2,
+                  .no_body = true};
+    NK_TRY(nk_store_scan(w->tx, &q, find_column, &f, err));
+    if (f.failed)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < f.columns.n; i++)
+        NK_TRY(nk_column_stats_drop(w, NK_KEY(nk_vi(w->table), nk_vb(vals), nk_vs(f.columns.v[i])),
+                                    err));
+    return NK_OK;
+}
+
+static nk_stats_writer writer_of(const owner *o)
+{
+    return (nk_stats_writer){.tx = o->call->tx,
+                             .ctx = &o->ctx,
+                             .table = o->table.id,
+                             .space = o->table.space,
+                             .object =
+                                 nk_table_object(o->call->arena, o->table.database, o->table.name)};
 }
 
 static nk_code update(owner *o, const glue_ColumnStatistics_list *in,
@@ -107,19 +230,19 @@ static nk_code update(owner *o, const glue_ColumnStatistics_list *in,
         .v = NK_NEWN(call->arena, glue_ColumnStatisticsError, in->n + 1), .set = true};
     if (!errors->v)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
+    nk_stats_writer w = writer_of(o);
     for (size_t i = 0; i < in->n; i++) {
         nk_err entry = NK_ERR_INIT;
         nk_code rc = check(t, &in->v[i], &entry);
         if (rc == NK_OK)
-            rc =
-                nk_column_stats_put(call->tx, o->table.id, o->vals, &in->v[i], call->arena, &entry);
+            rc = nk_column_stats_put(&w, o->vals, &in->v[i], &entry);
         if (rc == NK_OK)
             continue;
         glue_ColumnStatisticsError *e = &errors->v[errors->n++];
         e->ColumnStatistics = &in->v[i];
         NK_TRY(nk_entry_error(rc, &entry, call->arena, &e->Error, call->err));
     }
-    return NK_OK;
+    return nk_column_stats_end(&w, call->err);
 }
 
 nk_code glue_UpdateColumnStatisticsForTable(nk_call *call,
@@ -198,10 +321,15 @@ nk_code glue_GetColumnStatisticsForPartition(nk_call *call,
 static nk_code drop(owner *o, nk_str name)
 {
     nk_str column;
-    NK_TRY(nk_fold(o->call->arena, name, &column, o->call->err));
-    return nk_doc_drop(o->call->tx, &type,
-                       NK_KEY(nk_vi(o->table.id), nk_vb(o->vals), nk_vs(column)), name,
-                       o->call->err);
+    nk_stats_writer w = writer_of(o);
+    nk_err *err = o->call->err;
+    NK_TRY(nk_fold(o->call->arena, name, &column, err));
+    nk_code rc =
+        nk_column_stats_drop(&w, NK_KEY(nk_vi(o->table.id), nk_vb(o->vals), nk_vs(column)), err);
+    if (rc == NK_E_NOT_FOUND)
+        return nk_fail(err, rc, "Statistics of column %.*s not found.", NK_STR_ARG(name));
+    NK_TRY(rc);
+    return nk_column_stats_end(&w, err);
 }
 
 nk_code glue_DeleteColumnStatisticsForTable(nk_call *call,

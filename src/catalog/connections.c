@@ -454,12 +454,13 @@ static nk_code drop(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, nk_er
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "Connection %.*s not found.", NK_STR_ARG(name));
     NK_TRY(rc);
-    NK_TRY(nk_store_delete(call->tx, &nk_kind_connection, key, err));
-    NK_TRY(remember(call, ctx, name, NK_HIST_DELETE, &row, err));
     nk_str resource = nk_str_printf(call->arena, "connection/%.*s", NK_STR_ARG(name));
     if (!resource.p)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
-    return ctx->catalog_id.p ? NK_OK : nk_tags_drop(call->tx, call->region, resource, err);
+    if (!ctx->catalog_id.p)
+        NK_TRY(nk_tags_forget(call, resource));
+    NK_TRY(nk_store_delete(call->tx, &nk_kind_connection, key, err));
+    return remember(call, ctx, name, NK_HIST_DELETE, &row, err);
 }
 
 nk_code glue_DeleteConnection(nk_call *call, const glue_DeleteConnectionRequest *in,

@@ -1,6 +1,7 @@
 /* Types of connections that RegisterConnectionType made: a region's documents, read wherever
  * connection_types.def does not know a type. */
 #include "catalog/connections_int.h"
+#include "catalog/history_int.h"
 #include "catalog/tags.h"
 
 static const nk_col cols[] = {{"region", NK_COL_TEXT}, {"name", NK_COL_TEXT}};
@@ -152,6 +153,16 @@ static nk_str resource_of(nk_arena *a, nk_str name)
     return nk_str_printf(a, "connectionType/%.*s", NK_STR_ARG(name));
 }
 
+static nk_kept kept_of(nk_call *call, const nk_catalog_ctx *ctx, nk_str name)
+{
+    return (nk_kept){.tx = call->tx,
+                     .ctx = ctx,
+                     .kind = NK_HIST_TYPE,
+                     .space = call->region,
+                     .object =
+                         nk_str_printf(call->arena, "connection type %.*s", NK_STR_ARG(name))};
+}
+
 nk_code glue_RegisterConnectionType(nk_call *call, const glue_RegisterConnectionTypeRequest *in,
                                     glue_RegisterConnectionTypeResponse *out)
 {
@@ -165,8 +176,10 @@ nk_code glue_RegisterConnectionType(nk_call *call, const glue_RegisterConnection
                       "ConnectionProperties", call->arena, call->err));
     NK_TRY(check_auth(in->ConnectorAuthenticationConfiguration, call->arena, call->err));
     doc.Tags = (nk_map_str){0};
-    nk_code rc = nk_doc_save(call->tx, &type, NK_KEY(nk_vs(call->region), nk_vs(name)), name, &doc,
-                             true, call->arena, call->err);
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_kept k = kept_of(call, &ctx, name);
+    nk_code rc = nk_kept_doc(&k, &type, NK_KEY(nk_vs(call->region), nk_vs(name)), name, &doc, true,
+                             call->err);
     if (rc == NK_E_EXISTS) /* the model has no AlreadyExistsException here */
         return nk_fail(call->err, NK_E_INVALID, "Connection type %.*s already exists.",
                        NK_STR_ARG(name));
@@ -188,13 +201,16 @@ nk_code glue_DeleteConnectionType(nk_call *call, const glue_DeleteConnectionType
                        "Connection type %.*s is built in and cannot be deleted.", NK_STR_ARG(name));
     if (!resource.p)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
-    NK_TRY(nk_doc_drop(call->tx, &type, NK_KEY(nk_vs(call->region), nk_vs(name)), name, call->err));
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_kept k = kept_of(call, &ctx, name);
+    NK_TRY(nk_tags_forget(call, resource));
+    NK_TRY(nk_kept_doc_drop(&k, &type, NK_KEY(nk_vs(call->region), nk_vs(name)), name, call->err));
     NK_TRY(nk_connection_of_type(call, name, &user));
     if (user.p)
         return nk_fail(call->err, NK_E_INVALID,
                        "Connection type %.*s is in use by connection %.*s: delete that first.",
                        NK_STR_ARG(name), NK_STR_ARG(user));
-    return nk_tags_drop(call->tx, call->region, resource, call->err);
+    return NK_OK;
 }
 
 /* ---- reading ---- */

@@ -249,7 +249,7 @@ nk_code glue_DeleteDatabase(nk_call *call, const glue_DeleteDatabaseRequest *in,
     nk_catalog_ctx ctx;
     nk_str resource;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
-    NK_TRY(nk_database_drop(call->tx, &ctx, in->Name, call->err));
     NK_TRY(nk_tags_resource(&ctx, "database", in->Name, &resource, call->err));
-    return nk_tags_drop(call->tx, call->region, resource, call->err);
+    NK_TRY(nk_tags_forget(call, resource)); /* first: undoing goes from the last change on */
+    return nk_database_drop(call->tx, &ctx, in->Name, call->err);
 }

@@ -1,6 +1,6 @@
 /* The configuration of the catalogue's export to S3 Tables. There are no S3 Tables here: what is
  * asked for is kept and answered, and an export that is enabled has the status FAILED. */
-#include "catalog/docs_int.h"
+#include "catalog/history_int.h"
 
 static const nk_doc_type export_type = {&nk_kind_catalog_settings,
                                         &glue_GetDataCatalogExportConfigurationOutput_shape,
@@ -16,12 +16,6 @@ static nk_code load(nk_call *call, const nk_doc_type *type, const char *what, vo
     nk_code rc = nk_doc_load(call->tx, type, NK_KEY(nk_vs(call->region), nk_vc(what)), NK_STR(""),
                              call->arena, out, NULL, call->err);
     return rc == NK_E_NOT_FOUND ? NK_OK : rc;
-}
-
-static nk_code save(nk_call *call, const nk_doc_type *type, const char *what, const void *value)
-{
-    return nk_doc_save(call->tx, type, NK_KEY(nk_vs(call->region), nk_vc(what)), NK_STR(""), value,
-                       false, call->arena, call->err);
 }
 
 static nk_code check(const glue_ExportEncryptionConfiguration *e, nk_err *err)
@@ -82,8 +76,12 @@ glue_PutDataCatalogExportConfiguration(nk_call *call,
         nk_warn("catalog",
                 "the export of the catalogue to S3 Tables was enabled: it is kept with the "
                 "status FAILED, for there are no S3 Tables here");
-    NK_TRY(save(call, &export_type, "export", &doc));
-    return save(call, &request_type, "export request", in);
+    nk_kept k = {call->tx, &ctx, NK_HIST_SETTINGS, call->region, NK_STR("export configuration")};
+    NK_TRY(nk_kept_doc(&k, &export_type, NK_KEY(nk_vs(call->region), nk_vc("export")), NK_STR(""),
+                       &doc, false, call->err));
+    return nk_doc_save(call->tx, &request_type,
+                       NK_KEY(nk_vs(call->region), nk_vc("export request")), NK_STR(""), in, false,
+                       call->arena, call->err);
 }
 
 nk_code

@@ -56,15 +56,27 @@ static nk_code put_val(nk_json_writer *w, const nk_val *v, nk_arena *a)
     return NK_OK;
 }
 
-static const nk_kind *const record_kinds[NK_HIST_KINDS] = {
-    [NK_HIST_DATABASE] = &nk_kind_database,     [NK_HIST_TABLE] = &nk_kind_table,
-    [NK_HIST_PARTITION] = &nk_kind_partition,   [NK_HIST_FUNCTION] = &nk_kind_function,
-    [NK_HIST_CONNECTION] = &nk_kind_connection,
+static const struct {
+    const char *name;
+    const nk_kind *record;
+} kinds[NK_HIST_KINDS] = {
+    [NK_HIST_DATABASE] = {"database", &nk_kind_database},
+    [NK_HIST_TABLE] = {"table", &nk_kind_table},
+    [NK_HIST_PARTITION] = {"partitions", &nk_kind_partition},
+    [NK_HIST_FUNCTION] = {"function", &nk_kind_function},
+    [NK_HIST_CONNECTION] = {"connection", &nk_kind_connection},
+    [NK_HIST_STATISTICS] = {"statistics", &nk_kind_column_stats},
+    [NK_HIST_INDEXES] = {"indexes", &nk_kind_table},
+    [NK_HIST_POLICY] = {"policy", &nk_kind_policy},
+    [NK_HIST_SETTINGS] = {"settings", &nk_kind_catalog_settings},
+    [NK_HIST_SECURITY] = {"security", &nk_kind_security},
+    [NK_HIST_TAGS] = {"tags", &nk_kind_tags},
+    [NK_HIST_TYPE] = {"type", &nk_kind_connection_type},
 };
 
 const nk_kind *nk_history_record_kind(nk_hist_kind kind)
 {
-    return record_kinds[kind];
+    return kinds[kind].record;
 }
 
 static nk_code encode(const nk_catalog_ctx *ctx, const nk_hist *h, nk_str *out, nk_err *err)
@@ -72,7 +84,7 @@ static nk_code encode(const nk_catalog_ctx *ctx, const nk_hist *h, nk_str *out, 
     nk_arena *a = ctx->arena;
     nk_buf b;
     nk_code rc = NK_OK;
-    unsigned ncols = record_kinds[h->kind]->ncols;
+    unsigned ncols = kinds[h->kind].record->ncols;
     nk_buf_init(&b, 256 << 20);
     nk_json_writer w = {.buf = &b};
     nk_jw_object(&w);
@@ -194,9 +206,7 @@ nk_code nk_history_start(nk_app *app, nk_err *err)
 
 /* ---- listing ---- */
 
-static const char *const kind_names[] = {"database", "table", "partitions", "function",
-                                         "connection"},
-                         *const op_names[] = {"create", "update", "delete"};
+static const char *const op_names[] = {"create", "update", "delete"};
 
 typedef struct lister {
     nk_call *call;
@@ -295,6 +305,10 @@ static nk_code put_documents(nk_call *call, const nk_catalog_ctx *ctx, nk_json_w
         nk_jw_key(w, NK_STR("Partitions"));
         return nk_history_partitions(call, row, w);
     }
+    if (row->cols[NK_HIST_KIND].i == NK_HIST_STATISTICS) {
+        nk_jw_key(w, NK_STR("Columns"));
+        return nk_history_statistics(call, row, w);
+    }
     NK_TRY(after_change(call, ctx, row, &after));
     nk_jw_key(w, NK_STR("Before"));
     nk_jw_raw(w, before.p ? before : NK_STR("null"));
@@ -319,15 +333,17 @@ static bool list_row(void *arg, const nk_row *row)
         return false;
     }
     const nk_json *before = nk_json_get(j, "before"), *keys = nk_json_get(j, "keys");
-    size_t n = (before ? before->count : 0) + (keys ? keys->count : 0);
+    int64_t kind = row->cols[NK_HIST_KIND].i;
+    size_t key = kind == NK_HIST_STATISTICS ? nk_kind_column_stats.nkey : 1,
+           n = (before ? before->count : 0) + (keys ? keys->count : 0) / key;
     nk_jw_object(l->w);
     nk_jw_ki64(l->w, "Id", row->cols[NK_HIST_SEQ].i);
     put_time(l->w, row->cols[NK_HIST_AT].i);
     nk_jw_kstr(l->w, "Who", nk_json_str(j, "who"));
     nk_jw_kcstr(l->w, "What", op_names[row->cols[NK_HIST_OP].i]);
-    nk_jw_kcstr(l->w, "Kind", kind_names[row->cols[NK_HIST_KIND].i]);
+    nk_jw_kcstr(l->w, "Kind", kinds[row->cols[NK_HIST_KIND].i].name);
     nk_jw_kstr(l->w, "Object", row->cols[NK_HIST_OBJECT].s);
-    if (row->cols[NK_HIST_KIND].i == NK_HIST_PARTITION)
+    if (kind == NK_HIST_PARTITION || kind == NK_HIST_STATISTICS)
         nk_jw_ki64(l->w, "Count", (int64_t)n);
     if (row->cols[NK_HIST_UNDOES].kind != NK_V_NULL)
         nk_jw_ki64(l->w, "Undoes", row->cols[NK_HIST_UNDOES].i);
@@ -352,12 +368,13 @@ nk_code nk_catalog_history(nk_call *call, const nk_json *in, nk_buf *out)
         .call = call, .ctx = &ctx, .w = &w, .whole = id > 0, .max = (size_t)(max > 0 ? max : 1)};
     nk_str object = nk_str_lower(call->arena, nk_json_str(in, "Object"));
     nk_str below = nk_str_printf(call->arena, "%.*s.", NK_STR_ARG(object));
-    nk_val values[] = {nk_vs(object), nk_vs(below), nk_vi(id)};
+    nk_val values[] = {nk_vs(object), nk_vs(below), nk_vi(id), nk_vs(nk_json_str(in, "Object"))};
     nk_cond is = {.op = NK_C_EQ, .col = NK_HIST_OBJECT, .vals = &values[0], .nvals = 1},
             under = {.op = NK_C_PREFIX, .col = NK_HIST_OBJECT, .vals = &values[1], .nvals = 1},
-            that = {.op = NK_C_EQ, .col = NK_HIST_SEQ, .vals = &values[2], .nvals = 1};
-    const nk_cond *const either[] = {&is, &under};
-    nk_cond any = {.op = NK_C_OR, .args = either, .nargs = 2};
+            that = {.op = NK_C_EQ, .col = NK_HIST_SEQ, .vals = &values[2], .nvals = 1},
+            exact = {.op = NK_C_EQ, .col = NK_HIST_OBJECT, .vals = &values[3], .nvals = 1};
+    const nk_cond *const either[] = {&is, &under, &exact}; /* not all names are folded */
+    nk_cond any = {.op = NK_C_OR, .args = either, .nargs = 3};
     nk_pos after = {.v = {nk_vs(ctx.region), nk_vi(before)}, .n = 2};
     nk_query q = {.kind = &nk_kind_history,
                   .index = &indexes[0],

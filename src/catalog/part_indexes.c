@@ -3,7 +3,7 @@
  * keys are checked, and so is that each partition's values can be read as the keys' types. That
  * check goes over the partitions in steps (task.c), and the index is CREATING until it is through.
  */
-#include "catalog/catalog_int.h"
+#include "catalog/history_int.h"
 
 enum { INDEXES_MAX = 3, ERRORS_MAX = 25 };
 
@@ -112,6 +112,68 @@ nk_code nk_indexes_of_input(const glue_PartitionIndex_list *in, const glue_Colum
     return nk_model_encode_str(LIST_SHAPE, &list, a, json, err);
 }
 
+/* ---- the history: a change's record is the table's, with the list of indexes as its body ---- */
+
+nk_str nk_indexes_json(const nk_table_row *t)
+{
+    return t->indexes.n ? t->indexes : NK_STR("[]");
+}
+
+static nk_code keep(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_table_row *t, nk_err *err)
+{
+    nk_row row = {.cols = NK_KEY(nk_vi(t->db), nk_vs(t->name), nk_vi(t->id), nk_vi(t->version),
+                                 nk_vs(t->keys_packed), nk_vi(t->typed), nk_vi(t->keygen),
+                                 nk_vs(t->indexes), nk_vs(t->target)),
+                  .body = nk_indexes_json(t)};
+    nk_hist h = {.kind = NK_HIST_INDEXES,
+                 .op = NK_HIST_UPDATE,
+                 .space = t->space,
+                 .object = nk_table_object(ctx->arena, t->database, t->name),
+                 .before = &row,
+                 .nbefore = 1,
+                 .id = t->id};
+    return nk_history_add(tx, ctx, &h, NULL, err);
+}
+
+static bool has_index(const glue_PartitionIndexDescriptor_list *list,
+                      const glue_PartitionIndexDescriptor *index)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        const glue_PartitionIndexDescriptor *x = &list->v[i];
+        bool same = nk_str_eq(x->IndexName, index->IndexName) && x->Keys.n == index->Keys.n;
+        for (size_t k = 0; same && k < x->Keys.n; k++)
+            same = nk_str_eq(x->Keys.v[k].Name, index->Keys.v[k].Name);
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+nk_code nk_indexes_restore(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, nk_str json,
+                           nk_err *err)
+{
+    glue_PartitionIndexDescriptor_list now, was = {.set = true};
+    bool more = false;
+    NK_TRY(load(t, ctx->arena, &now, err));
+    NK_TRY(nk_model_decode_into(LIST_SHAPE, json, ctx->arena, &was, err));
+    for (size_t i = 0; i < was.n; i++) {
+        for (size_t k = 0; k < was.v[i].Keys.n; k++)
+            if (!key_named(&t->keys, was.v[i].Keys.v[k].Name))
+                return nk_fail(err, NK_E_INVALID,
+                               "Partition index '%.*s' names '%.*s', which is no partition key any "
+                               "more.",
+                               NK_STR_ARG(was.v[i].IndexName), NK_STR_ARG(was.v[i].Keys.v[k].Name));
+        if (has_index(&now, &was.v[i]))
+            continue;
+        was.v[i].IndexStatus = NK_STR("CREATING");
+        was.v[i].BackfillErrors.n = 0;
+        more = true;
+    }
+    NK_TRY(keep(tx, ctx, t, err));
+    NK_TRY(save(tx, t, &was, ctx->arena, err));
+    return more ? nk_task_add(tx, t->id, NK_TASK_INDEX, t->keygen, err) : NK_OK;
+}
+
 /* ---- operations ---- */
 
 nk_code glue_CreatePartitionIndex(nk_call *call, const glue_CreatePartitionIndexRequest *in,
@@ -124,6 +186,7 @@ nk_code glue_CreatePartitionIndex(nk_call *call, const glue_CreatePartitionIndex
     NK_TRY(nk_table_follow(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
     NK_TRY(load(&t, call->arena, &list, call->err));
     NK_TRY(add(&list, in->PartitionIndex, &t.keys, "CREATING", call->arena, call->err));
+    NK_TRY(keep(call->tx, &ctx, &t, call->err));
     NK_TRY(save(call->tx, &t, &list, call->arena, call->err));
     return nk_task_add(call->tx, t.id, NK_TASK_INDEX, t.keygen, call->err);
 }
@@ -152,6 +215,7 @@ nk_code glue_DeletePartitionIndex(nk_call *call, const glue_DeletePartitionIndex
         return nk_fail(call->err, NK_E_NOT_FOUND, "Partition index %.*s not found.",
                        NK_STR_ARG(in->IndexName));
     list.n = kept;
+    NK_TRY(keep(call->tx, &ctx, &t, call->err));
     return save(call->tx, &t, &list, call->arena, call->err);
 }
 

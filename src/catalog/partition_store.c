@@ -1,6 +1,7 @@
 /* Partitions as records. A partition's document holds what is its own; its columns and the rest of
  * its storage descriptor are pieces that it shares with its table's other partitions, named by the
  * hash of their content. A reply is put together from the three by splicing text. */
+#include "catalog/column_stats_int.h"
 #include "catalog/history_int.h"
 #include "catalog/schema_ref.h"
 
@@ -139,12 +140,30 @@ struct nk_part_changes {
     nk_row before[CHANGES_AT_ONCE];
     nk_val keys[CHANGES_AT_ONCE];
     size_t nbefore, nkeys;
+    nk_stats_writer stats; /* of partitions that went */
 };
+
+static struct nk_part_changes *changes_of(nk_part_ctx *p)
+{
+    struct nk_part_changes *c = p->changes;
+    if (!c && (c = p->changes = NK_NEW(p->ctx->arena, struct nk_part_changes)))
+        c->stats = (nk_stats_writer){
+            .tx = p->tx,
+            .ctx = p->ctx,
+            .table = p->table.id,
+            .space = p->table.space,
+            .object = nk_table_object(p->ctx->arena, p->table.database, p->table.name)};
+    return c;
+}
 
 nk_code nk_part_end(nk_part_ctx *p)
 {
     struct nk_part_changes *c = p->changes;
-    if (!c || c->nbefore + c->nkeys == 0)
+    if (!c)
+        return NK_OK;
+    /* First: undoing goes from the last change on, and statistics need their partition. */
+    NK_TRY(nk_column_stats_end(&c->stats, p->err));
+    if (c->nbefore + c->nkeys == 0)
         return NK_OK;
     nk_hist h = {.kind = NK_HIST_PARTITION,
                  .op = c->op,
@@ -159,6 +178,18 @@ nk_code nk_part_end(nk_part_ctx *p)
     return nk_history_add(p->tx, p->ctx, &h, NULL, p->err);
 }
 
+/* Has this change met the partition before? Then what it was before the change is known. */
+static bool met(const struct nk_part_changes *c, nk_str vals)
+{
+    for (size_t i = 0; i < c->nbefore; i++)
+        if (nk_str_eq(c->before[i].cols[NK_PART_VALS].s, vals))
+            return true;
+    for (size_t i = 0; i < c->nkeys; i++)
+        if (nk_str_eq(c->keys[i].s, vals))
+            return true;
+    return false;
+}
+
 /* before: the record as it was, NULL when there was none; key: of the one that is there now, NULL
  * when that is none or the same. Both must live until nk_part_end. */
 static nk_code remember(nk_part_ctx *p, nk_hist_op op, const nk_row *before, const nk_val *key,
@@ -166,15 +197,15 @@ static nk_code remember(nk_part_ctx *p, nk_hist_op op, const nk_row *before, con
 {
     if (!nk_history_kept(p->tx))
         return NK_OK;
-    if (!p->changes && !(p->changes = NK_NEW(p->ctx->arena, struct nk_part_changes)))
+    struct nk_part_changes *c = changes_of(p);
+    if (!c)
         return nomem(err);
-    struct nk_part_changes *c = p->changes;
     if (c->op != op || c->nbefore == CHANGES_AT_ONCE || c->nkeys == CHANGES_AT_ONCE)
         NK_TRY(nk_part_end(p));
     c->op = op;
-    if (before)
+    if (before && !met(c, before->cols[NK_PART_VALS].s))
         c->before[c->nbefore++] = *before;
-    if (key)
+    if (key && !met(c, key->s))
         c->keys[c->nkeys++] = *key;
     return NK_OK;
 }
@@ -263,8 +294,8 @@ nk_code nk_part_write(nk_part_ctx *p, const glue_PartitionInput *in, nk_part_mod
 
 static nk_code drop_statistics(nk_part_ctx *p, nk_str vals, nk_err *err)
 {
-    return nk_store_delete_range(p->tx, &nk_kind_column_stats,
-                                 NK_KEY(nk_vi(p->table.id), nk_vb(vals)), 2, 0, NULL, err);
+    struct nk_part_changes *c = changes_of(p);
+    return c ? nk_column_stats_forget(&c->stats, vals, err) : nomem(err);
 }
 
 nk_code nk_part_rename(nk_part_ctx *p, const nk_list_str *from, const glue_PartitionInput *in,

@@ -1,6 +1,6 @@
 /* Resource policies, encryption settings, security configurations, the state of the import from
  * Athena's old catalogue: small documents of a region or a catalogue. */
-#include "catalog/docs_int.h"
+#include "catalog/history_int.h"
 
 /* ---- resource policies ---- */
 
@@ -88,6 +88,16 @@ static nk_code check_hash(nk_err *err, nk_str want, const glue_GluePolicy *old)
                    "PolicyHashCondition does not match: the policy has been changed meanwhile.");
 }
 
+static nk_kept kept_policy(nk_call *call, const nk_catalog_ctx *ctx, nk_str arn)
+{
+    return (nk_kept){.tx = call->tx,
+                     .ctx = ctx,
+                     .kind = NK_HIST_POLICY,
+                     .space = call->region,
+                     .object = arn.n ? nk_str_printf(call->arena, "policy %.*s", NK_STR_ARG(arn))
+                                     : NK_STR("policy")};
+}
+
 nk_code glue_PutResourcePolicy(nk_call *call, const glue_PutResourcePolicyRequest *in,
                                glue_PutResourcePolicyResponse *out)
 {
@@ -109,8 +119,9 @@ nk_code glue_PutResourcePolicy(nk_call *call, const glue_PutResourcePolicyReques
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
     out->PolicyHash = new.PolicyHash;
     nk_str key = in->ResourceArn.p ? in->ResourceArn : NK_STR("");
-    return nk_doc_save(call->tx, &policy_type, NK_KEY(nk_vs(call->region), nk_vs(key)), key, &new,
-                       false, call->arena, call->err);
+    nk_kept k = kept_policy(call, &ctx, key);
+    return nk_kept_doc(&k, &policy_type, NK_KEY(nk_vs(call->region), nk_vs(key)), key, &new, false,
+                       call->err);
 }
 
 nk_code glue_GetResourcePolicy(nk_call *call, const glue_GetResourcePolicyRequest *in,
@@ -130,14 +141,16 @@ nk_code glue_GetResourcePolicy(nk_call *call, const glue_GetResourcePolicyReques
 nk_code glue_DeleteResourcePolicy(nk_call *call, const glue_DeleteResourcePolicyRequest *in,
                                   glue_DeleteResourcePolicyResponse *out)
 {
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
     glue_GluePolicy *p;
     NK_TRY(load_policy(call, in->ResourceArn, &p));
     if (!p)
         return no_policy(call->err);
     NK_TRY(check_hash(call->err, in->PolicyHashCondition, p));
     nk_str key = in->ResourceArn.p ? in->ResourceArn : NK_STR("");
-    return nk_doc_drop(call->tx, &policy_type, NK_KEY(nk_vs(call->region), nk_vs(key)), key,
-                       call->err);
+    nk_kept k = kept_policy(call, &ctx, key);
+    return nk_kept_doc_drop(&k, &policy_type, NK_KEY(nk_vs(call->region), nk_vs(key)), key,
+                            call->err);
 }
 
 nk_code glue_GetResourcePolicies(nk_call *call, const glue_GetResourcePoliciesRequest *in,
@@ -182,8 +195,9 @@ glue_PutDataCatalogEncryptionSettings(nk_call *call,
         !s->ConnectionPasswordEncryption->AwsKmsKeyId.p)
         return nk_fail(call->err, NK_E_INVALID,
                        "ReturnConnectionPasswordEncrypted needs an AwsKmsKeyId.");
-    return nk_doc_save(call->tx, &encryption_type, NK_KEY(nk_vs(ctx.region), nk_vc("encryption")),
-                       NK_STR(""), s, false, call->arena, call->err);
+    nk_kept k = {call->tx, &ctx, NK_HIST_SETTINGS, ctx.region, NK_STR("encryption settings")};
+    return nk_kept_doc(&k, &encryption_type, NK_KEY(nk_vs(ctx.region), nk_vc("encryption")),
+                       NK_STR(""), s, false, call->err);
 }
 
 nk_code nk_encryption_settings(nk_tx *tx, const nk_catalog_ctx *ctx,
@@ -286,6 +300,16 @@ static nk_code check_encryption(const glue_EncryptionConfiguration *e, nk_err *e
                  : NK_OK;
 }
 
+static nk_kept kept_security(nk_call *call, const nk_catalog_ctx *ctx, nk_str name)
+{
+    return (nk_kept){
+        .tx = call->tx,
+        .ctx = ctx,
+        .kind = NK_HIST_SECURITY,
+        .space = call->region,
+        .object = nk_str_printf(call->arena, "security configuration %.*s", NK_STR_ARG(name))};
+}
+
 nk_code glue_CreateSecurityConfiguration(nk_call *call,
                                          const glue_CreateSecurityConfigurationRequest *in,
                                          glue_CreateSecurityConfigurationResponse *out)
@@ -298,8 +322,9 @@ nk_code glue_CreateSecurityConfiguration(nk_call *call,
     NK_TRY(check_encryption(in->EncryptionConfiguration, call->err));
     out->Name = in->Name;
     out->CreatedTimestamp = c.CreatedTimeStamp;
-    return nk_doc_save(call->tx, &security_type, NK_KEY(nk_vs(call->region), nk_vs(in->Name)),
-                       in->Name, &c, true, call->arena, call->err);
+    nk_kept k = kept_security(call, &ctx, in->Name);
+    return nk_kept_doc(&k, &security_type, NK_KEY(nk_vs(call->region), nk_vs(in->Name)), in->Name,
+                       &c, true, call->err);
 }
 
 nk_code glue_GetSecurityConfiguration(nk_call *call, const glue_GetSecurityConfigurationRequest *in,
@@ -328,6 +353,8 @@ nk_code glue_DeleteSecurityConfiguration(nk_call *call,
                                          const glue_DeleteSecurityConfigurationRequest *in,
                                          glue_DeleteSecurityConfigurationResponse *out)
 {
-    return nk_doc_drop(call->tx, &security_type, NK_KEY(nk_vs(call->region), nk_vs(in->Name)),
-                       in->Name, call->err);
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_kept k = kept_security(call, &ctx, in->Name);
+    return nk_kept_doc_drop(&k, &security_type, NK_KEY(nk_vs(call->region), nk_vs(in->Name)),
+                            in->Name, call->err);
 }

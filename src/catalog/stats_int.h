@@ -22,8 +22,8 @@ typedef struct nk_stats_run nk_stats_run;
 struct nk_stats_run {
     nk_stats_run *next;
     struct nk_stats *owner;
-    nk_arena *arena; /* the run lives in it; one thread at a time, under owner->lock */
-    nk_str region;
+    nk_arena *arena;      /* the run lives in it; one thread at a time, under owner->lock */
+    nk_str region, space; /* space: of its table */
     glue_ColumnStatisticsTaskRun *doc;
     int64_t table, seq;
     glue_Column_list columns; /* of those that are computed; Type: the statistics' type */

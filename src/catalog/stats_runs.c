@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "catalog/history_int.h"
 #include "catalog/stats_int.h"
 
 enum { FRAME_BYTES_MAX = 64 << 20, STOP_GRACE_MS = 2000 };
@@ -146,6 +147,7 @@ static nk_code begin(nk_tx *tx, void *arg, nk_err *err)
     NK_TRY(nk_store_next(tx, "glue.statistics", &run->seq, err));
     int64_t now = nk_now_us(run->owner->app->env);
     run->table = row.id;
+    run->space = row.space;
     *run->doc = (glue_ColumnStatisticsTaskRun){
         .CustomerId = ctx.account_id,
         .ColumnStatisticsTaskRunId = nk_str_c(b->id),
@@ -358,6 +360,17 @@ static nk_code store_results(nk_tx *tx, nk_stats_run *run, nk_arena *a, int64_t 
         return nk_fail(err, NK_E_NOT_FOUND,
                        "The table was deleted while its statistics were "
                        "computed");
+    const nk_settings *set = run->owner->app->settings;
+    nk_catalog_ctx ctx = {.region = run->region,
+                          .account_id = nk_str_c(set->account_id),
+                          .actor = run->doc->Role,
+                          .now_us = now,
+                          .arena = a};
+    nk_stats_writer w = {.tx = tx,
+                         .ctx = &ctx,
+                         .table = run->table,
+                         .space = run->space,
+                         .object = nk_table_object(a, run->doc->DatabaseName, run->doc->TableName)};
     for (size_t i = 0; i < run->frames.n; i++) {
         nk_json *j;
         glue_ColumnStatistics s;
@@ -368,9 +381,9 @@ static nk_code store_results(nk_tx *tx, nk_stats_run *run, nk_arena *a, int64_t 
         if (c == run->columns.n)
             continue;
         NK_TRY(nk_stats_read(j, run->columns.v[c].Type, run->types.v[c], now, a, &s, err));
-        NK_TRY(nk_column_stats_put(tx, run->table, NK_STR(""), &s, a, err));
+        NK_TRY(nk_column_stats_put(&w, NK_STR(""), &s, err));
     }
-    return NK_OK;
+    return nk_column_stats_end(&w, err);
 }
 
 static nk_code end(nk_tx *tx, void *arg, nk_err *err)

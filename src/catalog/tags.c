@@ -1,6 +1,6 @@
 /* TagResource, UntagResource, GetTags, and the tags of other rooms' resources. */
 #include "catalog/tags.h"
-#include "catalog/catalog_int.h"
+#include "catalog/history_int.h"
 
 enum { TAGS_MAX = 50, TYPES_MAX = 32 };
 
@@ -40,19 +40,24 @@ nk_code nk_tags_resource(const nk_catalog_ctx *ctx, const char *type, nk_str nam
     return out->p && folded.p ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
-nk_code nk_tags_put(nk_tx *tx, nk_str region, nk_str resource, const nk_map_str *tags, nk_arena *a,
-                    nk_err *err)
+static nk_code encode(const nk_map_str *tags, nk_arena *a, nk_str *json, nk_err *err)
 {
-    nk_row row = {.cols = NK_KEY(nk_vs(region), nk_vs(resource))};
-    if (!tags->n)
-        return nk_tags_drop(tx, region, resource, err);
     if (tags->n > TAGS_MAX)
         return nk_fail(err, NK_E_INVALID, "A resource may have at most %d tags.", TAGS_MAX);
     for (size_t i = 0; i < tags->n; i++)
         if (nk_str_starts(tags->v[i].key, NK_STR("aws:")))
             return nk_fail(err, NK_E_INVALID, "Tag keys that begin with 'aws:' are reserved: %.*s",
                            NK_STR_ARG(tags->v[i].key));
-    NK_TRY(nk_model_encode_str(SHAPE, tags, a, &row.body, err));
+    return nk_model_encode_str(SHAPE, tags, a, json, err);
+}
+
+nk_code nk_tags_put(nk_tx *tx, nk_str region, nk_str resource, const nk_map_str *tags, nk_arena *a,
+                    nk_err *err)
+{
+    nk_row row = {.cols = NK_KEY(nk_vs(region), nk_vs(resource))};
+    if (!tags->n)
+        return nk_tags_drop(tx, region, resource, err);
+    NK_TRY(encode(tags, a, &row.body, err));
     return nk_store_put(tx, &nk_kind_tags, &row, err);
 }
 
@@ -113,6 +118,35 @@ static nk_code resource_of(nk_call *call, nk_str arn, nk_str *resource)
     return NK_OK;
 }
 
+static nk_kept kept_of(nk_call *call, const nk_catalog_ctx *ctx, nk_str resource)
+{
+    return (nk_kept){.tx = call->tx,
+                     .ctx = ctx,
+                     .kind = NK_HIST_TAGS,
+                     .space = call->region,
+                     .object = nk_str_printf(call->arena, "tags %.*s", NK_STR_ARG(resource))};
+}
+
+/* A request's own change of tags: the history has it. */
+static nk_code change(nk_call *call, nk_str resource, const nk_map_str *tags)
+{
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_kept k = kept_of(call, &ctx, resource);
+    nk_row row = {.cols = NK_KEY(nk_vs(call->region), nk_vs(resource))};
+    if (!tags->n)
+        return nk_tags_forget(call, resource);
+    NK_TRY(encode(tags, call->arena, &row.body, call->err));
+    return nk_kept_put(&k, &row, false, call->err);
+}
+
+nk_code nk_tags_forget(nk_call *call, nk_str resource)
+{
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_kept k = kept_of(call, &ctx, resource);
+    nk_code rc = nk_kept_drop(&k, NK_KEY(nk_vs(call->region), nk_vs(resource)), call->err);
+    return rc == NK_E_NOT_FOUND ? NK_OK : rc;
+}
+
 static nk_code exists(nk_call *call, const nk_tag_type *t, nk_str name, bool *found)
 {
     nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
@@ -122,26 +156,41 @@ static nk_code exists(nk_call *call, const nk_tag_type *t, nk_str name, bool *fo
                         call->err);
 }
 
+/* "TYPE/NAME"; NULL for a type that cannot be tagged. */
+static const nk_tag_type *split(nk_str resource, nk_str *type, nk_str *name)
+{
+    ptrdiff_t slash = nk_str_chr(resource, '/');
+    *type = slash < 0 ? resource : nk_str_sub(resource, 0, (size_t)slash);
+    *name = slash < 0 ? NK_STR("") : nk_str_sub(resource, (size_t)slash + 1, resource.n);
+    for (size_t i = 0; i < ntypes; i++)
+        if (nk_str_is(*type, types[i]->type))
+            return types[i];
+    return NULL;
+}
+
+nk_code nk_tags_bearer(nk_call *call, nk_str resource, bool *there)
+{
+    nk_str type, name;
+    const nk_tag_type *t = split(resource, &type, &name);
+    *there = false;
+    return t ? exists(call, t, name, there) : NK_OK;
+}
+
 /* The key of an existing resource's tags. */
 static nk_code find(nk_call *call, nk_str arn, nk_str *resource)
 {
     nk_str whole, type;
     bool found = false;
     NK_TRY(resource_of(call, arn, &whole));
-    ptrdiff_t slash = nk_str_chr(whole, '/');
     if (nk_str_starts(whole, NK_STR("connectionType:"))) { /* the one type that is set off so */
-        slash = nk_str_chr(whole, ':');
+        size_t colon = (size_t)nk_str_chr(whole, ':');
         whole = nk_str_printf(call->arena, "connectionType/%.*s",
-                              NK_STR_ARG(nk_str_sub(whole, (size_t)slash + 1, whole.n)));
+                              NK_STR_ARG(nk_str_sub(whole, colon + 1, whole.n)));
         if (!whole.p)
             return nk_fail(call->err, NK_E_NOMEM, "out of memory");
     }
-    type = slash < 0 ? whole : nk_str_sub(whole, 0, (size_t)slash);
-    nk_str name = slash < 0 ? NK_STR("") : nk_str_sub(whole, (size_t)slash + 1, whole.n);
-    const nk_tag_type *t = NULL;
-    for (size_t i = 0; i < ntypes; i++)
-        if (nk_str_is(type, types[i]->type))
-            t = types[i];
+    nk_str name;
+    const nk_tag_type *t = split(whole, &type, &name);
     if (!t)
         return nk_fail(call->err, NK_E_INVALID, "Resources of type '%.*s' cannot be tagged.",
                        NK_STR_ARG(type));
@@ -166,7 +215,7 @@ nk_code glue_TagResource(nk_call *call, const glue_TagResourceRequest *in,
         if (nk_map_str_put(&tags, call->arena, in->TagsToAdd.v[i].key, in->TagsToAdd.v[i].value) !=
             NK_OK)
             return nk_fail(call->err, NK_E_NOMEM, "out of memory");
-    return nk_tags_put(call->tx, call->region, resource, &tags, call->arena, call->err);
+    return change(call, resource, &tags);
 }
 
 nk_code glue_UntagResource(nk_call *call, const glue_UntagResourceRequest *in,
@@ -183,7 +232,7 @@ nk_code glue_UntagResource(nk_call *call, const glue_UntagResourceRequest *in,
             return nk_fail(call->err, NK_E_NOMEM, "out of memory");
         nk_map_str_del(&tags, key);
     }
-    return nk_tags_put(call->tx, call->region, resource, &tags, call->arena, call->err);
+    return change(call, resource, &tags);
 }
 
 nk_code glue_GetTags(nk_call *call, const glue_GetTagsRequest *in, glue_GetTagsResponse *out)

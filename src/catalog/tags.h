@@ -28,6 +28,10 @@ nk_code nk_tags_put(nk_tx *tx, nk_str region, nk_str resource, const nk_map_str 
 nk_code nk_tags_get(nk_tx *tx, nk_str region, nk_str resource, nk_arena *a, nk_map_str *out,
                     nk_err *err) NK_MUST;
 nk_code nk_tags_drop(nk_tx *tx, nk_str region, nk_str resource, nk_err *err) NK_MUST;
+/* A request's deletion of a resource that the history can bring back: it has the tags, too. */
+nk_code nk_tags_forget(nk_call *call, nk_str resource) NK_MUST;
+/* Is the resource of these tags there? */
+nk_code nk_tags_bearer(nk_call *call, nk_str resource, bool *there) NK_MUST;
 /* Whether a resource has all these tags; an empty value asks for the key alone. */
 nk_code nk_tags_match(nk_tx *tx, nk_str region, nk_str resource, const nk_map_str *want,
                       nk_arena *a, bool *yes, nk_err *err) NK_MUST;

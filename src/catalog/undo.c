@@ -4,22 +4,9 @@
 
 #include "catalog/history_int.h"
 #include "catalog/search_int.h"
+#include "catalog/connections_int.h"
+#include "catalog/tags.h"
 #include "catalog/undo_int.h"
-
-typedef struct undoing {
-    nk_call *call;
-    nk_catalog_ctx ctx;
-    int64_t seq, id;
-    nk_hist_kind kind;
-    nk_hist_op op;
-    nk_str object;
-    const nk_kind *record;
-    nk_row *before;
-    size_t nbefore;
-    nk_val *keys;
-    size_t nkeys;
-    nk_buf *said; /* what was done, for the user */
-} undoing;
 
 /* ---- reading a change ---- */
 
@@ -69,7 +56,7 @@ static nk_code read_row(const nk_json *j, const nk_kind *kind, nk_arena *a, nk_r
     return rc == NK_OK && !out->body.p ? nk_fail(err, NK_E_NOMEM, "out of memory") : rc;
 }
 
-static nk_code read_change(undoing *u, const nk_row *row)
+nk_code nk_undo_read(nk_undoing *u, const nk_row *row)
 {
     nk_json *j;
     nk_arena *a = u->call->arena;
@@ -97,7 +84,7 @@ static nk_code read_change(undoing *u, const nk_row *row)
     return NK_OK;
 }
 
-static nk_code gone(const undoing *u)
+nk_code nk_undo_gone(const nk_undoing *u)
 {
     nk_code rc = nk_fail(u->call->err, NK_E_NOT_FOUND,
                          "Change %lld cannot be undone: %.*s is not there any more.",
@@ -107,14 +94,14 @@ static nk_code gone(const undoing *u)
     return rc;
 }
 
-static nk_code taken(const undoing *u)
+static nk_code taken(const nk_undoing *u)
 {
     return nk_fail(u->call->err, NK_E_EXISTS,
                    "Change %lld cannot be undone: another %.*s is there now.", (long long)u->seq,
                    NK_STR_ARG(u->object));
 }
 
-static void halves(nk_str object, nk_str *database, nk_str *table)
+void nk_undo_halves(nk_str object, nk_str *database, nk_str *table)
 {
     ptrdiff_t dot = nk_str_chr(object, '.');
     *database = dot < 0 ? object : nk_str_sub(object, 0, (size_t)dot);
@@ -122,7 +109,7 @@ static void halves(nk_str object, nk_str *database, nk_str *table)
 }
 
 /* The deletion's record holds nothing any more that its end would have to purge. */
-static nk_code keep_contents(const undoing *u)
+static nk_code keep_contents(const nk_undoing *u)
 {
     nk_row row;
     nk_val cols[NK_HIST_NCOLS];
@@ -134,7 +121,7 @@ static nk_code keep_contents(const undoing *u)
     return nk_store_put(u->call->tx, &nk_kind_history, &row, u->call->err);
 }
 
-static nk_code count_below(const undoing *u, const nk_kind *kind, int64_t id, int64_t *n)
+static nk_code count_below(const nk_undoing *u, const nk_kind *kind, int64_t id, int64_t *n)
 {
     nk_query q = {.kind = kind, .prefix = NK_KEY(nk_vi(id)), .nprefix = 1};
     return nk_store_count(u->call->tx, &q, n, u->call->err);
@@ -142,7 +129,7 @@ static nk_code count_below(const undoing *u, const nk_kind *kind, int64_t id, in
 
 /* ---- databases ---- */
 
-static nk_code undo_database(undoing *u)
+static nk_code undo_database(nk_undoing *u)
 {
     nk_tx *tx = u->call->tx;
     nk_err *err = u->call->err;
@@ -162,13 +149,13 @@ static nk_code undo_database(undoing *u)
                  .id = u->id};
     if (u->op == NK_HIST_CREATE) {
         if (!same)
-            return gone(u);
+            return nk_undo_gone(u);
         (void)nk_buf_printf(u->said, "deleted database %.*s", NK_STR_ARG(u->object));
         return nk_database_drop(tx, &u->ctx, u->object, err);
     }
     if (u->op == NK_HIST_UPDATE) {
         if (!same)
-            return gone(u);
+            return nk_undo_gone(u);
         (void)nk_buf_printf(u->said, "put database %.*s back", NK_STR_ARG(u->object));
         NK_TRY(nk_history_add(tx, &u->ctx, &h, NULL, err));
         return nk_store_put(tx, &nk_kind_database, u->before, err);
@@ -187,7 +174,7 @@ static nk_code undo_database(undoing *u)
 
 /* ---- tables ---- */
 
-static nk_code revive_table(undoing *u)
+static nk_code revive_table(nk_undoing *u)
 {
     nk_tx *tx = u->call->tx;
     nk_err *err = u->call->err;
@@ -195,7 +182,7 @@ static nk_code revive_table(undoing *u)
     nk_row db;
     int64_t parts, versions;
     const nk_row *was = u->before;
-    halves(u->object, &database, &name);
+    nk_undo_halves(u->object, &database, &name);
     nk_code rc = nk_database_row(tx, &u->ctx, database, &db, err);
     if (rc == NK_E_NOT_FOUND || (rc == NK_OK && db.cols[NK_DB_ID].i != was->cols[NK_TBL_DB].i)) {
         (void)nk_fail(err, NK_E_NOT_FOUND,
@@ -225,18 +212,18 @@ static nk_code revive_table(undoing *u)
     return nk_history_add(tx, &u->ctx, &h, NULL, err);
 }
 
-static nk_code undo_table(undoing *u)
+static nk_code undo_table(nk_undoing *u)
 {
     nk_tx *tx = u->call->tx;
     nk_err *err = u->call->err;
     nk_str database, name;
     nk_table_row t;
-    halves(u->object, &database, &name);
+    nk_undo_halves(u->object, &database, &name);
     if (u->op == NK_HIST_DELETE)
         return revive_table(u);
     nk_code rc = nk_table_load(tx, &u->ctx, database, name, &t, err);
     if (rc == NK_E_NOT_FOUND || (rc == NK_OK && t.id != u->id))
-        return gone(u);
+        return nk_undo_gone(u);
     NK_TRY(rc);
     if (u->op == NK_HIST_CREATE) {
         (void)nk_buf_printf(u->said, "deleted table %.*s", NK_STR_ARG(u->object));
@@ -251,16 +238,16 @@ static nk_code undo_table(undoing *u)
 
 /* ---- partitions ---- */
 
-static nk_code undo_partitions(undoing *u)
+static nk_code undo_partitions(nk_undoing *u)
 {
     nk_str database, name;
     nk_part_ctx p;
     nk_list_str values;
     nk_err *err = u->call->err;
-    halves(u->object, &database, &name);
+    nk_undo_halves(u->object, &database, &name);
     nk_code rc = nk_part_begin(&p, u->call->tx, &u->ctx, database, name, err);
     if (rc == NK_E_NOT_FOUND || (rc == NK_OK && p.table.id != u->id))
-        return gone(u);
+        return nk_undo_gone(u);
     NK_TRY(rc);
     size_t removed = 0;
     for (size_t i = 0; i < u->nkeys; i++) {
@@ -277,9 +264,37 @@ static nk_code undo_partitions(undoing *u)
     return nk_part_end(&p);
 }
 
-/* ---- functions and connections: records without anything below ---- */
+/* ---- records without anything below ---- */
 
-static nk_code undo_record(undoing *u)
+/* May the record be put back, or taken away? */
+static nk_code may_undo(nk_undoing *u, const nk_val *key)
+{
+    nk_str database, name, user;
+    nk_row db;
+    bool there = true;
+    nk_err *err = u->call->err;
+    if (u->kind == NK_HIST_FUNCTION && u->op == NK_HIST_DELETE) {
+        nk_undo_halves(u->object, &database, &name);
+        nk_code rc = nk_database_row(u->call->tx, &u->ctx, database, &db, err);
+        if (rc == NK_E_NOT_FOUND || (rc == NK_OK && db.cols[NK_DB_ID].i != key[0].i))
+            return nk_undo_gone(u);
+        return rc;
+    }
+    if (u->kind == NK_HIST_TAGS && u->op != NK_HIST_CREATE) {
+        NK_TRY(nk_tags_bearer(u->call, key[1].s, &there));
+        return there ? NK_OK : nk_undo_gone(u);
+    }
+    if (u->kind == NK_HIST_TYPE && u->op == NK_HIST_CREATE) {
+        NK_TRY(nk_connection_of_type(u->call, key[1].s, &user));
+        return user.p ? nk_fail(err, NK_E_INVALID,
+                                "Change %lld cannot be undone: connection %.*s is of that type.",
+                                (long long)u->seq, NK_STR_ARG(user))
+                      : NK_OK;
+    }
+    return NK_OK;
+}
+
+static nk_code undo_record(nk_undoing *u)
 {
     nk_tx *tx = u->call->tx;
     nk_err *err = u->call->err;
@@ -300,18 +315,10 @@ static nk_code undo_record(undoing *u)
                  .keys = key,
                  .nkeys = there ? 0 : u->record->nkey};
     if (u->op != NK_HIST_DELETE && !there)
-        return gone(u);
+        return nk_undo_gone(u);
     if (u->op == NK_HIST_DELETE && there)
         return taken(u);
-    if (u->kind == NK_HIST_FUNCTION && u->op == NK_HIST_DELETE) {
-        nk_str database, name;
-        nk_row db;
-        halves(u->object, &database, &name);
-        rc = nk_database_row(tx, &u->ctx, database, &db, err);
-        if (rc == NK_E_NOT_FOUND || (rc == NK_OK && db.cols[NK_DB_ID].i != key[0].i))
-            return gone(u);
-        NK_TRY(rc);
-    }
+    NK_TRY(may_undo(u, key));
     NK_TRY(nk_history_add(tx, &u->ctx, &h, NULL, err));
     (void)nk_buf_printf(u->said, "%s %.*s",
                         u->op == NK_HIST_CREATE   ? "deleted"
@@ -327,15 +334,18 @@ static nk_code undo_record(undoing *u)
 /* {"Id"} → {"Undone","Said"}. */
 nk_code nk_catalog_undo(nk_call *call, const nk_json *in, nk_buf *out)
 {
-    static nk_code (*const ways[NK_HIST_KINDS])(undoing *) = {
+    static nk_code (*const ways[NK_HIST_KINDS])(nk_undoing *) = {
         [NK_HIST_DATABASE] = undo_database,    [NK_HIST_TABLE] = undo_table,
         [NK_HIST_PARTITION] = undo_partitions, [NK_HIST_FUNCTION] = undo_record,
-        [NK_HIST_CONNECTION] = undo_record,
+        [NK_HIST_CONNECTION] = undo_record,    [NK_HIST_STATISTICS] = nk_undo_statistics,
+        [NK_HIST_INDEXES] = nk_undo_indexes,   [NK_HIST_POLICY] = undo_record,
+        [NK_HIST_SETTINGS] = undo_record,      [NK_HIST_SECURITY] = undo_record,
+        [NK_HIST_TAGS] = undo_record,          [NK_HIST_TYPE] = undo_record,
     };
     nk_row row;
     nk_buf said;
     int64_t id = nk_json_i64(in, "Id", 0);
-    undoing u = {.call = call, .said = &said};
+    nk_undoing u = {.call = call, .said = &said};
     NK_TRY(nk_catalog_open(call, nk_json_str(in, "CatalogId"), &u.ctx));
     nk_code rc =
         nk_store_get(call->tx, &nk_kind_history, NK_KEY(nk_vi(id)), call->arena, &row, call->err);
@@ -344,7 +354,7 @@ nk_code nk_catalog_undo(nk_call *call, const nk_json *in, nk_buf *out)
         return nk_fail(call->err, NK_E_NOT_FOUND, "Change %lld is not in the history of this %s.",
                        (long long)id, u.ctx.catalog_id.p ? "catalog" : "region");
     NK_TRY(rc);
-    NK_TRY(read_change(&u, &row));
+    NK_TRY(nk_undo_read(&u, &row));
     u.ctx.undoes = id;
     nk_buf_init(&said, 4096);
     rc = ways[u.kind](&u);
@@ -368,10 +378,10 @@ nk_code nk_history_current(nk_call *call, const nk_catalog_ctx *ctx, const nk_ro
     nk_str database, name;
     nk_table_row t;
     nk_row now;
-    undoing u = {.call = call};
+    nk_undoing u = {.call = call};
     nk_code rc;
-    NK_TRY(read_change(&u, row));
-    halves(u.object, &database, &name);
+    NK_TRY(nk_undo_read(&u, row));
+    nk_undo_halves(u.object, &database, &name);
     switch (u.kind) {
     case NK_HIST_DATABASE:
         rc = nk_database_row(call->tx, ctx, u.object, &now, call->err);
@@ -380,6 +390,10 @@ nk_code nk_history_current(nk_call *call, const nk_catalog_ctx *ctx, const nk_ro
     case NK_HIST_TABLE:
         rc = nk_table_load(call->tx, ctx, database, name, &t, call->err);
         *out = rc == NK_OK && t.id == u.id ? t.body : NK_STR_NULL;
+        break;
+    case NK_HIST_INDEXES:
+        rc = nk_table_load(call->tx, ctx, database, name, &t, call->err);
+        *out = rc == NK_OK && t.id == u.id ? nk_indexes_json(&t) : NK_STR_NULL;
         break;
     default:
         rc = nk_store_get(call->tx, u.record, u.nbefore ? u.before->cols : u.keys, call->arena,
@@ -392,9 +406,9 @@ nk_code nk_history_current(nk_call *call, const nk_catalog_ctx *ctx, const nk_ro
 /* [{"Values":[…],"Before":document or null}] */
 nk_code nk_history_partitions(nk_call *call, const nk_row *row, nk_json_writer *w)
 {
-    undoing u = {.call = call};
+    nk_undoing u = {.call = call};
     nk_list_str values;
-    NK_TRY(read_change(&u, row));
+    NK_TRY(nk_undo_read(&u, row));
     nk_jw_array(w);
     for (size_t i = 0; i < u.nbefore + u.nkeys; i++) {
         bool was = i < u.nbefore;

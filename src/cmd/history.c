@@ -7,13 +7,11 @@
 
 static const nk_cmd_help history_help = {
     "nikawa history [--json] [--limit N] [--data DIR] [--region REGION] [OBJECT | ID]",
-    "Lists the changes of databases, tables, partitions, functions and connections, newest first: "
-    "all of "
-    "them, or\n"
-    "those of an object (a database with all that stands in it, database.table, \"connection "
-    "NAME\"). Of one "
-    "change, by\n"
-    "its number, it shows the documents before and after.",
+    "Lists the changes of databases, tables, partitions, column statistics, partition indexes,\n"
+    "functions, connections and their types, policies, settings, security configurations and\n"
+    "tags, newest first: all of them, or those of an object (a database with all that stands in\n"
+    "it, database.table, \"connection NAME\", \"tags job/NAME\", policy). Of one change, by its\n"
+    "number, it shows the documents before and after.",
     "  nikawa history                   # the newest changes\n"
     "  nikawa history sales.orders      # of one table and its partitions\n"
     "  nikawa history 17                # what change 17 did",
@@ -112,7 +110,7 @@ static int show(asked *x, nk_str reply)
     }
     if (nk_json_parse(reply, x->a, 0, &j, &x->err) != NK_OK)
         return nk_cmd_fail(&x->err);
-    static const char *const documents[] = {"Before", "After", "Partitions"};
+    static const char *const documents[] = {"Before", "After", "Partitions", "Columns"};
     const nk_json *list = nk_json_get(j, "Changes");
     for (const nk_json *c = list ? list->first : NULL; c; c = c->next) {
         show_line(c, nk_cmd_colour(STDOUT_FILENO));

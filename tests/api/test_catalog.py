@@ -350,10 +350,10 @@ def test_batches_say_what_failed(g, db):
         {"PartitionValueList": ["1", "a"], "PartitionInput": {"Values": ["9", "z"]}},
         {"PartitionValueList": ["7", "a"], "PartitionInput": {"Values": ["7", "a"]}},
         {"PartitionValueList": ["2", "a"], "PartitionInput": {"Values": ["4", "b"]}},
-        {"PartitionValueList": ["2", "a"], "PartitionInput": {"Values": ["2", "a"], "Parameters": {"p": "q"}}}])["Errors"]
+        {"PartitionValueList": ["2", "a"], "PartitionInput": {"Values": ["2", "a"], "Parameters": {"batch": "updated"}}}])["Errors"]
     assert [(e["PartitionValueList"], e["ErrorDetail"]["ErrorCode"]) for e in errors] == [
         (["7", "a"], "EntityNotFoundException"), (["2", "a"], "AlreadyExistsException")]
-    assert g.get_partition(**where, PartitionValues=["2", "a"])["Partition"]["Parameters"] == {"p": "q"}
+    assert g.get_partition(**where, PartitionValues=["2", "a"])["Partition"]["Parameters"] == {"batch": "updated"}
     errors = g.batch_delete_partition(**where, PartitionsToDelete=[{"Values": v} for v in (["9", "z"], ["9", "z"], ["x"])])["Errors"]
     assert [(e["PartitionValues"], e["ErrorDetail"]["ErrorCode"]) for e in errors] == [
         (["9", "z"], "EntityNotFoundException"), (["x"], "InvalidInputException")]

@@ -49,7 +49,77 @@ def snapshot(g):
         n = d["Name"]
         out[n] = (d, {t["Name"]: table(n, t) for t in every(g.get_tables, "TableList", DatabaseName=n)},
                   {f["FunctionName"]: f for f in every(g.get_user_defined_functions, "UserDefinedFunctions", DatabaseName=n, Pattern="*")})
-    return out, {c["Name"]: {k: v for k, v in c.items() if k != "LastUpdatedTime"} for c in every(g.get_connections, "ConnectionList")}
+    return out, extras(g), {c["Name"]: {k: v for k, v in c.items() if k != "LastUpdatedTime"} for c in every(g.get_connections, "ConnectionList")}
+
+
+def there(call, key, **params):
+    """What a reply holds under a key; None when nothing is there."""
+    try:
+        return call(**params)[key]
+    except call.__self__.exceptions.EntityNotFoundException:
+        return None
+
+
+def extras(g):
+    """What hangs on databases, tables and the region: statistics, indexes, policies, settings, tags, types."""
+    region = "arn:aws:glue:us-east-1:000000000000:"
+    out = {"policy": there(g.get_resource_policy, "PolicyInJson"), "settings": g.get_data_catalog_encryption_settings()["DataCatalogEncryptionSettings"],
+           "export": there(g.get_data_catalog_export_configuration, "ExportSetting"),
+           "security": {c["Name"]: c["EncryptionConfiguration"] for c in every(g.get_security_configurations, "SecurityConfigurations")},
+           "types": {t["ConnectionType"]: t["Description"] for t in every(g.list_connection_types, "ConnectionTypes")}}
+    for d in every(g.get_databases, "DatabaseList"):
+        out[d["Name"]] = g.get_tags(ResourceArn=f"{region}database/{d['Name']}")["Tags"]
+        for t in every(g.get_tables, "TableList", DatabaseName=d["Name"]):
+            at = {"DatabaseName": d["Name"], "TableName": t["Name"]}
+            out[d["Name"], t["Name"]] = (
+                {i["IndexName"]: [k["Name"] for k in i["Keys"]] for i in every(g.get_partition_indexes, "PartitionIndexDescriptorList", **at)},
+                g.get_column_statistics_for_table(ColumnNames=["y", "m"], **at)["ColumnStatisticsList"],
+                {tuple(p["Values"]): g.get_column_statistics_for_partition(ColumnNames=["y", "m"], PartitionValues=p["Values"], **at)["ColumnStatisticsList"]
+                 for p in every(g.get_partitions, "Partitions", **at)})
+    return out
+
+
+CHANGES = 60
+
+
+def statistics(rng, column):
+    return {"ColumnName": column, "ColumnType": "int", "AnalyzedTime": 1700000000, "StatisticsData": {
+        "Type": "LONG", "LongColumnStatisticsData": {"NumberOfNulls": rng.randint(0, 99), "NumberOfDistinctValues": rng.randint(0, 99)}}}
+
+
+def rest_type(rng, n):
+    return {"ConnectionType": n, "IntegrationType": "REST", "Description": f"d{rng.random()}", "ConnectionProperties": {},
+            "ConnectorAuthenticationConfiguration": {"AuthenticationTypes": ["BASIC"]}, "RestConfiguration": {}}
+
+
+def random_extra(g, rng, d, at, values):
+    """Changes of what extras() shows."""
+    arn = f"arn:aws:glue:us-east-1:000000000000:database/{d}"
+    policy = {"Version": "1", "Id": str(rng.random()), "Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}
+    kms = {"CatalogEncryptionMode": "SSE-KMS", "SseAwsKmsKeyId": str(rng.random())}
+    columns = [statistics(rng, c) for c in rng.choice([["y"], ["m"], ["y", "m"]])]
+    where, index, kind = {**at, "PartitionValues": values[0]}, rng.choice(["i1", "i2"]), rng.choice(["REST-a", "REST-b"])
+    return [
+        lambda: g.put_resource_policy(PolicyInJson=json.dumps(policy)), lambda: g.delete_resource_policy(),
+        lambda: g.put_data_catalog_encryption_settings(DataCatalogEncryptionSettings={"EncryptionAtRest": kms}),
+        lambda: g.put_data_catalog_export_configuration(ExportSetting=rng.choice(["ENABLED", "DISABLED"])),
+        lambda: g.create_security_configuration(Name="s", EncryptionConfiguration={"S3Encryption": [{"S3EncryptionMode": "SSE-S3"}]}),
+        lambda: g.delete_security_configuration(Name="s"),
+        lambda: g.tag_resource(ResourceArn=arn, TagsToAdd={rng.choice("kl"): str(rng.random())}),
+        lambda: g.untag_resource(ResourceArn=arn, TagsToRemove=[rng.choice("kl")]),
+        lambda: g.register_connection_type(**rest_type(rng, kind)), lambda: g.delete_connection_type(ConnectionType=kind),
+        lambda: g.create_partition_index(PartitionIndex={"IndexName": index, "Keys": rng.choice([["y"], ["m"], ["m", "y"]])}, **at),
+        lambda: settled(g, at) and g.delete_partition_index(IndexName=index, **at),
+        lambda: g.update_column_statistics_for_table(ColumnStatisticsList=columns, **at),
+        lambda: g.delete_column_statistics_for_table(ColumnName=columns[0]["ColumnName"], **at),
+        *[lambda: g.update_column_statistics_for_partition(ColumnStatisticsList=columns, **where)] * 2,
+        lambda: g.delete_column_statistics_for_partition(ColumnName=columns[0]["ColumnName"], **where),
+    ]
+
+
+def settled(g, at):
+    """Waits until no partition index is being created."""
+    return wait_for(lambda: all(i["IndexStatus"] != "CREATING" for i in g.get_partition_indexes(**at)["PartitionIndexDescriptorList"]))
 
 
 def table_input(rng, n):
@@ -87,6 +157,7 @@ def random_change(g, rng):
         lambda: g.update_connection(Name=c, ConnectionInput=connection(rng, c)),
         lambda: g.delete_connection(ConnectionName=c),
     ]
+    ways += random_extra(g, rng, d, at, values)
     try:
         rng.choice(ways)()
         return True
@@ -102,25 +173,29 @@ def connection(rng, n):
 def test_every_change_can_be_undone(server, g):
     seed = random.randrange(10 ** 9)
     rng = random.Random(seed)
-    states, marks = [snapshot(g)], [0]
-    while len(marks) < 50:
+    states, marks = [snapshot(g)], [0]  # what it was after the change of that number
+    while len(marks) < CHANGES:
         if not random_change(g, rng):
             continue
         newest = json.loads(nikawa(server, "history", "--json", "--limit", "1"))["Changes"]
         if newest and newest[0]["Id"] != marks[-1]:
-            # batches of more than one kind of change may make several entries: none here
-            assert newest[0]["Id"] == marks[-1] + 1, seed
+            # there may be several: what goes takes its tags or statistics along, as a change before its own
             marks.append(newest[0]["Id"])
             states.append(snapshot(g))
+    assert len({c["Kind"] for c in history(server)}) >= 8, seed
     for i in range(len(marks) - 1, 0, -1):
-        said = nikawa(server, "undo", str(marks[i]))
-        assert said.strip()
+        for change in range(marks[i], marks[i - 1], -1):
+            said = nikawa(server, "undo", str(change))
+            assert said.strip()
         assert snapshot(g) == states[i - 1], (seed, marks[i], said)
     # and the undoings, undone from the newest on, give it all again
     undoings = [c["Id"] for c in history(server) if "Undoes" in c]
-    for n, i in enumerate(undoings[:20]):
-        nikawa(server, "undo", str(i))
-        assert snapshot(g) == states[n + 1], (seed, i)
+    done = 0
+    for n in range(20):
+        for _ in range(marks[n + 1] - marks[n]):
+            nikawa(server, "undo", str(undoings[done]))
+            done += 1
+        assert snapshot(g) == states[n + 1], (seed, n)
 
 
 def test_a_deleted_table_comes_back_whole(server, g):
@@ -196,3 +271,48 @@ def test_history_is_bounded_and_lets_go(new_server):
     none = new_server(lake=False, args=["--history", "0"])
     none.client("glue").create_database(DatabaseInput={"Name": "d"})
     assert history(none) == []
+
+
+def test_what_hangs_on_a_table_comes_back(server, g):
+    rng, at = random.Random(), {"DatabaseName": "d", "TableName": "t"}
+    g.create_database(DatabaseInput={"Name": "d"}, Tags={"made": "with"})
+    g.create_table(DatabaseName="d", TableInput=table_input(rng, "t"))
+    g.create_partition(PartitionInput=part_input(rng, ["1", "a"]), **at)
+    g.create_partition_index(PartitionIndex={"IndexName": "i", "Keys": ["y"]}, **at)
+    settled(g, at)
+    g.update_column_statistics_for_partition(PartitionValues=["1", "a"], ColumnStatisticsList=[statistics(rng, "y"), statistics(rng, "y"), statistics(rng, "m")], **at)
+    before = snapshot(g)
+    mark = history(server)[0]["Id"]
+    g.batch_update_partition(Entries=[{"PartitionValueList": v, "PartitionInput": part_input(rng, w)} for v, w in (
+        (["1", "a"], ["1", "a"]), (["1", "a"], ["2", "b"]), (["2", "b"], ["2", "b"]), (["2", "b"], ["1", "a"]))], **at)
+    g.delete_partition_index(IndexName="i", **at)
+    g.delete_database(Name="d")
+    g.put_resource_policy(PolicyInJson='{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}}')
+    changes = [c for c in history(server) if c["Id"] > mark]
+    assert {c["Kind"] for c in changes} == {"partitions", "statistics", "indexes", "database", "tags", "policy"}
+    tags = next(c for c in changes if c["Kind"] == "tags")
+    assert "tags database/d is not there any more" in nikawa(server, "undo", str(tags["Id"]), ok=False)  # the database is not
+    for c in changes:
+        nikawa(server, "undo", str(c["Id"]))
+    assert snapshot(g) == before
+    assert settled(g, at)
+    [index] = g.get_partition_indexes(**at)["PartitionIndexDescriptorList"]
+    assert index["IndexStatus"] == "ACTIVE"  # it was checked anew
+    shown = history(server, str(next(c["Id"] for c in changes if c["Kind"] == "statistics")))[0]
+    assert [(c["Column"], c["Partition"]) for c in shown["Columns"]] == [("m", ["1", "a"]), ("y", ["1", "a"])] and shown["Columns"][0]["Before"]["ColumnName"] == "m"
+    shown = history(server, str(next(c["Id"] for c in changes if c["Kind"] == "indexes")))[0]
+    assert shown["Before"][0]["IndexName"] == "i" and shown["After"] == []
+
+
+def test_names_that_are_not_folded(server, g):
+    g.create_security_configuration(Name="Mine", EncryptionConfiguration={})
+    g.register_connection_type(**rest_type(random.Random(), "REST-Mine"))
+    g.create_connection(ConnectionInput={"Name": "Mine", "ConnectionType": "REST-Mine", "ConnectionProperties": {}, "AuthenticationConfiguration": {"AuthenticationType": "BASIC"}})
+    for object_ in ("security configuration Mine", "connection type REST-Mine", "connection Mine"):
+        assert [(c["Object"], c["What"]) for c in history(server, object_)] == [(object_, "create")]
+    [registered] = history(server, "connection type REST-Mine")
+    assert "connection Mine is of that type" in nikawa(server, "undo", str(registered["Id"]), ok=False)
+    g.delete_connection(ConnectionName="Mine")
+    assert nikawa(server, "undo", str(registered["Id"])) == "deleted connection type REST-Mine\n"
+    with pytest.raises(g.exceptions.InvalidInputException):
+        g.describe_connection_type(ConnectionType="REST-Mine")

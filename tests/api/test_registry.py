@@ -186,7 +186,7 @@ def test_versions_live(g, reg):
     refused("EntityNotFoundException", g.register_schema_version, None, SchemaId=sid(reg, "nowhere"), SchemaDefinition=A1)
 
 
-def test_versions_page_and_go(g, reg):
+def test_versions_page_and_go(g, reg, watch):
     n, _ = schema(g, reg, mode="NONE")
     for i in range(2, 12):
         g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record((f"f{i}", "int")))
@@ -200,6 +200,7 @@ def test_versions_page_and_go(g, reg):
     assert seen == list(range(1, 12))
     first = g.list_schema_versions(SchemaId=sid(reg, n), MaxResults=1)
     assert first["Schemas"][0]["SchemaArn"].endswith(f":schema/{reg}/{n}")
+    watch.proved("ListSchemaVersions")
     refused("EntityNotFoundException", g.list_schema_versions, None, SchemaId=sid(reg, "none"))
     refused("InvalidInputException", g.list_schema_versions, None, SchemaId=sid(reg, n), NextToken="x")
     refused("InvalidInputException", g.delete_schema_versions, "first schema version", SchemaId=sid(reg, n), Versions="1-3")
