@@ -19,6 +19,9 @@ from nikawa import options, runtime
 __all__ = ["GlueContext", "register"]
 
 _S3_FORMATS_READ = {"csv": "S3CsvSource", "json": "S3JsonSource", "parquet": "S3ParquetSource"}
+# formats of one node kind, which carries the format's name
+for _format in ("avro", "orc", "xml", "ion", "bson", "grokLog"):
+    _S3_FORMATS_READ[_format] = "S3FormatSource"
 _S3_FORMATS_WRITE = ("csv", "json", "parquet", "glueparquet")
 # connection_type that names a format on S3
 _FORMAT_CONNECTIONS = ("parquet",)
@@ -97,10 +100,10 @@ class GlueContext:
         if connection_type != "s3":
             refuse("%s: connection type %s" % (where, connection_type), "s3 can be read")
         if format is None:
-            raise ValueError("%s: connection type s3 needs a format (csv, json or parquet)" % where)
+            raise ValueError("%s: connection type s3 needs a format (%s)" % (where, ", ".join(_S3_FORMATS_READ)))
         kind = _S3_FORMATS_READ.get(format)
         if kind is None:
-            refuse("%s: format %s" % (where, format), "csv, json and parquet can be read")
+            refuse("%s: format %s" % (where, format), ", ".join(_S3_FORMATS_READ) + " can be read")
         members = options.translate("read", "s3", connection_options, where)
         if not members.get("Paths"):
             raise ValueError("%s: connection_options needs paths, a list of s3:// folders or files" % where)
@@ -108,6 +111,8 @@ class GlueContext:
         if format == "csv":
             members.setdefault("Separator", "comma")
             members.setdefault("QuoteChar", "quote")
+        if kind == "S3FormatSource":
+            members["Format"] = format
         if push_down_predicate:
             members["PartitionPredicate"] = push_down_predicate
         return self._source(kind, members, transformation_ctx)

@@ -99,7 +99,7 @@ static nk_code read_schema(hudi *h)
         return nk_fail(c->err, NK_E_PARSE,
                        "The Hudi table's schema stands neither in its newest commit nor in "
                        "hoodie.properties");
-    NK_TRY(nk_avro_schema_type(schema, c->a, &h->type, c->err));
+    NK_TRY(nk_avro_schema_type(schema, NK_MERGE_CRAWL, c->a, &h->type, c->err));
     if (h->type->kind != NK_T_STRUCT)
         return nk_fail(c->err, NK_E_PARSE, "The Hudi table's schema is no record");
     nk_field *f = NK_NEWN(c->a, nk_field, h->type->nfields + NK_COUNTOF(own));

@@ -266,6 +266,12 @@ nk_code nk_duck_error(const nk_engine *e, duckdb_error_type type, const char *te
         text = "the engine failed without saying why";
     if (strncmp(text, "nk:", 3) == 0 || has(text, ": nk:"))
         return nk_fail(err, NK_E_CONDITION, "%s", strstr(text, "nk:") + 3);
+    const char *ours = strstr(text, NK_ROWS_ERROR);
+    if (ours) {
+        char *end;
+        long code = strtol(ours + strlen(NK_ROWS_ERROR), &end, 10);
+        return nk_fail(err, (nk_code)code, "%s", *end == ':' ? end + 1 : end);
+    }
     if (csv_error(text, err))
         return NK_E_INVALID;
     shorten(text, msg, sizeof(msg));

@@ -23,6 +23,7 @@ struct nk_engine {
 nk_code nk_duck_type_from(duckdb_logical_type lt, nk_arena *a, const nk_type **out, bool *exact,
                           nk_err *err);
 duckdb_logical_type nk_duck_type_to(const nk_type *t);
+#define NK_ROWS_ERROR "nk-rows " /* then a code, a colon, the message */
 /* View of a flat vector; nested children are allocated in the arena. */
 nk_code nk_duck_view(duckdb_vector v, const nk_type *type, nk_arena *a, nk_vec *out);
 /* Maps the engine's error; takes the text as it is. */

@@ -4,6 +4,7 @@
 #define NK_ENGINE_H
 
 #include "engine/vec.h"
+#include "schema/rows.h"
 
 typedef struct nk_engine nk_engine;
 typedef struct nk_result nk_result;
@@ -86,6 +87,31 @@ nk_code nk_engine_cells(nk_engine *e, nk_str name, nk_cells *cells, nk_err *err)
 typedef nk_code (*nk_document_fn)(void *arg, nk_str document, nk_err *err);
 nk_code nk_engine_observer(nk_engine *e, nk_str name, nk_document_fn fn, void *arg,
                            nk_err *err) NK_MUST;
+
+/* Rows of files in a format that we read, not the engine (schema/rows.h). */
+typedef struct nk_row_file {
+    nk_str uri;
+    uint64_t size;
+} nk_row_file;
+typedef struct nk_row_source {
+    const nk_rows_format *format;
+    const nk_rows_options *options;
+    const nk_type *type; /* a struct: columns that its values fit, choices too */
+    const nk_row_file *files;
+    size_t nfiles;
+    const size_t *starts; /* nparts + 1: part i is files [starts[i], starts[i + 1]) */
+    size_t nparts;
+    /* Stored bytes, appended. Any thread. */
+    nk_code (*read)(void *arg, nk_str uri, uint64_t at, size_t n, nk_buf *out, nk_err *err);
+    void *arg;
+} nk_row_source;
+/* Registers the table function NAME(BIGINT part). source must outlive the engine. Errors name the
+ * file and the place in it. */
+nk_code nk_engine_row_source(nk_engine *e, nk_str name, const nk_row_source *source,
+                             nk_err *err) NK_MUST;
+/* A file of a source, to be read by its format. */
+void nk_row_input(const nk_row_source *source, const nk_row_file *file, nk_input *in);
+void nk_row_input_close(nk_input *in);
 
 /* DuckDB's name of a type: "STRUCT(a BIGINT, b VARCHAR[])". Choices are structs of their
  * alternatives. */

@@ -197,10 +197,10 @@ static nk_code parts_of_files(nk_session *s, nk_scan *scan, const nk_files *file
 
 /* Numbers of several kinds become the widest one: inference widens, it does not make choices of
  * them. */
-static const nk_type *widen_numbers(nk_arena *a, const nk_type *t)
+const nk_type *nk_scan_widen(nk_arena *a, const nk_type *t)
 {
     if (t->kind == NK_T_ARRAY)
-        return nk_type_array(a, widen_numbers(a, t->elem));
+        return nk_type_array(a, nk_scan_widen(a, t->elem));
     if (t->kind != NK_T_STRUCT && t->kind != NK_T_CHOICE)
         return t;
     nk_field *f = NK_NEWN(a, nk_field, t->nfields + 1);
@@ -208,7 +208,7 @@ static const nk_type *widen_numbers(nk_arena *a, const nk_type *t)
     if (!f)
         return NULL;
     for (size_t i = 0; i < t->nfields; i++) {
-        const nk_type *x = widen_numbers(a, t->fields[i].type);
+        const nk_type *x = nk_scan_widen(a, t->fields[i].type);
         if (t->kind == NK_T_CHOICE && x && is_number(x)) {
             if (at == SIZE_MAX)
                 at = n;
@@ -232,7 +232,7 @@ static const nk_type *widen_numbers(nk_arena *a, const nk_type *t)
 
 /* file columns and partition columns as one struct; a partition column hides a file's of the same
  * name */
-static nk_code whole_type(nk_session *s, nk_scan *scan, const nk_type *columns, nk_err *err)
+nk_code nk_scan_whole_type(nk_session *s, nk_scan *scan, const nk_type *columns, nk_err *err)
 {
     nk_field *f = NK_NEWN(s->arena, nk_field, columns->nfields + scan->npartition_columns + 1);
     size_t n = 0;
@@ -390,7 +390,7 @@ static nk_code csv_source(nk_session *s, nk_source *src, const nk_node *n, const
     for (size_t i = 0; i < columns->nfields; i++)
         f[i] = (nk_field){.name = columns->fields[i].name, .type = nk_type_scalar(NK_T_STRING)};
     scan->read = nk_type_struct(s->arena, f, columns->nfields);
-    NK_TRY(whole_type(s, scan, columns, err));
+    NK_TRY(nk_scan_whole_type(s, scan, columns, err));
     return make_cells(s, src, n, err);
 }
 
@@ -485,7 +485,7 @@ static nk_code observe_json(nk_session *s, nk_source *src, const nk_node *n, nk_
     if (t->kind != NK_T_STRUCT)
         return nk_fail(err, NK_E_INVALID, "the documents are no objects (%s)",
                        nk_type_glue_name(t));
-    *out = widen_numbers(s->arena, t);
+    *out = nk_scan_widen(s->arena, t);
     return *out ? NK_OK : oom(err);
 }
 
@@ -550,8 +550,8 @@ static nk_code json_columns(nk_session *s, nk_source *src, const nk_node *n, con
 }
 
 /* The catalogue's names, order and wider numbers over what the documents hold. */
-static nk_code json_by_catalog(nk_session *s, const nk_type *seen, const nk_type *wanted,
-                               const nk_type **read, const nk_type **type, nk_err *err)
+nk_code nk_scan_by_catalog(nk_session *s, const nk_type *seen, const nk_type *wanted,
+                           const nk_type **read, const nk_type **type, nk_err *err)
 {
     nk_field *r = NK_NEWN(s->arena, nk_field, wanted->nfields + 1);
     size_t n = 0;
@@ -651,13 +651,13 @@ static nk_code parquet_source(nk_session *s, nk_source *src, const nk_files *fil
     for (size_t i = 1; i < files->n; i++)
         if (types[i] != types[i - 1]) {
             NK_TRY(nk_type_merge(all, types[i], NK_MERGE_CHOICE, s->arena, &all, err));
-            all = widen_numbers(s->arena, all);
+            all = nk_scan_widen(s->arena, all);
             if (!all)
                 return oom(err);
         }
     scan->read = types[0];
     if (wanted) { /* the catalogue's names and order; what it does not list is not read */
-        NK_TRY(json_by_catalog(s, all, wanted, &(const nk_type *){NULL}, &all, err));
+        NK_TRY(nk_scan_by_catalog(s, all, wanted, &(const nk_type *){NULL}, &all, err));
     }
     /* split parts by schema */
     part_builder b = {.s = s, .scan = scan};
@@ -677,7 +677,7 @@ static nk_code parquet_source(nk_session *s, nk_source *src, const nk_files *fil
             *f = scan->parts[p].files[k];
         }
     NK_TRY(parts_done(&b, err));
-    return whole_type(s, scan, all, err);
+    return nk_scan_whole_type(s, scan, all, err);
 }
 
 /* ---- bounds: AdditionalOptions' BoundedFiles and BoundedSize ---- */
@@ -798,6 +798,10 @@ static nk_code direct_source(nk_session *s, nk_source *src, const nk_node *n, nk
     sum_bytes(src, &files);
     NK_TRY(parts_of_files(s, scan, &files, err));
     scan->lenient = src->lenient;
+    if (nk_str_is(nk_str_c(n->kind->name), "S3FormatSource")) {
+        scan->format = NK_SCAN_ROWS;
+        return nk_rows_direct_source(s, src, n, &files, err);
+    }
     if (!csv && !json) {
         scan->format = NK_SCAN_PARQUET;
         return parquet_source(s, src, &files, NULL, err);
@@ -823,7 +827,7 @@ static nk_code direct_source(nk_session *s, nk_source *src, const nk_node *n, nk
     NK_TRY(json_columns(s, src, n, &files, &columns, err));
     scan->read = columns;
     src->exact = true;
-    return whole_type(s, scan, columns, err);
+    return nk_scan_whole_type(s, scan, columns, err);
 }
 
 /* ---- catalogue tables ---- */
@@ -1062,6 +1066,7 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
     scan->format = nk_str_ieq(format, NK_STR("csv"))       ? NK_SCAN_CSV
                    : nk_str_ieq(format, NK_STR("json"))    ? NK_SCAN_JSON
                    : nk_str_ieq(format, NK_STR("parquet")) ? NK_SCAN_PARQUET
+                   : nk_rows_of_table(table, format)       ? NK_SCAN_ROWS
                                                            : NK_SCAN_TABLE;
     if (scan->format == NK_SCAN_TABLE)
         return nk_fail(err, NK_E_UNSUPPORTED, "tables of the format \"%.*s\" cannot be read yet",
@@ -1090,8 +1095,10 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
     if (!files.n) { /* an empty table: its columns, no rows */
         scan->read = columns;
         scan->nparts = 0;
-        return whole_type(s, scan, columns, err);
+        return nk_scan_whole_type(s, scan, columns, err);
     }
+    if (scan->format == NK_SCAN_ROWS)
+        return nk_rows_table_source(s, src, n, table, format, &files, columns, err);
     if (scan->format != NK_SCAN_PARQUET)
         NK_TRY(nk_session_packing(s, &files, scan, err));
     switch (scan->format) {
@@ -1103,9 +1110,9 @@ static nk_code table_source(nk_session *s, nk_source *src, const nk_node *n, nk_
         if (path.n && !nk_str_is(path, "$"))
             scan->json_path = path;
         NK_TRY(json_columns(s, src, n, &files, &seen, err));
-        NK_TRY(json_by_catalog(s, seen, columns, &scan->read, &columns, err));
+        NK_TRY(nk_scan_by_catalog(s, seen, columns, &scan->read, &columns, err));
         src->exact = true;
-        return whole_type(s, scan, columns, err);
+        return nk_scan_whole_type(s, scan, columns, err);
     }
     default:
         return parquet_source(s, src, &files, columns, err);

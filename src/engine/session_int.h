@@ -97,6 +97,23 @@ nk_code nk_session_learn(nk_session *s, const nk_node *n, bool ragged, bool *lea
 nk_code nk_table_type(const nk_json *table, nk_arena *a, const nk_type **columns,
                       const nk_type **keys, nk_err *err);
 
+/* Numbers of several kinds become the widest one: inference widens, it does not make choices of
+ * them. NULL when memory is gone. */
+const nk_type *nk_scan_widen(nk_arena *a, const nk_type *t);
+/* Sets scan->type: file columns, then partition columns. */
+nk_code nk_scan_whole_type(nk_session *s, nk_scan *scan, const nk_type *columns, nk_err *err);
+/* The catalogue's names, order and wider numbers over what the files hold. */
+nk_code nk_scan_by_catalog(nk_session *s, const nk_type *seen, const nk_type *wanted,
+                           const nk_type **read, const nk_type **type, nk_err *err);
+
+/* Sources of the formats of schema/rows.h; scan->parts are set. */
+bool nk_rows_of_table(const nk_json *table, nk_str format);
+nk_code nk_rows_table_source(nk_session *s, nk_source *src, const nk_node *n, const nk_json *table,
+                             nk_str format, const nk_files *files, const nk_type *columns,
+                             nk_err *err);
+nk_code nk_rows_direct_source(nk_session *s, nk_source *src, const nk_node *n,
+                              const nk_files *files, nk_err *err);
+
 bool nk_glob(nk_str pattern, nk_str text);
 
 /* Builds the SQL of n and hands it to fn, again after having learnt something of the data. */

@@ -619,6 +619,7 @@ static nk_code scan_column(nk_compile *c, const nk_scan *s, size_t i, const nk_t
         }
         return NK_OK;
     case NK_SCAN_TABLE:
+    case NK_SCAN_ROWS:
         return NK_OK;
     }
     return NK_OK;
@@ -642,6 +643,9 @@ static void scan_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_scan_
         return;
     case NK_SCAN_TABLE:
         (void)nk_buf_str(b, s->view);
+        return;
+    case NK_SCAN_ROWS:
+        (void)nk_buf_printf(b, "%.*s(%zu)", NK_STR_ARG(s->view), (size_t)(p - s->parts));
         return;
     }
 }
@@ -699,7 +703,8 @@ static bool path_says(const nk_scan *s, nk_str path, const nk_str *values)
 static bool one_relation(nk_compile *c, const nk_scan *s, nk_scan_part *out)
 {
     size_t files = 0;
-    if (s->nparts < 2 || !s->npartition_columns || s->json_table.n || s->json_path.p)
+    if (s->nparts < 2 || !s->npartition_columns || s->json_table.n || s->json_path.p ||
+        s->format == NK_SCAN_ROWS)
         return false;
     for (size_t q = 0; q < s->npartition_columns; q++)
         if (nk_field_find(s->read, s->partition_columns[q].name))

@@ -102,7 +102,14 @@ void nk_plan_forget(nk_plan *p);
 
 /* ---- compiling ---- */
 
-typedef enum { NK_SCAN_CSV, NK_SCAN_JSON, NK_SCAN_PARQUET, NK_SCAN_TABLE } nk_scan_format;
+typedef enum {
+    NK_SCAN_CSV,
+    NK_SCAN_JSON,
+    NK_SCAN_PARQUET,
+    NK_SCAN_TABLE,
+    NK_SCAN_ROWS, /* a table function of the engine's, view(number of the part), gives type's rows
+                   */
+} nk_scan_format;
 
 /* Files of one place with the same partition values. */
 typedef struct nk_scan_part {

@@ -10,6 +10,7 @@ typedef struct reader {
     nk_err *err;
     nk_map named; /* full and short names → const nk_json *; their namespace stands in `spaces` */
     size_t types;
+    nk_merge_rule rule;
 } reader;
 
 static nk_code bad(reader *r, const char *what)
@@ -142,7 +143,7 @@ static nk_code union_type(reader *r, const nk_json *j, const scope *in, int dept
         const nk_type *t;
         NK_TRY(schema_type(r, e, in, depth + 1, &t));
         if (t->kind != NK_T_NULL)
-            NK_TRY(nk_type_merge(*out, t, NK_MERGE_CRAWL, r->a, out, r->err));
+            NK_TRY(nk_type_merge(*out, t, r->rule, r->a, out, r->err));
     }
     return NK_OK;
 }
@@ -213,9 +214,10 @@ static nk_code schema_type(reader *r, const nk_json *j, const scope *in, int dep
     }
 }
 
-nk_code nk_avro_schema_type(nk_str schema, nk_arena *a, const nk_type **out, nk_err *err)
+nk_code nk_avro_schema_type(nk_str schema, nk_merge_rule rule, nk_arena *a, const nk_type **out,
+                            nk_err *err)
 {
-    reader r = {.a = a, .err = err};
+    reader r = {.a = a, .err = err, .rule = rule};
     nk_json *j;
     nk_err why = NK_ERR_INIT;
     if (nk_json_parse(schema, a, 0, &j, &why) != NK_OK)
@@ -290,11 +292,21 @@ nk_code nk_avro_read_header(nk_str head, nk_arena *a, nk_avro_header *out, nk_er
     }
     if (!out->schema.p)
         return nk_fail(err, NK_E_PARSE, "The Avro header holds no schema");
-    NK_TRY(nk_avro_schema_type(out->schema, a, &out->type, err));
-    if (out->type->kind == NK_T_STRUCT)
+    if (in.n >= 16) {
+        memcpy(out->sync, in.p, 16);
+        out->size = head.n - in.n + 16;
+    }
+    return nk_avro_row_type(out->schema, NK_MERGE_CRAWL, a, &out->type, err);
+}
+
+nk_code nk_avro_row_type(nk_str schema, nk_merge_rule rule, nk_arena *a, const nk_type **out,
+                         nk_err *err)
+{
+    NK_TRY(nk_avro_schema_type(schema, rule, a, out, err));
+    if ((*out)->kind == NK_T_STRUCT)
         return NK_OK;
     /* values without names: one column, as Hive calls it */
-    nk_field only = {.name = NK_STR("value"), .type = out->type};
-    out->type = nk_type_struct(a, &only, 1);
-    return out->type ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory reading an Avro header");
+    nk_field only = {.name = NK_STR(NK_AVRO_VALUE), .type = *out};
+    *out = nk_type_struct(a, &only, 1);
+    return *out ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory reading an Avro header");
 }

@@ -1,5 +1,7 @@
 #include "schema/bson.h"
 
+#include <stdio.h>
+
 #define DEPTH_MAX 100
 
 static nk_code corrupt(nk_err *err, const char *what)
@@ -46,19 +48,99 @@ static const struct element {
     {0x7f, NK_T_NULL, FIXED, 0},      {0xff, NK_T_NULL, FIXED, 0},
 };
 
-static nk_code document(nk_infer *in, nk_seen *at, nk_str body, bool array, int depth, nk_err *err);
+static nk_code document(nk_sink *s, nk_place *at, nk_str body, bool array, int depth, nk_err *err);
 
-static nk_code value(nk_infer *in, nk_seen *at, const struct element *e, nk_str *body, int depth,
+static nk_str hex(nk_str raw, char *out)
+{
+    for (size_t i = 0; i < raw.n; i++)
+        snprintf(out + i * 2, 3, "%02x", (unsigned char)raw.p[i]);
+    return nk_str_n(out, raw.n * 2);
+}
+
+/* IEEE 754's decimal128 in its binary encoding: 17 bits of sign and exponent, the digits. */
+static nk_value decimal128(nk_str raw)
+{
+    uint64_t high = (uint64_t)le(raw.p + 8, 8), low = (uint64_t)le(raw.p, 8);
+    unsigned exponent = (unsigned)(high >> 49) & 0x3fff;
+    nk_value v = {.kind = NK_T_NULL};
+    if ((high >> 61 & 3) == 3) /* infinite, no number, or digits beyond what there may be */
+        return v;
+    v.kind = NK_T_DECIMAL;
+    v.scale = 6176 - (int)exponent;
+    v.unscaled = (__int128)((unsigned __int128)(high & ((1ULL << 49) - 1)) << 64 | low);
+    if (high >> 63)
+        v.unscaled = -v.unscaled;
+    return v;
+}
+
+static nk_code scalar(nk_sink *s, nk_place *at, const struct element *e, nk_str raw, nk_err *err)
+{
+    char text[32];
+    nk_value v = {.kind = e->kind};
+    switch (e->type) {
+    case 0x01:
+        memcpy(&v.d, raw.p, 8);
+        break;
+    case 0x05: { /* the old kind of bytes has its size twice */
+        bool twice = raw.p[4] == 2 && raw.n >= 9;
+        v.s = nk_str_sub(raw, twice ? 9 : 5, raw.n);
+        break;
+    }
+    case 0x07:
+        v.s = hex(raw, text);
+        break;
+    case 0x08:
+        v.i = raw.p[0] != 0;
+        break;
+    case 0x09:
+        if (__builtin_mul_overflow(le(raw.p, 8), (int64_t)1000, &v.i))
+            return corrupt(err, "a time beyond all years");
+        break;
+    case 0x10:
+        v.i = le(raw.p, 4);
+        break;
+    case 0x11: /* a counter, then seconds */
+        v.i = (int64_t)(uint32_t)le(raw.p + 4, 4) * 1000000;
+        break;
+    case 0x12:
+        v.i = le(raw.p, 8);
+        break;
+    case 0x13:
+        v = decimal128(raw);
+        break;
+    default:
+        if (e->form != SIZED)
+            break;
+        if (raw.n < 5 + e->n || raw.p[raw.n - 1 - e->n] != 0)
+            return corrupt(err, "a text does not end where it says");
+        v.s = nk_str_sub(raw, 4, raw.n - 1 - e->n);
+    }
+    if (v.kind == NK_T_STRING && !nk_utf8_valid(v.s))
+        return corrupt(err, "a text that is not UTF-8");
+    return nk_put(s, at, &v, err);
+}
+
+static nk_code regex(nk_sink *s, nk_place *at, nk_str *body, nk_err *err)
+{
+    nk_str pattern, flags;
+    nk_buf b;
+    NK_TRY(cstring(body, &pattern, err));
+    NK_TRY(cstring(body, &flags, err));
+    nk_buf_init(&b, pattern.n + flags.n + 3);
+    (void)nk_buf_printf(&b, "/%.*s/%.*s", NK_STR_ARG(pattern), NK_STR_ARG(flags));
+    nk_code rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
+        rc = nk_put_str(s, at, NK_T_STRING, nk_buf_view(&b), err);
+    nk_buf_free(&b);
+    return rc;
+}
+
+static nk_code value(nk_sink *s, nk_place *at, const struct element *e, nk_str *body, int depth,
                      nk_err *err)
 {
-    nk_str skipped;
     int64_t n = (int64_t)e->n;
-    if (e->form == CSTRINGS) {
-        for (size_t i = 0; i < e->n; i++)
-            NK_TRY(cstring(body, &skipped, err));
-        nk_seen_kind(at, e->kind);
-        return NK_OK;
-    }
+    if (e->form == CSTRINGS)
+        return regex(s, at, body, err);
     if (e->form != FIXED) {
         if (body->n < 4)
             return corrupt(err, "a value is cut short");
@@ -72,13 +154,13 @@ static nk_code value(nk_infer *in, nk_seen *at, const struct element *e, nk_str 
         return corrupt(err, "a value is cut short");
     nk_str bytes = nk_str_sub(*body, 0, (size_t)n);
     *body = nk_str_sub(*body, (size_t)n, body->n);
-    nk_seen_kind(at, e->kind);
-    if (e->form == DOCUMENT || e->form == ARRAY)
-        return document(in, at, bytes, e->form == ARRAY, depth + 1, err);
-    return NK_OK;
+    if (e->form != DOCUMENT && e->form != ARRAY)
+        return scalar(s, at, e, bytes, err);
+    NK_TRY(nk_put_kind(s, at, e->kind, err));
+    return document(s, at, bytes, e->form == ARRAY, depth + 1, err);
 }
 
-static nk_code document(nk_infer *in, nk_seen *at, nk_str doc, bool array, int depth, nk_err *err)
+static nk_code document(nk_sink *s, nk_place *at, nk_str doc, bool array, int depth, nk_err *err)
 {
     if (depth > DEPTH_MAX)
         return nk_fail(err, NK_E_LIMIT, "The BSON documents are nested deeper than %d levels",
@@ -95,36 +177,100 @@ static nk_code document(nk_infer *in, nk_seen *at, nk_str doc, bool array, int d
             return corrupt(err, "a value of an unknown type");
         body = nk_str_sub(body, 1, body.n);
         nk_str name;
-        nk_seen *inner;
+        nk_place *inner;
         NK_TRY(cstring(&body, &name, err));
         if (array)
-            NK_TRY(nk_seen_elem(in, at, &inner, err));
+            NK_TRY(nk_at_elem(s, at, &inner, err));
         else
-            NK_TRY(nk_seen_field(in, at, name, place, &inner, err));
-        NK_TRY(value(in, inner, e, &body, depth, err));
+            NK_TRY(nk_at_field(s, at, name, place, &inner, err));
+        NK_TRY(value(s, inner, e, &body, depth, err));
     }
     return NK_OK;
+}
+
+/* The first document of in: *n its bytes, 0 when it is not there whole. */
+static nk_code one_document(nk_sink *s, nk_str in, size_t *n, nk_err *err)
+{
+    int64_t size = in.n >= 4 ? le(in.p, 4) : 5;
+    *n = 0;
+    if (size < 5)
+        return corrupt(err, "the length of a document");
+    if (in.n < 4 || (uint64_t)size > in.n)
+        return NK_OK;
+    NK_TRY(nk_put_kind(s, s->root, NK_T_STRUCT, err));
+    NK_TRY(document(s, s->root, nk_str_sub(in, 0, (size_t)size), false, 0, err));
+    *n = (size_t)size;
+    return s->row(s, err);
 }
 
 nk_code nk_bson_observe(nk_infer *in, nk_str sample, bool whole, uint64_t *documents,
                         uint64_t *bytes, nk_err *err)
 {
+    nk_infer_sink s;
+    nk_infer_sink_init(&s, in);
     *documents = *bytes = 0;
     while (sample.n) {
-        int64_t n = sample.n >= 4 ? le(sample.p, 4) : 0;
-        if (sample.n >= 4 && n < 5)
-            return corrupt(err, "the length of a document");
-        if (sample.n < 4 || (uint64_t)n > sample.n) {
-            if (whole)
-                return corrupt(err, "the last document is cut short");
-            break;
-        }
-        nk_seen_kind(nk_infer_root(in), NK_T_STRUCT);
-        NK_TRY(document(in, nk_infer_root(in), nk_str_sub(sample, 0, (size_t)n), false, 0, err));
-        nk_infer_record(in);
+        size_t n;
+        NK_TRY(one_document(&s.sink, sample, &n, err));
+        if (!n)
+            return whole ? corrupt(err, "the last document is cut short") : NK_OK;
         ++*documents;
-        *bytes += (uint64_t)n;
-        sample = nk_str_sub(sample, (size_t)n, sample.n);
+        *bytes += n;
+        sample = nk_str_sub(sample, n, sample.n);
     }
     return NK_OK;
 }
+
+/* ---- rows ---- */
+
+struct nk_rows {
+    nk_input *in;
+};
+
+static nk_code rows_open(nk_input *in, const nk_rows_options *o, nk_rows **out, nk_err *err)
+{
+    *out = nk_calloc(1, sizeof **out);
+    if (!*out)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    (*out)->in = in;
+    return NK_OK;
+}
+
+static nk_code next_one(nk_input *in, nk_sink *s, size_t *n, nk_err *err)
+{
+    NK_TRY(nk_input_need(in, 4, err));
+    *n = 0;
+    if (!in->view.n)
+        return NK_OK;
+    int64_t size = in->view.n >= 4 ? le(in->view.p, 4) : 0;
+    if (size > 0)
+        NK_TRY(nk_input_need(in, (size_t)size, err));
+    NK_TRY(one_document(s, in->view, n, err));
+    return *n ? NK_OK : corrupt(err, "the last document is cut short");
+}
+
+static nk_code rows_next(nk_rows *r, nk_sink *s, size_t max, size_t *n, nk_err *err)
+{
+    for (*n = 0; *n < max; ++*n) {
+        size_t used;
+        nk_code rc = next_one(r->in, s, &used, err);
+        if (rc != NK_OK)
+            (void)nk_wrap(err, "the document at byte %llu", (unsigned long long)r->in->at);
+        NK_TRY(rc);
+        if (!used)
+            return NK_OK;
+        nk_input_take(r->in, used);
+    }
+    return NK_OK;
+}
+
+static void rows_close(nk_rows *r)
+{
+    nk_free(r);
+}
+
+const nk_rows_format nk_rows_bson = {.name = "bson",
+                                     .open = rows_open,
+                                     .next = rows_next,
+                                     .close = rows_close,
+                                     .doc = "BSON documents one behind the other"};

@@ -2,7 +2,7 @@
 #ifndef NK_BSON_H
 #define NK_BSON_H
 
-#include "schema/infer.h"
+#include "schema/rows.h"
 
 /* Observes every document that is in the sample whole; a last, cut one is left out (whole: it is an
  * error). NK_E_PARSE says where and what is wrong: in the first document it means "this is no

@@ -2,6 +2,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <stdio.h>
 
 #define DEPTH_MAX   32
 #define REGEX_MAX   ((size_t)256 << 10)
@@ -25,8 +26,15 @@ static const struct {
     {"float", NK_T_FLOAT}, {"string", NK_T_STRING},
 };
 
+typedef struct field_group {
+    size_t field;
+    int number; /* of the group in the expression */
+} field_group;
+NK_LIST(group_list, field_group);
+
 struct nk_grok {
     nk_arena *a;
+    group_list groups;
     pcre2_code *code;
     pcre2_match_context *limits;
     const nk_type *type;
@@ -39,6 +47,7 @@ typedef struct build {
     nk_str custom;
     nk_buf regex;
     fields_list fields;
+    group_list groups;
     nk_err *err;
 } build;
 
@@ -61,7 +70,17 @@ static nk_str definition(const build *b, nk_str name)
     return found;
 }
 
-static nk_code add_field(build *b, nk_str name, nk_str type)
+static nk_code add_group(build *b, size_t field)
+{
+    field_group *g = group_list_add(&b->groups, b->a);
+    if (!g)
+        return nk_fail(b->err, NK_E_NOMEM, "Out of memory compiling a pattern");
+    *g = (field_group){.field = field};
+    return NK_OK;
+}
+
+/* *kept: whether what matches is wanted. */
+static nk_code add_field(build *b, nk_str name, nk_str type, bool *kept)
 {
     nk_type_kind kind = NK_T_STRING;
     bool known = !type.n;
@@ -79,18 +98,20 @@ static nk_code add_field(build *b, nk_str name, nk_str type)
             NK_STR_ARG(type));
     if (nk_str_is(name, "UNWANTED"))
         return NK_OK;
+    *kept = true;
     for (size_t i = 0; i < b->fields.n; i++) {
         if (nk_str_eq(b->fields.v[i].name, name)) {
             if (type.n)
                 b->fields.v[i].type = nk_type_scalar(kind);
-            return NK_OK;
+            return add_group(b, i);
         }
     }
     nk_field *f = b->fields.n < FIELDS_MAX ? fields_list_add(&b->fields, b->a) : NULL;
     if (!f)
         return nk_fail(b->err, NK_E_INVALID, "Grok pattern: more than %d fields", FIELDS_MAX);
     *f = (nk_field){.name = nk_str_dup(b->a, name), .type = nk_type_scalar(kind)};
-    return f->name.p ? NK_OK : nk_fail(b->err, NK_E_NOMEM, "Out of memory compiling a pattern");
+    return f->name.p ? add_group(b, b->fields.n - 1)
+                     : nk_fail(b->err, NK_E_NOMEM, "Out of memory compiling a pattern");
 }
 
 static nk_code expand(build *b, nk_str text, int depth);
@@ -112,9 +133,13 @@ static nk_code reference(build *b, nk_str ref, int depth)
     if (!regex.p)
         return nk_fail(b->err, NK_E_INVALID, "Grok pattern: there is no pattern named \"%.*s\"",
                        NK_STR_ARG(name));
+    bool kept = false;
     if (field.n)
-        NK_TRY(add_field(b, nk_str_trim(field), nk_str_trim(type)));
-    nk_buf_puts(&b->regex, "(?:");
+        NK_TRY(add_field(b, nk_str_trim(field), nk_str_trim(type), &kept));
+    if (kept) /* named, since a pattern may have groups of its own */
+        nk_buf_printf(&b->regex, "(?<nk%zu>", b->groups.n - 1);
+    else
+        nk_buf_puts(&b->regex, "(?:");
     NK_TRY(expand(b, regex, depth + 1));
     nk_buf_putc(&b->regex, ')');
     return NK_OK;
@@ -159,6 +184,12 @@ static nk_code compile(build *b, nk_grok *g)
     pcre2_set_heap_limit(g->limits, HEAP_LIMIT);
     g->code = pcre2_compile((PCRE2_SPTR)regex.p, regex.n, PCRE2_NEVER_BACKSLASH_C, &code, &at, how);
     pcre2_compile_context_free(how);
+    for (size_t i = 0; g->code && i < b->groups.n; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "nk%zu", i);
+        b->groups.v[i].number = pcre2_substring_number_from_name(g->code, (PCRE2_SPTR)name);
+    }
+    g->groups = b->groups;
     if (g->code)
         return NK_OK;
     PCRE2_UCHAR text[200];
@@ -221,4 +252,52 @@ bool nk_grok_match(const nk_grok *g, nk_str line)
     int rc = pcre2_match(g->code, (PCRE2_SPTR)line.p, line.n, 0, 0, data, g->limits);
     pcre2_match_data_free(data);
     return rc >= 0;
+}
+
+/* ---- fields of a line ---- */
+
+struct nk_grok_line {
+    const nk_grok *grok;
+    pcre2_match_data *data;
+};
+
+nk_grok_line *nk_grok_line_open(const nk_grok *g)
+{
+    nk_grok_line *l = nk_calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->grok = g;
+    l->data = pcre2_match_data_create_from_pattern(g->code, NULL);
+    if (l->data)
+        return l;
+    nk_free(l);
+    return NULL;
+}
+
+void nk_grok_line_close(nk_grok_line *l)
+{
+    if (!l)
+        return;
+    pcre2_match_data_free(l->data);
+    nk_free(l);
+}
+
+bool nk_grok_line_read(nk_grok_line *l, nk_str line, nk_str *values)
+{
+    const nk_grok *g = l->grok;
+    int rc = pcre2_match(g->code, (PCRE2_SPTR)line.p, line.n, 0, 0, l->data, g->limits);
+    if (rc < 0)
+        return false;
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(l->data);
+    for (size_t i = 0; i < g->type->nfields; i++)
+        values[i] = NK_STR_NULL;
+    for (size_t k = 0; k < g->groups.n; k++) {
+        int number = g->groups.v[k].number;
+        if (number <= 0 || number >= rc)
+            continue;
+        size_t from = at[2 * number], to = at[2 * number + 1];
+        if (from != PCRE2_UNSET && to >= from && to <= line.n)
+            values[g->groups.v[k].field] = nk_str_sub(line, from, to);
+    }
+    return true;
 }

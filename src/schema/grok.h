@@ -26,4 +26,11 @@ const nk_type *nk_grok_type(const nk_grok *g);
  * pattern that would run for ever counts as not matching. Thread-safe. */
 bool nk_grok_match(const nk_grok *g, nk_str line);
 
+/* The values of a line's fields, one a field of the type (p NULL: it took no part). values point
+ * into line. One thread a nk_grok_line; the grok may be shared. */
+typedef struct nk_grok_line nk_grok_line;
+nk_grok_line *nk_grok_line_open(const nk_grok *g); /* NULL when memory is gone */
+bool nk_grok_line_read(nk_grok_line *l, nk_str line, nk_str *values);
+void nk_grok_line_close(nk_grok_line *l); /* NULL is fine */
+
 #endif

@@ -2,7 +2,7 @@
 #ifndef NK_ION_H
 #define NK_ION_H
 
-#include "schema/infer.h"
+#include "schema/rows.h"
 
 static inline bool nk_is_ion_binary(nk_str head)
 {

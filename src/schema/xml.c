@@ -2,15 +2,18 @@
 
 #include <libxml/parser.h>
 #include <libxml/tree.h>
+#include <libxml/xmlreader.h>
 #include <stdio.h>
 
 #define DEPTH_MAX 100
 
 typedef struct xml {
-    nk_infer *in;
+    nk_sink *sink;
+    const nk_rows_options *o;
     nk_arena *a;
     nk_err *err;
     nk_map repeated; /* paths below a row that some row holds more than once */
+    bool by_type;    /* the sink knows which fields are arrays */
 } xml;
 
 static nk_code no_memory(xml *x)
@@ -81,46 +84,73 @@ static nk_str own_text(xml *x, const xmlNode *at)
     return nk_str_trim(out);
 }
 
-static nk_code field(xml *x, nk_seen *at, const char *prefix, const char *name, size_t place,
-                     nk_seen **out)
+static nk_code field(xml *x, nk_place *at, nk_str prefix, const char *name, size_t place,
+                     nk_place **out)
 {
-    nk_str full = nk_str_printf(x->a, "%s%s", prefix, name);
-    return full.p ? nk_seen_field(x->in, at, full, place, out, x->err) : no_memory(x);
+    nk_str full =
+        prefix.n ? nk_str_printf(x->a, "%.*s%s", NK_STR_ARG(prefix), name) : nk_str_c(name);
+    return full.p ? nk_at_field(x->sink, at, full, place, out, x->err) : no_memory(x);
 }
 
-static nk_code observe(xml *x, nk_seen *at, const xmlNode *n, nk_str path, bool row)
+static nk_code put_text(xml *x, nk_place *at, nk_str text)
 {
-    nk_seen *f;
-    size_t place = 0;
-    nk_str text = own_text(x, n);
-    if (!row && !n->properties && !element(n->children)) {
-        nk_seen_kind(at, text_kind(text));
-        return NK_OK;
-    }
-    nk_seen_kind(at, NK_T_STRUCT);
-    for (const xmlAttr *p = n->properties; p; p = p->next) {
+    /* an empty one says nothing of its type; where texts stand it is a text */
+    nk_value v = {.kind = text_kind(text), .text = true, .s = text};
+    if (!text.n && x->o->empty_is_null)
+        v.text = false;
+    return nk_put(x->sink, at, &v, x->err);
+}
+
+static nk_code walk(xml *x, nk_place *at, const xmlNode *n, nk_str path, bool row);
+
+static nk_code attributes(xml *x, nk_place *at, const xmlNode *n, size_t *place)
+{
+    nk_str prefix = x->o->attribute_prefix.p ? x->o->attribute_prefix : NK_STR("_");
+    for (const xmlAttr *p = x->o->exclude_attributes ? NULL : n->properties; p; p = p->next) {
+        nk_place *f;
         nk_str value = p->children && p->children->content
                            ? nk_str_c((const char *)p->children->content)
                            : NK_STR("");
-        NK_TRY(field(x, at, "_", (const char *)p->name, place++, &f));
-        nk_seen_kind(f, text_kind(value));
+        NK_TRY(field(x, at, prefix, (const char *)p->name, (*place)++, &f));
+        NK_TRY(put_text(x, f, value));
     }
-    for (const xmlNode *c = element(n->children); c; c = element(c->next)) {
-        nk_str below = nk_str_printf(x->a, "%.*s/%s", NK_STR_ARG(path), (const char *)c->name);
-        NK_TRY(field(x, at, "", (const char *)c->name, place++, &f));
+    return NK_OK;
+}
+
+static nk_code child(xml *x, nk_place *at, const xmlNode *c, nk_str path, size_t place)
+{
+    nk_place *f;
+    nk_str below = NK_STR("");
+    NK_TRY(field(x, at, NK_STR(""), (const char *)c->name, place, &f));
+    if (!x->by_type) {
+        below = nk_str_printf(x->a, "%.*s/%s", NK_STR_ARG(path), (const char *)c->name);
         if (!below.p)
             return no_memory(x);
         if (nk_map_has(&x->repeated, below)) {
-            nk_seen_kind(f, NK_T_ARRAY);
-            NK_TRY(nk_seen_elem(x->in, f, &f, x->err));
+            NK_TRY(nk_put_kind(x->sink, f, NK_T_ARRAY, x->err));
+            NK_TRY(nk_at_elem(x->sink, f, &f, x->err));
         }
-        NK_TRY(observe(x, f, c, below, false));
     }
-    if (text.n) {
-        NK_TRY(field(x, at, "", "_VALUE", place, &f));
-        nk_seen_kind(f, text_kind(text));
-    }
-    return NK_OK;
+    return f ? walk(x, f, c, below, false) : NK_OK;
+}
+
+static nk_code walk(xml *x, nk_place *at, const xmlNode *n, nk_str path, bool row)
+{
+    size_t place = 0;
+    nk_str text = own_text(x, n);
+    bool attrs = n->properties && !x->o->exclude_attributes;
+    if (!row && !attrs && !element(n->children))
+        return put_text(x, at, text);
+    NK_TRY(nk_put_kind(x->sink, at, NK_T_STRUCT, x->err));
+    NK_TRY(attributes(x, at, n, &place));
+    for (const xmlNode *c = element(n->children); c; c = element(c->next))
+        NK_TRY(child(x, at, c, path, place++));
+    if (!text.n)
+        return NK_OK;
+    nk_place *f;
+    NK_TRY(nk_at_field(x->sink, at, x->o->value_tag.p ? x->o->value_tag : NK_STR("_VALUE"), place,
+                       &f, x->err));
+    return put_text(x, f, text);
 }
 
 /* ---- rows ---- */
@@ -183,8 +213,8 @@ static nk_code rows(xml *x, const xmlNode *root, bool whole, nk_xml_seen *out)
                 NK_TRY(find_repeated(x, n, NK_STR(""), 0));
                 continue;
             }
-            NK_TRY(observe(x, nk_infer_root(x->in), n, NK_STR(""), true));
-            nk_infer_record(x->in);
+            NK_TRY(walk(x, x->sink->root, n, NK_STR(""), true));
+            NK_TRY(x->sink->row(x->sink, x->err));
             out->records++;
         }
     }
@@ -198,7 +228,10 @@ static void quiet(void *arg, const char *fmt, ...)
 nk_code nk_xml_observe(nk_infer *in, nk_str sample, bool whole, nk_str row_tag, nk_arena *a,
                        nk_xml_seen *out, nk_err *err)
 {
-    xml x = {.in = in, .a = a, .err = err};
+    static const nk_rows_options usual;
+    nk_infer_sink sink;
+    nk_infer_sink_init(&sink, in);
+    xml x = {.sink = &sink.sink, .o = &usual, .a = a, .err = err};
     *out = (nk_xml_seen){.row_tag = row_tag};
     nk_str text = nk_str_trim(
         nk_str_starts(sample, NK_STR("\xef\xbb\xbf")) ? nk_str_sub(sample, 3, sample.n) : sample);
@@ -233,3 +266,164 @@ nk_code nk_xml_observe(nk_infer *in, nk_str sample, bool whole, nk_str row_tag, 
         xmlFreeDoc(doc);
     return rc;
 }
+
+/* ---- rows, one at a time ---- */
+
+struct nk_rows {
+    nk_input *in;
+    const nk_rows_options *o;
+    xmlTextReader *reader;
+    xmlNode *row; /* not looked into any more */
+    nk_code rc;   /* what reading the file gave */
+    nk_err err;   /* of rc */
+    nk_err parse; /* the parser's first complaint */
+};
+
+static int read_more(void *arg, char *out, int n)
+{
+    nk_rows *r = arg;
+    r->rc = nk_input_need(r->in, 1, &r->err);
+    if (r->rc != NK_OK)
+        return -1;
+    size_t got = r->in->view.n < (size_t)n ? r->in->view.n : (size_t)n;
+    memcpy(out, r->in->view.p, got);
+    nk_input_take(r->in, got);
+    return (int)got;
+}
+
+static int read_nothing(void *arg)
+{
+    return 0;
+}
+
+static void complain(void *arg, xmlError *e)
+{
+    nk_rows *r = arg;
+    if (r->parse.code != NK_OK || !e || e->level < XML_ERR_ERROR)
+        return;
+    const char *says = e->message ? e->message : "not well-formed";
+    size_t n = strcspn(says, "\n");
+    (void)nk_fail(&r->parse, NK_E_PARSE, "line %d: %.*s", e->line, (int)(n < 200 ? n : 200), says);
+}
+
+static void rows_close(nk_rows *r)
+{
+    if (!r)
+        return;
+    xmlFreeTextReader(r->reader);
+    nk_free(r);
+}
+
+static nk_code rows_open(nk_input *in, const nk_rows_options *o, nk_rows **out, nk_err *err)
+{
+    nk_rows *r = *out = nk_calloc(1, sizeof *r);
+    if (!r)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    *r = (nk_rows){.in = in, .o = o};
+    r->reader = xmlReaderForIO(read_more, read_nothing, r, NULL, NULL,
+                               XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOCDATA);
+    if (r->reader) {
+        xmlTextReaderSetStructuredErrorHandler(r->reader, complain, r);
+        return NK_OK;
+    }
+    nk_code rc = r->rc != NK_OK ? r->rc : NK_E_NOMEM;
+    nk_fail(err, rc, "%s", r->rc != NK_OK ? r->err.msg : "out of memory");
+    rows_close(r);
+    *out = NULL;
+    return rc;
+}
+
+static nk_code why(const nk_rows *r, nk_err *err)
+{
+    if (r->rc != NK_OK)
+        return nk_fail(err, r->rc, "%s", r->err.msg);
+    if (r->parse.code != NK_OK)
+        return nk_fail(err, NK_E_PARSE, "%s", r->parse.msg);
+    return nk_fail(err, NK_E_PARSE, "Not well-formed XML");
+}
+
+static nk_code one_row(nk_rows *r, nk_sink *s, const xmlNode *n, nk_err *err)
+{
+    nk_arena *a = nk_arena_create(0);
+    if (!a)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    xml x = {.sink = s, .o = r->o, .a = a, .err = err, .by_type = s->typed};
+    nk_map_init(&x.repeated);
+    nk_code rc = x.by_type ? NK_OK : find_repeated(&x, n, NK_STR(""), 0);
+    if (rc == NK_OK)
+        rc = walk(&x, s->root, n, NK_STR(""), true);
+    if (rc == NK_OK)
+        rc = s->row(s, err);
+    nk_map_free(&x.repeated);
+    nk_arena_destroy(a);
+    if (rc != NK_OK)
+        (void)nk_wrap(err, "line %ld", xmlGetLineNo(n));
+    return rc;
+}
+
+static nk_code rows_next(nk_rows *r, nk_sink *s, size_t max, size_t *n, nk_err *err)
+{
+    *n = 0;
+    while (*n < max) {
+        int got = r->row ? xmlTextReaderNext(r->reader) : xmlTextReaderRead(r->reader);
+        r->row = NULL;
+        if (got == 0 && r->rc == NK_OK && r->parse.code == NK_OK)
+            return NK_OK;
+        if (got != 1)
+            return why(r, err);
+        if (xmlTextReaderNodeType(r->reader) != XML_READER_TYPE_ELEMENT ||
+            !nk_str_is(r->o->row_tag, (const char *)xmlTextReaderConstLocalName(r->reader)))
+            continue;
+        r->row = xmlTextReaderExpand(r->reader);
+        if (!r->row)
+            return why(r, err);
+        NK_TRY(one_row(r, s, r->row, err));
+        ++*n;
+    }
+    return NK_OK;
+}
+
+/* An element that is there once in some rows and several times in others is an array. */
+static nk_code settle(const nk_type *t, nk_arena *a, const nk_type **out, nk_err *err)
+{
+    const nk_type *array = NULL, *elem, *x;
+    *out = t->kind == NK_T_NULL ? nk_type_scalar(NK_T_STRING) : t; /* nothing but empty elements */
+    if (t->kind == NK_T_ARRAY) {
+        NK_TRY(settle(t->elem, a, &x, err));
+        *out = nk_type_array(a, x);
+        return *out ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
+    }
+    for (size_t i = 0; t->kind == NK_T_CHOICE && i < t->nfields; i++)
+        if (t->fields[i].type->kind == NK_T_ARRAY)
+            array = t->fields[i].type;
+    if (array) {
+        elem = array->elem;
+        for (size_t i = 0; i < t->nfields; i++)
+            if (t->fields[i].type != array)
+                NK_TRY(nk_type_merge(elem, t->fields[i].type, NK_MERGE_CHOICE, a, &elem, err));
+        NK_TRY(settle(elem, a, &elem, err));
+        *out = nk_type_array(a, elem);
+        return *out ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
+    }
+    if (t->kind != NK_T_STRUCT && t->kind != NK_T_CHOICE)
+        return NK_OK;
+    nk_field *f = NK_NEWN(a, nk_field, t->nfields + 1);
+    const nk_type **alts = NK_NEWN(a, const nk_type *, t->nfields + 1);
+    if (!f || !alts)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    for (size_t i = 0; i < t->nfields; i++) {
+        f[i] = t->fields[i];
+        NK_TRY(settle(t->fields[i].type, a, &f[i].type, err));
+        alts[i] = f[i].type;
+    }
+    *out = t->kind == NK_T_STRUCT ? nk_type_struct(a, f, t->nfields)
+                                  : nk_type_choice(a, alts, t->nfields);
+    return *out ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
+}
+
+const nk_rows_format nk_rows_xml = {.name = "xml",
+                                    .settle = settle,
+                                    .open = rows_open,
+                                    .next = rows_next,
+                                    .close = rows_close,
+                                    .doc = "XML; a row is an element named by rowTag"};

@@ -2,7 +2,7 @@
 #ifndef NK_XML_H
 #define NK_XML_H
 
-#include "schema/infer.h"
+#include "schema/rows.h"
 
 typedef struct nk_xml_seen {
     nk_str row_tag; /* arena */

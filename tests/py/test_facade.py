@@ -68,7 +68,7 @@ def test_json_and_parquet_sources(glue, recorder):
     ({"paths": ["a"]}, "csv", {"withHeader": "yes"}, ValueError, "withHeader"),
     ({"paths": ["a"]}, "csv", {"separator": "ab"}, ValueError, "separator"),
     ({"paths": ["a"]}, "json", {"withHeader": True}, ValueError, "withHeader"),
-    ({"paths": ["a"]}, "avro", {}, NotImplementedError, "avro"),
+    ({"paths": ["a"]}, "excel", {}, NotImplementedError, "excel"),
     ({"paths": ["a"]}, None, {}, ValueError, "format"),
     ({}, "csv", {}, ValueError, "paths"),
     ({"paths": [1]}, "csv", {}, ValueError, "paths"),
