@@ -33,6 +33,11 @@ uint64_t jv_hash(const nk_json *v);
 /* Orders members by name, numbers by their shortest exact form: equal values give equal text. */
 void jv_canonical(nk_buf *out, const nk_json *v);
 
+/* jsonpatch.c: adds to an array that the writer has begun the operations of a JSON Patch (RFC 6902)
+ * that make b of a; at: where both stand, NULL = the root. The buffer tells what failed. */
+struct step;
+void jv_patch(nk_json_writer *w, const struct step *at, const nk_json *a, const nk_json *b);
+
 /* Building values in an arena; NULL when memory is gone. */
 nk_json *jv_new(nk_arena *a, nk_json_token kind, nk_str text);
 nk_json *jv_int(nk_arena *a, int64_t v);

@@ -1,5 +1,6 @@
 /* RegisterSchemaVersion, GetSchemaVersion, GetSchemaByDefinition, ListSchemaVersions,
  * DeleteSchemaVersions, CheckSchemaVersionValidity, GetSchemaVersionsDiff. */
+#include "registry/jsonvalue_int.h"
 #include "registry/registry_int.h"
 
 enum { ERROR_MAX = 4900, DIFF_MAX = 330000 };
@@ -280,74 +281,76 @@ nk_code glue_CheckSchemaVersionValidity(nk_call *call,
 typedef struct differ {
     const nk_reg_ctx *ctx;
     const glue_GetSchemaVersionsDiffInput *in;
-    nk_buf buf;
+    nk_str text[2];
 } differ;
 
-static void put_diffs(nk_json_writer *w, const nk_schema_diffs *diffs, const char *direction)
-{
-    for (size_t i = 0; i < diffs->n; i++) {
-        const nk_schema_diff *d = &diffs->v[i];
-        if (w->buf->n + d->sample.n + d->message.n > DIFF_MAX)
-            return;
-        nk_jw_object(w);
-        nk_jw_kcstr(w, "rule", d->rule->id);
-        nk_jw_kcstr(w, "direction", direction);
-        nk_jw_kbool(w, "breaks", d->rule->verdict[NK_DOOR_GLUE] == NK_VERDICT_BREAKS);
-        nk_jw_kstr(w, "writerPath", d->writer_path);
-        nk_jw_kstr(w, "readerPath", d->reader_path);
-        nk_jw_kstr(w, "message", d->message);
-        if (d->sample.p) {
-            nk_jw_key(w, NK_STR("sample"));
-            nk_jw_raw(w, d->sample);
-        }
-        nk_jw_object_end(w);
-    }
-}
-
-static nk_code run_diff(nk_tx *tx, void *arg, nk_err *err)
+static nk_code read_both(nk_tx *tx, void *arg, nk_err *err)
 {
     differ *d = arg;
     nk_schema_row s;
-    nk_version_row v[2];
-    nk_schema_doc *doc[2];
-    nk_schema_diffs backward = {0}, forward = {0};
     const glue_SchemaVersionNumber *asked[2] = {d->in->FirstSchemaVersionNumber,
                                                 d->in->SecondSchemaVersionNumber};
     NK_TRY(nk_schema_of(tx, d->ctx, d->in->SchemaId, &s, err));
     for (int i = 0; i < 2; i++) {
         int64_t number;
+        nk_version_row v;
         NK_TRY(nk_version_number_of(asked[i], &number, err));
-        NK_TRY(nk_version_load(tx, d->ctx, &s, number, false, &v[i], err));
-        NK_TRY(nk_version_parse(tx, d->ctx, &s, &v[i], &doc[i], err));
+        NK_TRY(nk_version_load(tx, d->ctx, &s, number, false, &v, err));
+        NK_TRY(nk_version_text(d->ctx, &v, err));
+        d->text[i] = v.text;
     }
-    NK_TRY(s.format->compare(doc[0], doc[1], d->ctx->arena, &backward, err));
-    NK_TRY(s.format->compare(doc[1], doc[0], d->ctx->arena, &forward, err));
-    nk_json_writer w = {.buf = &d->buf};
-    nk_jw_object(&w);
-    nk_jw_ki64(&w, "firstVersion", v[0].version);
-    nk_jw_ki64(&w, "secondVersion", v[1].version);
-    nk_jw_key(&w, NK_STR("differences"));
-    nk_jw_array(&w);
-    put_diffs(&w, &backward, "BACKWARD");
-    put_diffs(&w, &forward, "FORWARD");
-    nk_jw_array_end(&w);
-    nk_jw_object_end(&w);
-    return nk_buf_check(&d->buf, err);
+    return NK_OK;
 }
 
-/* What changes for the second version's readers of the first one's data (BACKWARD), and the other
- * way round (FORWARD). */
+/* A definition that is not JSON (Protobuf) counts as one JSON string. */
+static nk_code as_json(nk_str text, nk_arena *a, nk_json **out, nk_err *err)
+{
+    nk_code rc = nk_json_parse(text, a, 0, out, NULL);
+    if (rc == NK_OK || rc == NK_E_NOMEM)
+        return rc == NK_OK ? rc : nomem(err);
+    *out = jv_new(a, NK_JSON_STRING, text);
+    return *out ? NK_OK : nomem(err);
+}
+
+/* The way from the first version to the second: a JSON Patch, or when that is too long one that
+ * puts all of the second in the place of the first. */
+static nk_code write_patch(const differ *d, nk_buf *b, nk_err *err)
+{
+    nk_json *v[2];
+    for (int i = 0; i < 2; i++)
+        NK_TRY(as_json(d->text[i], d->ctx->arena, &v[i], err));
+    nk_json_writer w = {.buf = b};
+    nk_jw_array(&w);
+    jv_patch(&w, NULL, v[0], v[1]);
+    nk_jw_array_end(&w);
+    if (nk_buf_check(b, NULL) == NK_OK && b->n <= DIFF_MAX)
+        return NK_OK;
+    nk_buf_clear(b);
+    w = (nk_json_writer){.buf = b};
+    nk_jw_array(&w);
+    nk_jw_object(&w);
+    nk_jw_kcstr(&w, "op", "replace");
+    nk_jw_kcstr(&w, "path", "");
+    nk_jw_key(&w, NK_STR("value"));
+    nk_jw_tree(&w, v[1]);
+    nk_jw_object_end(&w);
+    nk_jw_array_end(&w);
+    return nk_buf_check(b, err);
+}
+
 nk_code glue_GetSchemaVersionsDiff(nk_call *call, const glue_GetSchemaVersionsDiffInput *in,
                                    glue_GetSchemaVersionsDiffResponse *out)
 {
     nk_reg_ctx ctx = nk_reg_ctx_of(call);
     differ d = {.ctx = &ctx, .in = in};
-    nk_buf_init(&d.buf, 1 << 20);
-    nk_code rc = nk_store_read(call->app->store, run_diff, &d, call->err);
+    nk_buf b;
+    NK_TRY(nk_store_read(call->app->store, read_both, &d, call->err));
+    nk_buf_init(&b, 1 << 20);
+    nk_code rc = write_patch(&d, &b, call->err);
     if (rc == NK_OK) {
-        out->Diff = nk_buf_dup(&d.buf, call->arena);
+        out->Diff = nk_buf_dup(&b, call->arena);
         rc = out->Diff.p ? NK_OK : nomem(call->err);
     }
-    nk_buf_free(&d.buf);
+    nk_buf_free(&b);
     return rc;
 }

@@ -1,5 +1,6 @@
 """The schema registry through boto3: registries, schemas, versions, metadata, tags."""
 import json
+import random
 import threading
 import uuid
 
@@ -262,19 +263,98 @@ def test_validity(g, watch):
     watch.proved("CheckSchemaVersionValidity")
 
 
+def patched(doc, patch):
+    """A JSON Patch (RFC 6902) of adds, removes and replaces, done to a copy."""
+    root = {"": json.loads(json.dumps(doc))}
+    for op in patch:
+        assert set(op) == ({"op", "path"} if op["op"] == "remove" else {"op", "path", "value"}), op
+        *way, last = [""] + [p.replace("~1", "/").replace("~0", "~") for p in op["path"].split("/")[1:]]
+        at = root
+        for key in way:
+            at = at[int(key) if isinstance(at, list) else key]
+        if isinstance(at, list):
+            last = int(last)
+            assert 0 <= last < len(at) + (op["op"] == "add"), op
+            if op["op"] == "add":
+                at.insert(last, op["value"])
+                continue
+        else:
+            assert (last in at) == (op["op"] != "add"), op
+        if op["op"] == "remove":
+            del at[last]
+        else:
+            at[last] = op["value"]
+    return root[""]
+
+
+def any_json(chance, depth=0):
+    kind = chance.randrange(7 if depth < 4 else 5)
+    if kind == 5:
+        return [any_json(chance, depth + 1) for _ in range(chance.randrange(6))]
+    if kind == 6:
+        return {chance.choice(["a", "b", "c", "", "a/b", "~", "m~n", "é", '"', "0"]): any_json(chance, depth + 1) for _ in range(chance.randrange(5))}
+    return [None, True, chance.randrange(-5, 5), chance.choice(["", "x", "\u2028\n", "~1"]), chance.randrange(100) / 8][kind]
+
+
+def changed_json(chance, v):
+    """The same here, something else there."""
+    if chance.random() < 0.1:
+        return any_json(chance)
+    if isinstance(v, list):
+        out = [changed_json(chance, x) if chance.random() < 0.3 else x for x in v if chance.random() < 0.8]
+        for _ in range(chance.randrange(3)):
+            out.insert(chance.randrange(len(out) + 1), any_json(chance, 3))
+        return out
+    if isinstance(v, dict):
+        return {k: changed_json(chance, x) if chance.random() < 0.4 else x for k, x in v.items() if chance.random() < 0.8}
+    return v
+
+
 def test_differences(g, reg, watch):
+    def diff(n, first, second):
+        return json.loads(g.get_schema_versions_diff(SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": first}, SchemaDiffType="SYNTAX_DIFF",
+                                                     SecondSchemaVersionNumber=second)["Diff"])
+
     n, _ = schema(g, reg, record(("a", "int"), ("k", "string")), "NONE")
-    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("a", "long"), ("m", "int")))
-    diff = json.loads(g.get_schema_versions_diff(SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": 1}, SecondSchemaVersionNumber={"LatestVersion": True},
-                                                 SchemaDiffType="SYNTAX_DIFF")["Diff"])
-    rules = {(d["rule"], d["direction"], d["breaks"]) for d in diff["differences"]}
-    assert rules == {("TYPE_PROMOTED", "BACKWARD", False), ("READER_FIELD_MISSING_DEFAULT_VALUE", "BACKWARD", True), ("FIELD_REMOVED", "BACKWARD", False),
-                     ("TYPE_MISMATCH", "FORWARD", True), ("READER_FIELD_MISSING_DEFAULT_VALUE", "FORWARD", True), ("FIELD_REMOVED", "FORWARD", False)}
-    added = next(d for d in diff["differences"] if d["direction"] == "BACKWARD" and d["breaks"])
-    assert added["readerPath"] == "/fields/1" and added["sample"] == {"a": 0, "k": ""}
+    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("a", "long"), ("k", "string"), ("m", "int")))
+    field = {"name": "m", "type": "int"}
+    assert diff(n, 1, {"LatestVersion": True}) == [{"op": "replace", "path": "/fields/0/type", "value": "long"}, {"op": "add", "path": "/fields/2", "value": field}]
+    assert diff(n, 2, {"VersionNumber": 1}) == [{"op": "replace", "path": "/fields/0/type", "value": "int"}, {"op": "remove", "path": "/fields/2"}]
+    assert diff(n, 2, {"LatestVersion": True}) == []
     refused("EntityNotFoundException", g.get_schema_versions_diff, None, SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": 1},
             SecondSchemaVersionNumber={"VersionNumber": 5}, SchemaDiffType="SYNTAX_DIFF")
     watch.proved("GetSchemaVersionsDiff")
+
+
+def test_differences_lead_from_one_version_to_the_other(g, reg):
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance, value, docs = random.Random(seed), [], []
+    for _ in range(25):
+        value = changed_json(chance, value if chance.random() < 0.8 else any_json(chance))
+        docs.append({"type": "object", "title": str(len(docs)), "default": value})
+    n = "s" + str(seed)
+    g.create_schema(RegistryId={"RegistryName": reg}, SchemaName=n, DataFormat="JSON", Compatibility="NONE", SchemaDefinition=json.dumps(docs[0]))
+    for d in docs[1:]:
+        g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=json.dumps(d))
+    for _ in range(60):
+        a, b = chance.randrange(25), chance.randrange(25)
+        patch = json.loads(g.get_schema_versions_diff(SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": a + 1}, SchemaDiffType="SYNTAX_DIFF",
+                                                      SecondSchemaVersionNumber={"VersionNumber": b + 1})["Diff"])
+        assert patched(docs[a], patch) == docs[b], (a, b, patch)
+
+
+def test_differences_of_protobuf_and_large_ones(g, reg):
+    texts = ['syntax = "proto3"; message A { int32 a = 1; }', 'syntax = "proto3"; message A { int32 a = 1; string b = 2; }']
+    big = [json.dumps({"type": "array", "default": [c * 50] * 2500}) for c in "xy"]
+    for kind, (first, second) in (("PROTOBUF", texts), ("JSON", big)):
+        n = "d" + kind
+        g.create_schema(RegistryId={"RegistryName": reg}, SchemaName=n, DataFormat=kind, Compatibility="NONE", SchemaDefinition=first)
+        g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=second)
+        got = g.get_schema_versions_diff(SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": 1}, SecondSchemaVersionNumber={"VersionNumber": 2},
+                                         SchemaDiffType="SYNTAX_DIFF")["Diff"]
+        want = second if kind == "PROTOBUF" else json.loads(second)
+        assert len(got) <= 340_000 and patched(first if kind == "PROTOBUF" else json.loads(first), json.loads(got)) == want
 
 
 def test_metadata(g, reg):
