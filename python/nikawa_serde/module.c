@@ -33,6 +33,8 @@ typedef struct maker {
     char *blocks[64];
     size_t n_blocks, used, room;
     int depth;
+    bool exact; /* nothing of the object may be lost: among a union's branches another may take all
+                 */
 } maker;
 
 static void *take(maker *m, size_t n)
@@ -105,7 +107,7 @@ static void missing(const nks_avro_type *t, size_t i)
 static int make_record(maker *m, const nks_avro_type *t, PyObject *o, nk_avro_value *v)
 {
     size_t n = nks_avro_count(t);
-    if (!PyDict_Check(o))
+    if (!PyDict_Check(o) || (m->exact && (size_t)PyDict_Size(o) != n))
         return unfit(t, o);
     v->u.list.n = n;
     v->u.list.keys = NULL;
@@ -124,7 +126,7 @@ static int make_record(maker *m, const nks_avro_type *t, PyObject *o, nk_avro_va
             const nks_avro_type *part = nks_avro_part(t, i);
             bool optional = nks_avro_kind(part) == NK_AVRO_UNION && nks_avro_count(part) &&
                             nks_avro_kind(nks_avro_part(part, 0)) == NK_AVRO_NULL;
-            if (!optional) {
+            if (!optional || m->exact) {
                 missing(t, i);
                 return -1;
             }
@@ -178,35 +180,50 @@ static int make_map(maker *m, const nks_avro_type *t, PyObject *o, nk_avro_value
     return 0;
 }
 
-/* The first branch that takes the object; ("full.name", value) names one. */
+/* One branch of a union; 1 when it does not take the object. */
+static int try_branch(maker *m, const nks_avro_type *b, PyObject *name, PyObject *o,
+                      nk_avro_value *v)
+{
+    if (name) {
+        nk_avro_text label = nks_avro_name(b);
+        Py_ssize_t n;
+        const char *p = PyUnicode_AsUTF8AndSize(name, &n);
+        if (!p)
+            return -1;
+        if ((size_t)n != label.n || memcmp(p, label.p, label.n) != 0)
+            return 1;
+        o = PyTuple_GET_ITEM(o, 1);
+    }
+    if (make(m, b, o, v) == 0)
+        return 0;
+    if (name || PyErr_ExceptionMatches(PyExc_MemoryError) ||
+        PyErr_ExceptionMatches(PyExc_RecursionError))
+        return -1;
+    PyErr_Clear();
+    return 1;
+}
+
+/* The first branch that just fits the object, else the first that takes it; ("full.name", value)
+ * names one. */
 static int make_union(maker *m, const nks_avro_type *t, PyObject *o, nk_avro_value *v)
 {
     PyObject *name =
         PyTuple_Check(o) && PyTuple_GET_SIZE(o) == 2 && PyUnicode_Check(PyTuple_GET_ITEM(o, 0))
             ? PyTuple_GET_ITEM(o, 0)
             : NULL;
-    for (size_t i = 0; i < nks_avro_count(t); i++) {
-        const nks_avro_type *b = nks_avro_part(t, i);
-        PyObject *value = o;
-        if (name) {
-            nk_avro_text label = nks_avro_name(b);
-            Py_ssize_t n;
-            const char *p = PyUnicode_AsUTF8AndSize(name, &n);
-            if (!p)
-                return -1;
-            if ((size_t)n != label.n || memcmp(p, label.p, label.n) != 0)
+    bool within = m->exact;
+    for (int pass = 0; pass < (within || name ? 1 : 2); pass++) {
+        m->exact = within || (pass == 0 && !name);
+        for (size_t i = 0; i < nks_avro_count(t); i++) {
+            int rc = try_branch(m, nks_avro_part(t, i), name, o, v);
+            if (rc > 0)
                 continue;
-            value = PyTuple_GET_ITEM(o, 1);
-        }
-        if (make(m, b, value, v) == 0) {
+            m->exact = within;
             v->branch = (int32_t)i;
-            return 0;
+            return rc;
         }
-        if (name || PyErr_ExceptionMatches(PyExc_MemoryError) ||
-            PyErr_ExceptionMatches(PyExc_RecursionError))
-            return -1;
-        PyErr_Clear();
     }
+    m->exact = within;
     return unfit(t, o);
 }
 
@@ -222,6 +239,13 @@ static int make_enum(const nks_avro_type *t, PyObject *o, nk_avro_value *v)
         }
     }
     return PyErr_Occurred() ? -1 : unfit(t, o);
+}
+
+/* Whether a float holds another number. */
+static bool is_cut(double d)
+{
+    float f = (float)d;
+    return memcmp(&(double){f}, &d, sizeof d) != 0 && d == d;
 }
 
 static int make_plain(maker *m, const nks_avro_type *t, PyObject *o, nk_avro_value *v)
@@ -248,7 +272,11 @@ static int make_plain(maker *m, const nks_avro_type *t, PyObject *o, nk_avro_val
         if (!PyFloat_Check(o) && (!PyLong_Check(o) || PyBool_Check(o)))
             return unfit(t, o);
         v->u.d = PyFloat_AsDouble(o);
-        return v->u.d == -1 && PyErr_Occurred() ? -1 : 0;
+        if (v->u.d == -1 && PyErr_Occurred())
+            return -1;
+        return m->exact && (PyLong_Check(o) || (v->kind == NK_AVRO_FLOAT && is_cut(v->u.d)))
+                   ? unfit(t, o)
+                   : 0;
     case NK_AVRO_ENUM:
         return make_enum(t, o, v);
     case NK_AVRO_RECORD:

@@ -101,6 +101,31 @@ def chain(order):
         yield order
 
 
+RECORD_A = {"type": "record", "name": "A", "fields": [{"name": "x", "type": "int"}]}
+RECORD_B = {"type": "record", "name": "B", "fields": [{"name": "x", "type": "int"}, {"name": "y", "type": ["null", "string"], "default": None}]}
+
+
+@pytest.mark.parametrize("union, value, branch", [
+    (["float", "double"], 0.1, 1), (["float", "double"], 0.5, 0), (["double", "float"], 0.1, 0), (["float", "double"], 1e300, 1),
+    (["float", "double"], float("inf"), 0), (["float", "double"], -0.0, 0), (["null", "double", "long"], 2**53 + 1, 2), (["null", "double"], 7, 1),
+    (["float", "long"], 2**62 + 1, 1), (["int", "long"], 2**31, 1), (["int", "long"], 2**31 - 1, 0),
+    ([RECORD_A, RECORD_B], {"x": 1, "y": "z"}, 1), ([RECORD_A, RECORD_B], {"x": 1}, 0), ([RECORD_B, RECORD_A], {"x": 1}, 1), ([RECORD_B, "null"], {"x": 1}, 0),
+    ([RECORD_A, {"type": "map", "values": ["float", "double"]}], {"x": 0.1}, 1), ([RECORD_A, RECORD_B], ("B", {"x": 1}), 1),
+    ([{"type": "array", "items": ["null", "float"]}, "null", {"type": "map", "values": "int"}], [None, 0.1], 0),
+    ([RECORD_A, "null"], {"x": 1, "what": "no branch takes it"}, 0)])
+def test_a_unions_branch_that_fits(serde, name, union, value, branch):
+    schema = {"type": "record", "name": "U", "fields": [{"name": "u", "type": union}]}
+    sid = serde.register(name, "AVRO", json.dumps(schema), auto_register=True)
+    message = serde.encode(sid, {"u": value})
+    assert message[18] == 2 * branch
+    back = fastavro.schemaless_reader(io.BytesIO(message[18:]), fastavro.parse_schema(schema))["u"]
+    if branch == 0 and isinstance(value, list):
+        assert back == [None, pytest.approx(0.1, rel=1e-6)]  # the one branch there is for it rounds
+    else:
+        want = value[1] if isinstance(value, tuple) else {"x": 1} if "what" in (value if isinstance(value, dict) else ()) else value
+        assert back == ({**want, "y": None} if isinstance(want, dict) and union[branch] is RECORD_B and "y" not in want else want)
+
+
 def test_cut_and_foreign_messages(serde, name):
     sid = serde.register(name, "AVRO", json.dumps(AVRO), auto_register=True)
     message = serde.encode(sid, order(random.Random(3)))
