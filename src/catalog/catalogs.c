@@ -13,6 +13,29 @@ const nk_kind nk_kind_catalog = {.name = "glue_catalog",
                                  .ncols = NK_COUNTOF(catalog_cols)};
 static const nk_doc_type type = {&nk_kind_catalog, &glue_Catalog_shape, "Catalog"};
 
+/* Work that a catalog would have done on its tables is asked for table by table here. */
+static nk_code check_properties(const glue_CatalogProperties *p, nk_err *err)
+{
+    if (p && p->IcebergOptimizationProperties) {
+        (void)nk_fail(
+            err, NK_E_INVALID,
+            "IcebergOptimizationProperties is not supported: optimizers are made for each "
+            "table.");
+        (void)nk_hint(err, "CreateTableOptimizer makes one.");
+        return NK_E_INVALID;
+    }
+    for (size_t i = 0; p && i < p->CustomProperties.n; i++)
+        if (nk_str_starts(p->CustomProperties.v[i].key, NK_STR("ColumnStatistics."))) {
+            (void)nk_fail(err, NK_E_INVALID,
+                          "The property %.*s is not supported: column statistics are scheduled for "
+                          "each table.",
+                          NK_STR_ARG(p->CustomProperties.v[i].key));
+            (void)nk_hint(err, "CreateColumnStatisticsTaskSettings schedules them.");
+            return NK_E_INVALID;
+        }
+    return NK_OK;
+}
+
 static nk_code check_input(const glue_CatalogInput *in, nk_err *err)
 {
     if (in->FederatedCatalog)
@@ -22,11 +45,11 @@ static nk_code check_input(const glue_CatalogInput *in, nk_err *err)
     if (in->TargetRedshiftCatalog)
         return nk_fail(err, NK_E_INVALID,
                        "TargetRedshiftCatalog is not supported: there is no Redshift here.");
-    return NK_OK;
+    return check_properties(in->CatalogProperties, err);
 }
 
 static nk_code properties(nk_arena *a, const glue_CatalogProperties *in,
-                          glue_CatalogPropertiesOutput **out, int64_t now_us)
+                          glue_CatalogPropertiesOutput **out)
 {
     if (!in)
         return NK_OK;
@@ -44,19 +67,6 @@ static nk_code properties(nk_arena *a, const glue_CatalogProperties *in,
         o->KmsKey = d->KmsKey;
         o->CatalogType = d->CatalogType;
         (*out)->DataLakeAccessProperties = o;
-    }
-    if (in->IcebergOptimizationProperties) {
-        const glue_IcebergOptimizationProperties *i = in->IcebergOptimizationProperties;
-        glue_IcebergOptimizationPropertiesOutput *o =
-            NK_NEW(a, glue_IcebergOptimizationPropertiesOutput);
-        if (!o)
-            return NK_E_NOMEM;
-        o->RoleArn = i->RoleArn;
-        o->Compaction = i->Compaction;
-        o->Retention = i->Retention;
-        o->OrphanFileDeletion = i->OrphanFileDeletion;
-        o->LastUpdatedTime = nk_some_time(now_us);
-        (*out)->IcebergOptimizationProperties = o;
     }
     return NK_OK;
 }
@@ -79,7 +89,7 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64
         .CreateDatabaseDefaultPermissions = in->CreateDatabaseDefaultPermissions,
         .AllowFullTableExternalDataAccess = in->AllowFullTableExternalDataAccess,
     };
-    nk_code rc = properties(a, in->CatalogProperties, &c.CatalogProperties, ctx->now_us);
+    nk_code rc = properties(a, in->CatalogProperties, &c.CatalogProperties);
     if (rc == NK_OK && !c.CreateTableDefaultPermissions.set)
         rc = nk_default_permissions(a, &c.CreateTableDefaultPermissions);
     if (rc == NK_OK && !c.CreateDatabaseDefaultPermissions.set)

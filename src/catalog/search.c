@@ -616,20 +616,15 @@ static nk_code bind(const request *r, nk_str *out)
     return out->p ? NK_OK : nk_fail(r->call->err, NK_E_NOMEM, "out of memory");
 }
 
-static nk_code nothing(nk_tx *tx, void *arg, nk_err *err)
-{
-    return NK_OK;
-}
-
 /* From the first search on changes are noted. What was changed before, but is not committed yet,
- * must be in the snapshot that the index is made from: an empty closure waits for it. */
+ * must be in the snapshot that the index is made from: our closure waits for it. */
 static nk_code begin_noting(nk_call *call, nk_search *index)
 {
     nk_code rc = NK_OK;
     if (atomic_load(&index->ready))
         return NK_OK;
     atomic_store(&index->wanted, true);
-    rc = nk_store_write(call->app->store, nothing, NULL, call->err);
+    rc = nk_store_write(call->app->store, nk_search_remember, NULL, call->err);
     if (rc == NK_OK)
         atomic_store(&index->ready, true);
     return rc;

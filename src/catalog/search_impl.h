@@ -24,8 +24,13 @@ typedef struct nk_search_word {
 
 struct nk_search {
     pthread_rwlock_t lock;
-    atomic_bool wanted; /* a search has been asked for: changes are noted from now on */
-    atomic_bool ready;  /* … and what was not noted is committed */
+    atomic_bool wanted;     /* a search has been asked for: changes are noted from now on */
+    atomic_bool ready;      /* … and what was not noted is committed */
+    pthread_mutex_t making; /* over one making of it; taken before the lock */
+    pthread_t thread;       /* makes it at the server's start */
+    bool started;
+    atomic_bool ending;
+    uint64_t generation; /* counts how often all was forgotten */
     bool made;
     bool ordered; /* documents stand in the order of their tables' numbers */
     nk_map words, by_id;
@@ -48,7 +53,7 @@ static inline nk_str nk_doc_database(const nk_search_doc *d)
 
 nk_code nk_search_add(nk_search *s, nk_str space, int64_t db, int64_t table, const glue_Table *old,
                       const glue_Table *new, nk_arena *a) NK_MUST;
-/* Makes it from the store, if it is not there. */
+/* Makes it from the store, if it is not there. Changes go on meanwhile. */
 nk_code nk_search_make(nk_search *s, nk_tx *tx, nk_err *err) NK_MUST;
 /* The next search makes it anew. */
 void nk_search_stale(nk_search *s);

@@ -76,6 +76,7 @@ nk_code nk_search_create(nk_search **out, nk_err *err)
     if (!s)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     pthread_rwlock_init(&s->lock, NULL);
+    pthread_mutex_init(&s->making, NULL);
     nk_map_init(&s->words);
     nk_map_init(&s->by_id);
     *out = s;
@@ -102,13 +103,18 @@ static void forget(nk_search *s)
     s->ndocs = s->cap = 0;
     s->entries = 0;
     s->made = false;
+    s->generation++;
 }
 
 void nk_search_destroy(nk_search *s)
 {
     if (!s)
         return;
+    atomic_store(&s->ending, true);
+    if (s->started)
+        pthread_join(s->thread, NULL);
     forget(s);
+    pthread_mutex_destroy(&s->making);
     pthread_rwlock_destroy(&s->lock);
     nk_free(s);
 }
@@ -266,7 +272,8 @@ typedef struct maker {
     nk_search *s;
     nk_arena *arena, *scratch;
     nk_map spaces; /* a database's number (8 bytes) → its space */
-    bool failed;
+    uint64_t generation;
+    nk_code rc;
 } maker;
 
 typedef struct space_of {
@@ -282,10 +289,30 @@ static bool make_database(void *arg, const nk_row *row)
         x->db = row->cols[NK_DB_ID].i;
         x->space = nk_str_dup(m->arena, row->cols[NK_DB_REGION].s);
     }
-    m->failed =
-        !x || !x->space.p ||
-        nk_map_put(&m->spaces, nk_str_n((const char *)&x->db, sizeof x->db), x, NULL) != NK_OK;
-    return !m->failed;
+    if (!x || !x->space.p ||
+        nk_map_put(&m->spaces, nk_str_n((const char *)&x->db, sizeof x->db), x, NULL) != NK_OK)
+        m->rc = NK_E_NOMEM;
+    return m->rc == NK_OK;
+}
+
+/* One table of the snapshot. A change that was noted meanwhile is newer than it: its times stand.
+ */
+static nk_code add_made(maker *m, nk_str space, int64_t db, int64_t id, const glue_Table *t)
+{
+    nk_search *s = m->s;
+    int64_t times[3];
+    nk_code rc = NK_E_END; /* forgotten meanwhile */
+    pthread_rwlock_wrlock(&s->lock);
+    if (s->generation == m->generation) {
+        nk_search_doc *d = nk_map_get(&s->by_id, nk_str_n((const char *)&id, sizeof id));
+        if (d)
+            memcpy(times, d->times, sizeof times);
+        rc = nk_search_add(s, space, db, id, NULL, t, m->scratch);
+        if (d)
+            memcpy(d->times, times, sizeof times);
+    }
+    pthread_rwlock_unlock(&s->lock);
+    return rc;
 }
 
 static bool make_table(void *arg, const nk_row *row)
@@ -297,36 +324,105 @@ static bool make_table(void *arg, const nk_row *row)
     if (!x) /* of a deleted database */
         return true;
     nk_arena_reset(m->scratch);
-    m->failed =
-        nk_model_decode(&glue_Table_shape, row->body, m->scratch, (void **)&t, NULL) != NK_OK ||
-        nk_search_add(m->s, x->space, db, row->cols[NK_TBL_ID].i, NULL, t, m->scratch) != NK_OK;
-    return !m->failed;
+    m->rc = atomic_load(&m->s->ending) ? NK_E_CANCELLED
+            : nk_model_decode(&glue_Table_shape, row->body, m->scratch, (void **)&t, NULL) != NK_OK
+                ? NK_E_NOMEM
+                : add_made(m, x->space, db, row->cols[NK_TBL_ID].i, t);
+    return m->rc == NK_OK;
+}
+
+/* The lock is taken for a table at a time, so that writers go on. NK_E_END: begin again. */
+static nk_code make_once(maker *m, nk_tx *tx, nk_err *err)
+{
+    nk_search *s = m->s;
+    nk_query databases = {.kind = &nk_kind_database, .no_body = true},
+             tables = {.kind = &nk_kind_table, .index = &nk_kind_table.indexes[0]};
+    NK_TRY(nk_store_scan(tx, &databases, make_database, m, err));
+    if (m->rc == NK_OK)
+        NK_TRY(nk_store_scan(tx, &tables, make_table, m, err));
+    if (m->rc != NK_OK)
+        return m->rc;
+    pthread_rwlock_wrlock(&s->lock);
+    bool whole = s->generation == m->generation;
+    s->made = whole;
+    s->entries_made = s->entries;
+    pthread_rwlock_unlock(&s->lock);
+    return whole ? NK_OK : NK_E_END;
+}
+
+static bool begin(maker *m, nk_search *s)
+{
+    pthread_rwlock_rdlock(&s->lock);
+    bool made = s->made;
+    *m = (maker){.s = s, .generation = s->generation};
+    pthread_rwlock_unlock(&s->lock);
+    if (made)
+        return false;
+    m->arena = nk_arena_create(0);
+    m->scratch = nk_arena_create(0);
+    nk_map_init(&m->spaces);
+    return true;
 }
 
 nk_code nk_search_make(nk_search *s, nk_tx *tx, nk_err *err)
 {
-    nk_code rc = NK_OK;
-    maker m = {.s = s, .arena = nk_arena_create(0), .scratch = nk_arena_create(0)};
-    nk_query databases = {.kind = &nk_kind_database, .no_body = true},
-             tables = {.kind = &nk_kind_table, .index = &nk_kind_table.indexes[0]};
-    nk_map_init(&m.spaces);
-    pthread_rwlock_wrlock(&s->lock);
-    m.failed = !m.arena || !m.scratch;
-    if (!s->made && !m.failed)
-        rc = nk_store_scan(tx, &databases, make_database, &m, err);
-    if (!s->made && !m.failed && rc == NK_OK)
-        rc = nk_store_scan(tx, &tables, make_table, &m, err);
-    if (m.failed)
-        rc = nk_fail(err, NK_E_NOMEM, "out of memory for the index of SearchTables");
-    if (rc == NK_OK && !s->made) {
-        s->made = true;
-        s->entries_made = s->entries;
-    } else if (rc != NK_OK) {
-        forget(s);
+    maker m;
+    nk_code rc = NK_E_END;
+    pthread_mutex_lock(&s->making);
+    while (rc == NK_E_END && begin(&m, s)) {
+        rc = m.arena && m.scratch ? make_once(&m, tx, err) : NK_E_NOMEM;
+        nk_map_free(&m.spaces);
+        nk_arena_destroy(m.arena);
+        nk_arena_destroy(m.scratch);
     }
-    pthread_rwlock_unlock(&s->lock);
-    nk_map_free(&m.spaces);
-    nk_arena_destroy(m.arena);
-    nk_arena_destroy(m.scratch);
-    return rc;
+    if (rc == NK_E_END) /* it was there */
+        rc = NK_OK;
+    else if (rc != NK_OK)
+        nk_search_stale(s);
+    pthread_mutex_unlock(&s->making);
+    return rc == NK_E_NOMEM       ? nk_fail(err, rc, "out of memory for the index of SearchTables")
+           : rc == NK_E_CANCELLED ? nk_fail(err, rc, "The server is stopping.")
+                                  : rc;
+}
+
+/* ---- at the server's start ---- */
+
+#define SEARCHED NK_KEY(nk_vc(""), nk_vc("searched"))
+
+nk_code nk_search_remember(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_row row = {.cols = SEARCHED, .body = NK_STR("{}")};
+    return nk_store_put(tx, &nk_kind_catalog_settings, &row, err);
+}
+
+static nk_code was_searched(nk_tx *tx, void *arg, nk_err *err)
+{
+    return nk_store_has(tx, &nk_kind_catalog_settings, SEARCHED, arg, err);
+}
+
+static nk_code make_in_tx(nk_tx *tx, void *arg, nk_err *err)
+{
+    return nk_search_make(arg, tx, err);
+}
+
+static void *make_thread(void *arg)
+{
+    nk_app *app = arg;
+    nk_err err = NK_ERR_INIT;
+    nk_code rc = nk_store_read(app->store, make_in_tx, nk_catalog_search(app->catalog), &err);
+    if (rc != NK_OK && rc != NK_E_CANCELLED)
+        nk_warn("catalog", "the index of SearchTables waits for the first search: %s", err.msg);
+    return NULL;
+}
+
+nk_code nk_search_start(nk_search *s, nk_app *app, nk_err *err)
+{
+    bool searched;
+    NK_TRY(nk_store_read(app->store, was_searched, &searched, err));
+    if (!searched)
+        return NK_OK;
+    atomic_store(&s->wanted, true);
+    atomic_store(&s->ready, true); /* nothing is being written yet */
+    s->started = pthread_create(&s->thread, NULL, make_thread, app) == 0;
+    return NK_OK; /* without a thread the first search makes it */
 }

@@ -1,5 +1,6 @@
 /* The index of SearchTables, inside the catalogue: words of tables' documents in memory, made by
- * the first search and kept up by every change of a table.
+ * the first search and kept up by every change of a table. A catalogue that was searched once has
+ * it from the server's start on, made in the background.
  *
  * It only ever promises too much: a change adds its words before it is committed, and nothing is
  * taken away, so what a search finds is always looked up and compared once more. */
@@ -11,6 +12,10 @@
 typedef struct nk_search nk_search;
 nk_code nk_search_create(nk_search **out, nk_err *err) NK_MUST;
 void nk_search_destroy(nk_search *s); /* NULL is fine */
+/* Makes it, on a thread of its own, when there has been a search; before requests come. */
+nk_code nk_search_start(nk_search *s, nk_app *app, nk_err *err) NK_MUST;
+/* At the first search: keeps that there was one. */
+nk_code nk_search_remember(nk_tx *tx, void *arg, nk_err *err) NK_MUST;
 
 /* A table is created, or changed (old not NULL). Does nothing before the first search. */
 void nk_search_note(nk_tx *tx, nk_str space, int64_t db, int64_t table, const glue_Table *old,

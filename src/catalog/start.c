@@ -73,6 +73,8 @@ nk_code nk_catalog_start(nk_app *app, nk_err *err)
     if (rc == NK_OK)
         rc = nk_history_start(app, err);
     if (rc == NK_OK)
+        rc = nk_search_start(c->search, app, err);
+    if (rc == NK_OK)
         rc = nk_tasks_resume(app, err);
     if (rc != NK_OK)
         nk_catalog_stop(app);
@@ -85,7 +87,7 @@ void nk_catalog_stop(nk_app *app)
     for (size_t i = 0; i < NK_COUNTOF(catalogs); i++)
         if (catalogs[i] == c)
             catalogs[i] = NULL;
-    nk_search_destroy(c->search);
+    nk_search_destroy(c->search); /* ends its thread */
     nk_free(c);
     app->catalog = NULL;
 }

@@ -168,3 +168,40 @@ def test_what_is_refused(g):
     refused("InvalidInputException", g.search_tables, "cannot be sorted", SortCriteria=[{"FieldName": "Wheel", "Sort": "ASC"}])
     refused("InvalidInputException", g.search_tables, "Key and a Value", Filters=[{"Key": "Name"}])
     refused("InvalidInputException", g.search_tables, NextToken="x")
+
+
+def test_the_index_is_made_at_the_start_while_tables_change(new_server):
+    s = new_server(lake=False)
+    g, rng = s.client("glue"), random.Random()
+    g.create_database(DatabaseInput={"Name": "d"})
+    for i in range(400):
+        g.create_table(DatabaseName="d", TableInput=random_table(rng, i))
+    g.search_tables(SearchText="sales")  # from here on it is made at the start
+    for how in (s.stop, s.kill):
+        how()
+        s.start()
+        clients = [s.client("glue") for _ in range(4)]
+        every = [t for p in clients[0].get_paginator("get_tables").paginate(DatabaseName="d") for t in p["TableList"]]
+        names = [t["Name"] for t in every]
+        missing = []
+
+        def change(n, client):
+            mine = random.Random(n)
+            for i in range(40):
+                t = {"Name": mine.choice(names[n::4]), "Description": f"fresh{n}x{i}"} if i % 2 else random_table(mine, f"{how.__name__}{n}x{i}")
+                if i % 2:
+                    client.update_table(DatabaseName="d", TableInput=t)
+                else:
+                    client.create_table(DatabaseName="d", TableInput=t)
+                word = f"fresh{n}x{i}" if i % 2 else t["Name"].split("_")[-1]
+                if t["Name"] not in [x["Name"] for x in client.search_tables(SearchText=word)["TableList"]]:
+                    missing.append((t["Name"], word))
+
+        work = [threading.Thread(target=change, args=(n, c)) for n, c in enumerate(clients)]
+        [w.start() for w in work]
+        [w.join() for w in work]
+        assert not missing
+        now = [t for p in clients[0].get_paginator("get_tables").paginate(DatabaseName="d") for t in p["TableList"]]
+        for word in [*VOCABULARY, "fresh1x1"]:
+            found = [t["Name"] for p in pages(clients[0].search_tables, "TableList", SearchText=word, MaxResults=50) for t in p]
+            assert sorted(found) == sorted(t["Name"] for t in now if word in all_words(t)), word
