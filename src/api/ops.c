@@ -3,6 +3,7 @@
 #include "iceberg/iceberg.h"
 #include "catalog/catalog.h"
 #include "model/glue_handlers.h"
+#include "registry/registry.h"
 #include "model/sts_handlers.h"
 
 /* A handler takes its own structs; the table wants one type. */
@@ -79,6 +80,7 @@ const nk_own_op *nk_api_own(nk_str name)
     static const nk_own_op own[] = {
         {"History", NK_OP_READ, nk_catalog_history},
         {"Undo", NK_OP_WRITE, nk_catalog_undo},
+        {"SchemaLinks", NK_OP_READ, nk_registry_links},
     };
     for (size_t i = 0; i < NK_COUNTOF(own); i++)
         if (nk_str_is(name, own[i].name))

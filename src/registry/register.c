@@ -75,6 +75,34 @@ static nk_code parse_with(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_form
     return f->parse(text, p.refs.v, p.refs.n, ctx->arena, out, err);
 }
 
+nk_code nk_registry_links(nk_call *call, const nk_json *in, nk_buf *out)
+{
+    nk_reg_ctx ctx = nk_reg_ctx_of(call);
+    puller p = {.tx = call->tx, .ctx = &ctx, .err = call->err};
+    nk_version_row v;
+    nk_schema_links links;
+    nk_json_writer w = {.buf = out};
+    nk_str uuid = nk_json_str(in, "SchemaVersionId");
+    if (!uuid.p)
+        return nk_fail(call->err, NK_E_INVALID, "SchemaVersionId is required.");
+    NK_TRY(nk_version_by_uuid(call->tx, &ctx, uuid, &v, call->err));
+    NK_TRY(nk_version_links_of(call->tx, &ctx, &v, &links, call->err));
+    for (size_t i = 0; i < links.n; i++)
+        NK_TRY(pull(&p, &links.v[i], 0));
+    nk_jw_object(&w);
+    nk_jw_key(&w, NK_STR("Links"));
+    nk_jw_array(&w);
+    for (size_t i = 0; i < p.refs.n; i++) {
+        nk_jw_object(&w);
+        nk_jw_kstr(&w, "Name", p.refs.v[i].name);
+        nk_jw_kstr(&w, "SchemaDefinition", p.refs.v[i].text);
+        nk_jw_object_end(&w);
+    }
+    nk_jw_array_end(&w);
+    nk_jw_object_end(&w);
+    return nk_buf_check(out, call->err);
+}
+
 /* How a link's text may name a schema: tried in this order. */
 typedef struct spelling {
     nk_str registry, name;

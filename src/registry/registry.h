@@ -88,6 +88,10 @@ nk_code nk_version_parse(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *
 nk_code nk_version_links_of(nk_tx *tx, const nk_reg_ctx *ctx, const nk_version_row *v,
                             nk_schema_links *out, nk_err *err) NK_MUST;
 
+/* Operation of our own, for programs that read messages: all that a version links to, directly or
+ * not, dependencies first. {"SchemaVersionId": …} -> {"Links": [{"Name", "SchemaDefinition"}]} */
+nk_code nk_registry_links(nk_call *call, const nk_json *in, nk_buf *out) NK_MUST;
+
 /* A definition to be registered, looked up or checked. */
 typedef struct nk_registration {
     nk_str registry, name; /* where */

@@ -6,6 +6,8 @@
 #include "serde/serde_int.h"
 
 static const char *const format_names[] = {"AVRO", "JSON", "PROTOBUF"};
+static const nk_schema_format *const formats[] = {&nk_schema_format_avro, &nk_schema_format_json,
+                                                  &nk_schema_format_protobuf};
 
 nks_code nks_fail(nks_error *err, nks_code code, const char *fmt, ...)
 {
@@ -82,8 +84,6 @@ static void drop(nks_schema *x)
 
 static nk_code parse(nks_schema *x, const nks_definition *d, nk_err *err)
 {
-    const nk_schema_format *const formats[] = {&nk_schema_format_avro, &nk_schema_format_json,
-                                               &nk_schema_format_protobuf};
     nk_schema_ref *refs = NK_NEWN(x->arena, nk_schema_ref, d->n_refs + 1);
     x->text = nk_str_dup(x->arena, d->n ? nk_str_n(d->definition, d->n) : nk_str_c(d->definition));
     if (!refs || !x->text.p)
@@ -179,6 +179,52 @@ static nks_code get_version(nks_serde *s, const char *uuid, nk_arena *a, nk_json
     return rc;
 }
 
+/* What the definition of a version links to. AWS's registry knows no such thing and none of its
+ * versions has any: there the answer is a refusal, and the definition has to do without. */
+static nks_code get_links(nks_serde *s, const char *uuid, nk_arena *a, nks_definition *d,
+                          nks_error *err)
+{
+    nk_strs names = {0};
+    nk_err why = NK_ERR_INIT;
+    nk_json *reply;
+    nk_buf body;
+    if (formats[d->format]->links(nk_str_n(d->definition, d->n), a, &names, &why) != NK_OK)
+        return nks_from(err, &why, NKS_INVALID);
+    if (!names.n)
+        return NKS_OK;
+    nk_buf_init(&body, 4096);
+    nk_json_writer w = {.buf = &body};
+    nk_jw_object(&w);
+    nk_jw_kcstr(&w, "SchemaVersionId", uuid);
+    nk_jw_object_end(&w);
+    nks_code rc = call(s, "Nikawa.SchemaLinks", &body, a, &reply, &why, err);
+    nk_buf_free(&body);
+    if (rc != NKS_OK)
+        return rc == NKS_REFUSED ? NKS_OK : rc;
+    const nk_json *list = nk_json_get(reply, "Links");
+    nks_reference *refs = NK_NEWN(a, nks_reference, list ? list->count + 1 : 1);
+    if (!refs)
+        return nks_fail(err, NKS_NOMEM, "no memory for a schema's links");
+    d->refs = refs;
+    for (const nk_json *k = list ? list->first : NULL; k; k = k->next) {
+        refs[d->n_refs] = (nks_reference){
+            nk_arena_printf(a, "%.*s", NK_STR_ARG(nk_json_str(k, "Name"))),
+            nk_arena_printf(a, "%.*s", NK_STR_ARG(nk_json_str(k, "SchemaDefinition")))};
+        if (!refs[d->n_refs].name || !refs[d->n_refs].definition)
+            return nks_fail(err, NKS_NOMEM, "no memory for a schema's links");
+        d->n_refs++;
+    }
+    return NKS_OK;
+}
+
+/* Keeps a definition of the registry's, with what it links to. */
+static nks_code keep_linked(nks_serde *s, const char *uuid, nks_definition *d, nk_arena *a,
+                            const nks_schema **out, nks_error *err)
+{
+    nks_code rc = get_links(s, uuid, a, d, err);
+    return rc == NKS_OK ? nks_keep(s, uuid, d, out, err) : rc;
+}
+
 nks_code nks_ask_by_id(nks_serde *s, const char *uuid, const nks_schema **out, nks_error *err)
 {
     nks_definition d = {0};
@@ -205,7 +251,7 @@ nks_code nks_ask_by_id(nks_serde *s, const char *uuid, const nks_schema **out, n
             rc = nks_fail(err, NKS_REFUSED, "the schema version %s is %.*s", uuid,
                           NK_STR_ARG(status));
         else
-            rc = nks_keep(s, uuid, &d, out, err);
+            rc = keep_linked(s, uuid, &d, a, out, err);
     }
     nk_arena_destroy(a);
     return rc;
@@ -314,12 +360,12 @@ nks_code nks_schema_by_definition(nks_serde *s, const char *registry, const char
     nks_code rc = *out ? NKS_OK : find_or_register(s, &x, auto_register, a, &id, err);
     if (rc == NKS_OK && !*out) {
         char uuid[37] = {0};
-        nks_definition d = {.format = format, .definition = definition};
+        nks_definition d = {.format = format, .definition = definition, .n = strlen(definition)};
         uint8_t raw[16];
         memcpy(uuid, id.p, 36);
         *out = nks_parse_uuid(uuid, raw) ? nks_cached(s, raw) : NULL;
         if (!*out)
-            rc = nks_keep(s, uuid, &d, out, err);
+            rc = keep_linked(s, uuid, &d, a, out, err);
         nks_schema *kept = rc == NKS_OK ? nks_cached(s, raw) : NULL;
         if (kept) { /* a failure to remember only costs the next call */
             pthread_rwlock_wrlock(&s->lock);

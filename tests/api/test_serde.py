@@ -182,6 +182,29 @@ def test_registering(serde, name):
     assert serde.schema(first)[1:] == ("AVRO", '"string"')
 
 
+def test_linked_schemas(serde, name, bare_server):
+    """Definitions that use types of other schemas: a reader that has seen none of them reads their messages."""
+    part, whole = f"p{name}.Part", f"w{name}.Whole"
+    inner = {"type": "record", "name": part, "fields": [{"name": "n", "type": "int"}]}
+    middle = {"type": "record", "name": whole, "fields": [{"name": "parts", "type": {"type": "array", "items": part}}]}
+    outer = {"type": "record", "name": f"o{name}.Outer", "fields": [{"name": "whole", "type": whole}, {"name": "one", "type": part}]}
+    for schema in (inner, middle):
+        serde.register(schema["name"], "AVRO", json.dumps(schema), auto_register=True)
+    made = serde.register(name, "AVRO", json.dumps(outer), auto_register=True)
+    value = {"whole": {"parts": [{"n": 1}, {"n": -70}]}, "one": {"n": 2**31 - 1}}
+    message = serde.encode(made, value)
+    other = Serde(bare_server.url, "us-east-1", bare_server.access_key, bare_server.secret_key)
+    got = other.decode(message)
+    assert got.value == value and got.schema_id == made
+    plain = io.BytesIO()
+    fastavro.schemaless_writer(plain, fastavro.parse_schema({**outer, "fields": [
+        {"name": "whole", "type": {**middle, "fields": [{"name": "parts", "type": {"type": "array", "items": inner}}]}}, {"name": "one", "type": part}]}), value)
+    assert message[18:] == plain.getvalue()
+    with pytest.raises(SerdeError) as e:
+        serde.register(name + "x", "AVRO", json.dumps({"type": "array", "items": "no.such.Type"}), auto_register=True)
+    assert e.value.args[0] in ("refused", "invalid") and "no.such.Type" in str(e.value)
+
+
 def test_kafka_kinesis_lambda(serde, name):
     put = GlueSerializer(serde, json.dumps(AVRO), auto_register=True, compress=True)
     value = order(random.Random(5))
