@@ -89,10 +89,18 @@ nk_code nk_buf_putc(nk_buf *b, char c)
 nk_code nk_buf_printf(nk_buf *b, const char *fmt, ...)
 {
     va_list ap, again;
+    size_t room = b->failed || !b->p ? 0 : b->cap - b->n; /* for most texts it is enough */
     va_start(ap, fmt);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, ap);
+    int n = vsnprintf(room ? b->p + b->n : NULL, room, fmt, ap);
     va_end(ap);
+    if (n >= 0 && (size_t)n < room && (size_t)n <= b->max - b->n) {
+        b->n += (size_t)n;
+        va_end(again);
+        return NK_OK;
+    }
+    if (room)
+        b->p[b->n] = 0;
     char *p = n < 0 ? NULL : nk_buf_reserve(b, (size_t)n);
     if (p) {
         vsnprintf(p, (size_t)n + 1, fmt, again);

@@ -67,8 +67,7 @@ static bool take(void *arg, const nk_row *row)
     }
     nk_row *copy = nk_rows_add(&p->rows, a);
     p->bytes += row->body.n;
-    if (!copy || !copy_row(a, p->query.kind->ncols, row, copy) ||
-        nk_store_pos(&p->query, row, a, &p->last) != NK_OK) {
+    if (!copy || !copy_row(a, p->query.kind->ncols, row, copy)) {
         p->rc = nk_fail(p->call->err, NK_E_NOMEM, "out of memory");
         return false;
     }
@@ -95,7 +94,10 @@ nk_code nk_docs_list(nk_docs_page *p, nk_str *next)
         return NK_OK;
     nk_buf b;
     nk_buf_init(&b, 65536);
-    nk_code rc = nk_store_pos_pack(&p->last, &b);
+    nk_pos last;
+    nk_code rc = nk_store_pos(&p->query, &p->rows.v[p->rows.n - 1], call->arena, &last);
+    if (rc == NK_OK)
+        rc = nk_store_pos_pack(&last, &b);
     if (rc == NK_OK)
         rc = nk_page_token(call, p->request, nk_buf_view(&b), next);
     nk_buf_free(&b);

@@ -35,7 +35,6 @@ typedef struct nk_docs_page {
     nk_rows rows; /* copies in the arena */
     nk_str place; /* of the token */
     /* inside */
-    nk_pos last;
     size_t bytes;
     bool more;
     nk_code rc;

@@ -126,6 +126,17 @@ static void bind(nk_binds *b, const nk_val *v)
     b->v[b->n++] = v;
 }
 
+/* Texts side by side; much quicker than printf, and a scan is written for each request. */
+#define PUT(o, ...)                                                                                \
+    put(o, (const char *const[]){__VA_ARGS__},                                                     \
+        sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static void put(nk_buf *o, const char *const *texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        nk_buf_puts(o, texts[i]);
+}
+
 static void q_bind(nk_buf *o, nk_binds *b, const nk_val *v)
 {
     nk_buf_putc(o, '?');
@@ -226,7 +237,7 @@ static void cond_text(const nk_kind *k, const nk_cond *c, nk_buf *o, nk_binds *b
         nk_buf_printf(o, "%s IS %sNULL", col, c->op == NK_C_IS_NULL ? "" : "NOT ");
         break;
     default:
-        nk_buf_printf(o, "%s %s ", col, op[c->op]);
+        PUT(o, col, " ", op[c->op], " ");
         q_bind(o, b, &c->vals[0]);
     }
 }
@@ -244,14 +255,14 @@ static void after_text(const nk_query *q, const unsigned char *order, unsigned i
         else
             nk_buf_printf(o, last ? "%s IS NOT NULL" : "(%s IS NOT NULL OR ", col);
     } else {
-        nk_buf_printf(o, "(%s %s ", col, q->desc ? "<" : ">");
+        PUT(o, "(", col, q->desc ? " < " : " > ");
         q_bind(o, b, v);
         if (q->desc && order[i] >= q->kind->nkey)
             nk_buf_printf(o, " OR %s IS NULL", col);
         if (last) {
             nk_buf_putc(o, ')');
         } else {
-            nk_buf_printf(o, " OR (%s = ", col);
+            PUT(o, " OR (", col, " = ");
             q_bind(o, b, v);
             nk_buf_puts(o, " AND ");
         }
@@ -281,8 +292,8 @@ static void after_clause(const nk_query *q, const unsigned char *order, unsigned
     if (run > from) {
         nk_buf_puts(o, " AND (");
         for (unsigned i = from; i < run; i++)
-            nk_buf_printf(o, "%s%s", i > from ? ", " : "", q->kind->cols[order[i]].name);
-        nk_buf_printf(o, ") %s%s (", q->desc ? "<" : ">", exact ? "" : "=");
+            PUT(o, i > from ? ", " : "", q->kind->cols[order[i]].name);
+        PUT(o, ") ", q->desc ? "<" : ">", exact ? " (" : "= (");
         for (unsigned i = from; i < run; i++) {
             if (i > from)
                 nk_buf_puts(o, ", ");
@@ -304,16 +315,16 @@ nk_code nk_sql_scan(const nk_query *q, nk_scan_mode mode, nk_buf *o, nk_binds *b
     NK_TRY(nk_query_check(q, err));
     nk_buf_puts(o, mode == NK_SCAN_COUNT ? "SELECT count(*)" : "SELECT ");
     for (unsigned i = 0; mode == NK_SCAN_ROWS && i < k->ncols; i++)
-        nk_buf_printf(o, "%s%s", i ? "," : "", k->cols[i].name);
+        PUT(o, i ? "," : "", k->cols[i].name);
     if (mode == NK_SCAN_ROWS && !q->no_body)
         nk_buf_puts(o, ",v,body");
-    nk_buf_printf(o, " FROM %s INDEXED BY %s__%s WHERE 1", k->name, k->name,
-                  q->index ? q->index->name : "key");
+    PUT(o, " FROM ", k->name, " INDEXED BY ", k->name, "__", q->index ? q->index->name : "key",
+        " WHERE 1");
     int sparse = q->index ? nk_index_sparse_col(k, q->index) : -1;
     if (sparse >= 0)
-        nk_buf_printf(o, " AND %s IS NOT NULL", k->cols[sparse].name);
+        PUT(o, " AND ", k->cols[sparse].name, " IS NOT NULL");
     for (unsigned i = 0; i < q->nprefix; i++) {
-        nk_buf_printf(o, " AND %s = ", k->cols[order[i]].name);
+        PUT(o, " AND ", k->cols[order[i]].name, " = ");
         q_bind(o, b, &q->prefix[i]);
     }
     if (q->after && q->after->n)
@@ -324,8 +335,8 @@ nk_code nk_sql_scan(const nk_query *q, nk_scan_mode mode, nk_buf *o, nk_binds *b
     }
     if (mode == NK_SCAN_ROWS) {
         for (unsigned i = q->nprefix; i < n; i++)
-            nk_buf_printf(o, "%s%s%s", i > q->nprefix ? ", " : " ORDER BY ", k->cols[order[i]].name,
-                          q->desc ? " DESC" : "");
+            PUT(o, i > q->nprefix ? ", " : " ORDER BY ", k->cols[order[i]].name,
+                q->desc ? " DESC" : "");
         nk_val *limit = NK_NEW(b->a, nk_val);
         if (!limit)
             return nk_fail(err, NK_E_NOMEM, "out of memory");
