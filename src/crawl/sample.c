@@ -1,7 +1,6 @@
 #include "crawl/sample.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 
 #define SAMPLE_BYTES ((uint64_t)1 << 20) /* of a file */
 #define UNPACKED_MAX ((size_t)8 << 20)   /* of a sample */
@@ -9,11 +8,10 @@
 #define SAMPLERS_MAX 8
 
 typedef struct sampler {
-    const nk_sampling *job;
+    nk_sampling *job;
+    pthread_t thread;
     nk_arena *keep;         /* findings; lives until the crawl's end */
     const nk_finding *last; /* much repeats from file to file */
-    atomic_size_t *next;
-    atomic_bool *give_up;
     nk_err err;
     nk_code rc;
     /* of the file at hand */
@@ -22,12 +20,25 @@ typedef struct sampler {
     bool has_head;
 } sampler;
 
+struct nk_sampling {
+    nk_sampling_config config;
+    nk_arena *arena;
+    pthread_mutex_t lock; /* guards what follows, samplers' own parts apart */
+    pthread_cond_t cond;
+    nk_crawl_files *files;
+    size_t next;         /* file to be taken */
+    bool whole, give_up; /* no more files come; no more are wanted */
+    sampler samplers[SAMPLERS_MAX];
+    size_t n;
+};
+
 /* ---- reading ---- */
 
 static nk_code get(sampler *s, uint64_t from, uint64_t n, nk_buf *into, nk_err *err)
 {
     nk_buf_clear(into);
-    NK_TRY(nk_s3_get_range(s->job->s3, s->job->bucket, s->file->path, from, n, into, err));
+    NK_TRY(nk_s3_get_range(s->job->config.s3, s->job->config.bucket, s->file->path, from, n, into,
+                           err));
     return nk_buf_check(into, err);
 }
 
@@ -120,8 +131,9 @@ static nk_code sample_file(sampler *s, nk_crawl_file *f)
     nk_sample sample = {.name = last_part(f->path), .size = f->size, .read = read_range, .arg = s};
     s->file = f;
     s->has_head = false;
-    nk_code rc = scratch ? nk_classify(s->job->customs, &sample, load_head, scratch, &found, &err)
-                         : NK_E_NOMEM;
+    nk_code rc =
+        scratch ? nk_classify(s->job->config.customs, &sample, load_head, scratch, &found, &err)
+                : NK_E_NOMEM;
     found.sample_bytes = s->has_head ? s->head.n : 0;
     /* what is wrong with the data concerns this file, what is wrong with the store the whole crawl
      */
@@ -134,27 +146,57 @@ static nk_code sample_file(sampler *s, nk_crawl_file *f)
     nk_arena_destroy(scratch);
     if (rc == NK_OK)
         return NK_OK;
-    return nk_fail(&s->err, rc, "s3://%.*s/%.*s: %s", NK_STR_ARG(s->job->bucket),
+    return nk_fail(&s->err, rc, "s3://%.*s/%.*s: %s", NK_STR_ARG(s->job->config.bucket),
                    NK_STR_ARG(f->path), err.msg);
+}
+
+/* The next file to look into, as a copy: the list may move while others are added. */
+static bool take(nk_sampling *job, nk_crawl_file *out, size_t *at)
+{
+    bool found = false;
+    pthread_mutex_lock(&job->lock);
+    while (!found && !job->give_up) {
+        if (job->next < job->files->n) {
+            *at = job->next++;
+            *out = job->files->v[*at];
+            found = out->sampled;
+        } else if (job->whole) {
+            break;
+        } else {
+            pthread_cond_wait(&job->cond, &job->lock);
+        }
+    }
+    pthread_mutex_unlock(&job->lock);
+    return found;
+}
+
+static void give(sampler *s, const nk_crawl_file *f, size_t at)
+{
+    nk_sampling *job = s->job;
+    pthread_mutex_lock(&job->lock);
+    job->files->v[at].is = f->is;
+    if (s->rc != NK_OK) {
+        job->give_up = true;
+        pthread_cond_broadcast(&job->cond);
+    }
+    pthread_mutex_unlock(&job->lock);
 }
 
 static void *sample_thread(void *arg)
 {
     sampler *s = arg;
+    nk_crawl_file f;
+    size_t at;
     nk_buf_init(&s->head, (size_t)SAMPLE_BYTES + 16);
     nk_buf_init(&s->end, READ_MAX + 16);
     nk_buf_init(&s->plain, UNPACKED_MAX);
-    while (s->rc == NK_OK && !atomic_load(s->give_up)) {
-        size_t i = atomic_fetch_add(s->next, 1);
-        if (i >= s->job->n)
-            break;
-        if (s->job->stopped(s->job->arg))
+    while (s->rc == NK_OK && take(s->job, &f, &at)) {
+        if (s->job->config.stopped(s->job->config.arg))
             s->rc = nk_fail(&s->err, NK_E_CANCELLED, "The crawl was stopped");
-        else if (s->job->files[i].sampled)
-            s->rc = sample_file(s, &s->job->files[i]);
+        else
+            s->rc = sample_file(s, &f);
+        give(s, &f, at);
     }
-    if (s->rc != NK_OK)
-        atomic_store(s->give_up, true);
     nk_buf_free(&s->head);
     nk_buf_free(&s->end);
     nk_buf_free(&s->plain);
@@ -166,35 +208,65 @@ static void drop_arena(void *arena)
     nk_arena_destroy(arena);
 }
 
-nk_code nk_crawl_sample(const nk_sampling *job, nk_arena *a, nk_err *err)
+static nk_code start_sampler(nk_sampling *job, nk_err *err)
 {
-    sampler *s = NK_NEWN(a, sampler, SAMPLERS_MAX);
-    pthread_t threads[SAMPLERS_MAX];
-    atomic_size_t next = 0;
-    atomic_bool give_up = false;
-    size_t n = 0, want = job->n < SAMPLERS_MAX ? job->n : SAMPLERS_MAX;
-    nk_code rc = s ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory sampling files");
-    for (; n < want && rc == NK_OK; n++) {
-        s[n] =
-            (sampler){.job = job, .next = &next, .give_up = &give_up, .keep = nk_arena_create(0)};
-        if (!s[n].keep || nk_arena_defer(a, drop_arena, s[n].keep) != NK_OK) {
-            rc = nk_fail(err, NK_E_NOMEM, "Out of memory sampling files");
-            break;
-        }
-        if (pthread_create(&threads[n], NULL, sample_thread, &s[n]) != 0) {
-            if (n)
-                break;
-            rc = nk_fail(err, NK_E_INTERNAL, "No thread for sampling files");
-            break;
-        }
+    sampler *s = &job->samplers[job->n];
+    *s = (sampler){.job = job, .keep = nk_arena_create(0)};
+    if (!s->keep || nk_arena_defer(job->arena, drop_arena, s->keep) != NK_OK)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory sampling files");
+    if (pthread_create(&s->thread, NULL, sample_thread, s) == 0)
+        job->n++;
+    return job->n ? NK_OK : nk_fail(err, NK_E_INTERNAL, "No thread for sampling files");
+}
+
+/* ---- what the lister calls ---- */
+
+nk_code nk_sampling_begin(const nk_sampling_config *c, nk_crawl_files *files, nk_arena *a,
+                          nk_sampling **out, nk_err *err)
+{
+    nk_sampling *s = *out = NK_NEW(a, nk_sampling);
+    if (!s)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory sampling files");
+    *s = (nk_sampling){.config = *c, .arena = a, .files = files};
+    pthread_mutex_init(&s->lock, NULL);
+    pthread_cond_init(&s->cond, NULL);
+    return NK_OK;
+}
+
+nk_code nk_sampling_add(nk_sampling *s, const nk_crawl_file *file, nk_err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    bool unwanted = s->give_up;
+    nk_crawl_file *f = unwanted ? NULL : nk_crawl_files_add(s->files, s->arena);
+    if (f) {
+        *f = *file;
+        if (f->sampled)
+            pthread_cond_signal(&s->cond);
     }
-    for (size_t i = 0; i < n; i++) {
-        pthread_join(threads[i], NULL);
-        if (rc == NK_OK && s[i].rc != NK_OK) {
-            rc = s[i].rc;
+    pthread_mutex_unlock(&s->lock);
+    if (!f)
+        return unwanted ? NK_E_CANCELLED
+                        : nk_fail(err, NK_E_NOMEM, "Out of memory listing a crawl's target");
+    return file->sampled && s->n < SAMPLERS_MAX ? start_sampler(s, err) : NK_OK;
+}
+
+nk_code nk_sampling_end(nk_sampling *s, bool give_up, nk_err *err)
+{
+    nk_code rc = NK_OK;
+    pthread_mutex_lock(&s->lock);
+    s->whole = true;
+    s->give_up = s->give_up || give_up;
+    pthread_cond_broadcast(&s->cond);
+    pthread_mutex_unlock(&s->lock);
+    for (size_t i = 0; i < s->n; i++) {
+        pthread_join(s->samplers[i].thread, NULL);
+        if (rc == NK_OK && s->samplers[i].rc != NK_OK) {
+            rc = s->samplers[i].rc;
             if (err)
-                *err = s[i].err;
+                *err = s->samplers[i].err;
         }
     }
+    pthread_cond_destroy(&s->cond);
+    pthread_mutex_destroy(&s->lock);
     return rc;
 }

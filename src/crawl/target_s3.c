@@ -10,13 +10,36 @@
 typedef struct lister {
     nk_crawl *c;
     nk_crawl_files files;
-    uint64_t listed, skipped;
-    nk_map known; /* new folders only: those that are known already */
+    nk_sampling *sampling;
+    uint64_t listed, skipped, chosen;
+    nk_map known;            /* new folders only: those that are known already */
+    nk_str folder;           /* of the last file */
+    int64_t of_folder, most; /* files of it that are looked into; at most so many, 0 = all */
+    bool folder_known;
     bool limited; /* to these folders (keys, sorted), by events */
     nk_strs folders;
 } lister;
 
 /* ---- listing ---- */
+
+static nk_str folder_of(nk_str path)
+{
+    return nk_str_sub(path, 0, (size_t)(nk_str_rchr(path, '/') + 1));
+}
+
+/* With SampleSize only the first files of each folder are looked into, of known folders none. */
+static bool choose(lister *l, nk_str path)
+{
+    nk_str folder = folder_of(path);
+    if (!l->folder.p || !nk_str_eq(folder, l->folder)) {
+        l->folder = folder;
+        l->of_folder = 0;
+        l->folder_known = nk_map_has(&l->known, folder);
+    }
+    bool chosen = !l->folder_known && (!l->most || l->of_folder++ < l->most);
+    l->chosen += chosen;
+    return chosen;
+}
 
 static nk_code on_object(void *arg, const nk_s3_object *o)
 {
@@ -32,14 +55,12 @@ static nk_code on_object(void *arg, const nk_s3_object *o)
         l->skipped++;
         return NK_OK;
     }
-    nk_crawl_file *f = nk_crawl_files_add(&l->files, c->a);
-    if (!f)
+    nk_crawl_file f = {
+        .path = nk_str_dup(c->a, o->key), .size = o->size, .modified_us = o->modified_us};
+    if (!f.path.p)
         return nk_fail(c->err, NK_E_NOMEM, "Out of memory listing a crawl's target");
-    f->path = nk_str_dup(c->a, o->key);
-    f->size = o->size;
-    f->modified_us = o->modified_us;
-    return f->path.p ? NK_OK
-                     : nk_fail(c->err, NK_E_NOMEM, "Out of memory listing a crawl's target");
+    f.sampled = choose(l, f.path);
+    return nk_sampling_add(l->sampling, &f, c->err);
 }
 
 /* "a/b" may be a file or a folder: what is there decides. */
@@ -160,15 +181,9 @@ static nk_code read_events(lister *l)
     return NK_OK;
 }
 
-static nk_code list_target(lister *l, nk_str path)
+static nk_code list_files(lister *l)
 {
     nk_crawl *c = l->c;
-    nk_s3_uri uri;
-    NK_TRY(nk_crawl_open_path(c, path, &uri));
-    c->grouping.bucket = uri.bucket;
-    c->grouping.root = uri.key;
-    NK_TRY(settle_root(c));
-    NK_TRY(read_events(l));
     if (!l->limited)
         return nk_s3_list(c->s3, c->grouping.bucket, c->grouping.root, NK_STR(""), NK_STR(""),
                           on_object, NULL, l, c->err);
@@ -183,31 +198,6 @@ static nk_code list_target(lister *l, nk_str path)
     return NK_OK;
 }
 
-static nk_str folder_of(nk_str path)
-{
-    return nk_str_sub(path, 0, (size_t)(nk_str_rchr(path, '/') + 1));
-}
-
-/* With SampleSize only the first files of each folder are looked into, of known folders none. */
-static size_t choose_samples(lister *l)
-{
-    int64_t size = nk_json_i64(l->c->target, "sample_size", 0), taken = 0;
-    nk_str folder = NK_STR_NULL;
-    bool known = false;
-    size_t chosen = 0;
-    for (size_t i = 0; i < l->files.n; i++) {
-        nk_str dir = folder_of(l->files.v[i].path);
-        if (!folder.p || !nk_str_eq(dir, folder)) {
-            folder = dir;
-            taken = 0;
-            known = nk_map_has(&l->known, dir);
-        }
-        l->files.v[i].sampled = !known && (!size || taken++ < size);
-        chosen += l->files.v[i].sampled;
-    }
-    return chosen;
-}
-
 /* ---- looking into files ---- */
 
 static bool stopped(void *w)
@@ -215,17 +205,24 @@ static bool stopped(void *w)
     return nk_worker_cancelled(w);
 }
 
-static nk_code sample_all(lister *l)
+/* Lists the target's files and looks into them meanwhile. */
+static nk_code look_into(lister *l, nk_str path)
 {
     nk_crawl *c = l->c;
-    nk_sampling job = {.s3 = c->s3,
-                       .bucket = c->grouping.bucket,
-                       .customs = &c->customs,
-                       .files = l->files.v,
-                       .n = l->files.n,
-                       .stopped = stopped,
-                       .arg = c->w};
-    return nk_crawl_sample(&job, c->a, c->err);
+    nk_s3_uri uri;
+    NK_TRY(nk_crawl_open_path(c, path, &uri));
+    c->grouping.bucket = uri.bucket;
+    c->grouping.root = uri.key;
+    NK_TRY(settle_root(c));
+    NK_TRY(read_events(l));
+    NK_TRY(keys_of(c, "known", &l->known));
+    l->most = nk_json_i64(c->target, "sample_size", 0);
+    nk_sampling_config config = {
+        .s3 = c->s3, .bucket = uri.bucket, .customs = &c->customs, .stopped = stopped, .arg = c->w};
+    NK_TRY(nk_sampling_begin(&config, &l->files, c->a, &l->sampling, c->err));
+    nk_code rc = list_files(l);
+    nk_code sampled = nk_sampling_end(l->sampling, rc != NK_OK, c->err);
+    return sampled != NK_OK ? sampled : rc;
 }
 
 static void tell_problems(lister *l)
@@ -297,20 +294,18 @@ static nk_code send_table(nk_crawl *c, const nk_crawl_table *t)
     return rc == NK_OK ? send_partitions(c, t) : rc;
 }
 
-static nk_code look_and_group(lister *l, nk_str path)
+static nk_code group_files(lister *l, nk_str path)
 {
     nk_crawl *c = l->c;
-    size_t chosen = choose_samples(l);
-    nk_crawl_say(c, "INFO", "%.*s: %llu objects, %llu skipped, %zu of %zu files to look at",
+    nk_crawl_say(c, "INFO", "%.*s: %llu objects, %llu skipped, %llu of %zu files looked at",
                  NK_STR_ARG(path), (unsigned long long)l->listed, (unsigned long long)l->skipped,
-                 chosen, l->files.n);
+                 (unsigned long long)l->chosen, l->files.n);
     if (!l->files.n && l->limited)
         return NK_OK;
     if (!l->files.n) {
         nk_crawl_say(c, "WARN", "%.*s holds no files to crawl", NK_STR_ARG(path));
         return NK_OK;
     }
-    NK_TRY(sample_all(l));
     tell_problems(l);
     nk_crawl_tables out = {0};
     NK_TRY(nk_crawl_group(&c->grouping, l->files.v, l->files.n, c->a, &out, nk_crawl_remark_to_log,
@@ -328,14 +323,12 @@ nk_code nk_target_s3(nk_crawl *c)
     nk_str path = nk_json_str(c->target, "path");
     nk_map_init(&l.known);
     nk_map_init(&roots);
-    nk_code rc = list_target(&l, path);
-    if (rc == NK_OK)
-        rc = keys_of(c, "known", &l.known);
+    nk_code rc = look_into(&l, path);
     if (rc == NK_OK)
         rc = keys_of(c, "roots", &roots);
     c->grouping.roots = roots.n ? &roots : NULL;
     if (rc == NK_OK)
-        rc = look_and_group(&l, path);
+        rc = group_files(&l, path);
     c->grouping.roots = NULL;
     nk_map_free(&l.known);
     nk_map_free(&roots);

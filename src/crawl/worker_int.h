@@ -7,8 +7,6 @@
 #include "crawl/events.h"
 #include "crawl/sample.h"
 
-NK_LIST(nk_crawl_files, nk_crawl_file);
-
 typedef struct nk_crawl {
     nk_worker *w;
     nk_arena *a;
