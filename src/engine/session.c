@@ -31,13 +31,6 @@ static nk_code host_probe(void *arg, nk_str sql, nk_arena *a, nk_str **values, s
     return nk_engine_texts(e, sql, 100000, a, values, rows, columns, err);
 }
 
-static nk_code host_describe(void *arg, nk_str sql, nk_arena *a, const nk_type **out, nk_err *err)
-{
-    nk_engine *e;
-    NK_TRY(nk_session_engine(arg, &e, err));
-    return nk_engine_describe(e, sql, a, out, err);
-}
-
 nk_code nk_session_open(nk_str settings, nk_session **out, nk_err *err)
 {
     nk_session *s = nk_calloc(1, sizeof(*s));
@@ -56,11 +49,8 @@ nk_code nk_session_open(nk_str settings, nk_session **out, nk_err *err)
     if (rc == NK_OK && j->kind != NK_JSON_OBJECT)
         rc = nk_fail(err, NK_E_INVALID, "settings must be a JSON object");
     s->settings = j;
-    nk_plan_host host = {.arg = s,
-                         .scan = nk_session_scan,
-                         .probe = host_probe,
-                         .describe = host_describe,
-                         .table = nk_session_table};
+    nk_plan_host host = {
+        .arg = s, .scan = nk_session_scan, .probe = host_probe, .table = nk_session_table};
     if (rc == NK_OK)
         rc = nk_plan_create(&host, &s->plan, err);
     if (rc != NK_OK) {

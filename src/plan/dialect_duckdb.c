@@ -194,6 +194,7 @@ static nk_code to_decimal(nk_buf *b, nk_str x, const nk_type *from, const nk_typ
         (void)nk_buf_printf(b, "TRY_CAST(%.*s AS DECIMAL(%d,%d))", NK_STR_ARG(x), to->precision,
                             to->scale);
     }
+    b->failed = b->failed || text.failed;
     nk_buf_free(&text);
     return NK_OK;
 }
@@ -290,6 +291,7 @@ static void file_list(nk_buf *b, const nk_str *files, size_t n)
                 (void)nk_buf_putc(&f, ch);
         }
         (void)duck_literal(b, nk_buf_view(&f));
+        b->failed = b->failed || f.failed;
         nk_buf_free(&f);
     }
     (void)nk_buf_putc(b, ']');
@@ -470,9 +472,7 @@ static nk_str json_settle(nk_compile *c, const nk_type *t, nk_str x)
         nk_str var = nk_x_printf(c, "j%u", count++ % 100000);
         nk_buf_init(&b, NK_SQL_MAX);
         (void)duck_list_map(&b, x, var, json_settle(c, t->elem, var));
-        nk_str s = nk_buf_dup(&b, c->arena);
-        nk_buf_free(&b);
-        return s.p ? s : NK_STR("NULL");
+        return nk_x_take(c, &b);
     }
     nk_columns l = {0};
     for (size_t i = 0; i < t->nfields; i++)

@@ -108,6 +108,11 @@ typedef enum {
 nk_code nk_expr_parse(nk_str text, nk_expr_dialect dialect, nk_arena *a, const nk_expr **out,
                       nk_err *err) NK_MUST;
 
+/* The longest expression of Spark's at *pos, which is moved to the first token behind it. text is
+ * UTF-8, at most 1 MiB. */
+nk_code nk_expr_parse_at(nk_str text, size_t *pos, nk_arena *a, const nk_expr **out,
+                         nk_err *err) NK_MUST;
+
 /* Text of dates and timestamps as Hive writes them: "2024-02-29", "2024-02-29 12:00:00[.123456789]"
  * ('T' too; a date alone is its midnight). False when it is not one. */
 bool nk_date_parse(nk_str s, int64_t *days);

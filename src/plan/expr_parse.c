@@ -763,3 +763,13 @@ nk_code nk_expr_parse(nk_str text, nk_expr_dialect dialect, nk_arena *a, const n
     *out = NULL;
     return fail_at(&p, p.t.at, "Expected AND, OR or the end");
 }
+
+nk_code nk_expr_parse_at(nk_str text, size_t *pos, nk_arena *a, const nk_expr **out, nk_err *err)
+{
+    parser p = {.text = text, .dialect = NK_EXPR_SPARK, .a = a, .err = err, .pos = *pos};
+    *out = NULL;
+    NK_TRY(lex(&p));
+    NK_TRY(parse_or(&p, out));
+    *pos = p.t.at;
+    return NK_OK;
+}

@@ -333,8 +333,7 @@ static nk_code holds_of_any(nk_compile *c, const condition *q, operand x, const 
             (void)nk_buf_printf(&b, "%sCOALESCE(%.*s, FALSE)", i ? " OR " : "(", NK_STR_ARG(cond));
     }
     (void)nk_buf_puts(&b, whole.type->nfields ? ")" : "FALSE");
-    *out = nk_buf_dup(&b, c->arena);
-    nk_buf_free(&b);
+    *out = nk_x_take(c, &b);
     return rc;
 }
 

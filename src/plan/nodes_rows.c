@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "plan/plan_int.h"
+#include "plan/sql_int.h"
 #include "plan/visual.h"
 
 /* Columns of the input as one struct, for row functions. */
@@ -201,8 +201,7 @@ static nk_str fill_in(nk_compile *c, const char *t, nk_str x)
             (void)nk_buf_putc(&b, *t);
         }
     }
-    nk_str s = nk_buf_dup(&b, c->arena);
-    nk_buf_free(&b);
+    nk_str s = nk_x_take(c, &b);
     return s;
 }
 
@@ -226,23 +225,21 @@ static nk_str decimal_aggregate(nk_compile *c, const struct agg *g, const nk_typ
                        t->scale, precision, scale);
 }
 
-static nk_code aggregate_one(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *j,
-                             nk_columns *out, nk_err *err)
+static const struct agg *agg_find(nk_str name)
 {
-    const struct agg *g = NULL;
-    nk_path p;
-    nk_str func = nk_json_str(j, "AggFunc"), x, v;
     for (size_t i = 0; i < NK_COUNTOF(aggs); i++)
-        if (nk_str_is(func, aggs[i].name))
-            g = &aggs[i];
+        if (nk_str_is(name, aggs[i].name))
+            return &aggs[i];
+    return NULL;
+}
+
+nk_code nk_spark_aggregate(nk_compile *c, nk_str name, const nk_type *t, nk_str x,
+                           nk_sql_value *out, nk_err *err)
+{
+    const struct agg *g = agg_find(name);
     if (!g)
-        return nk_node_fail(n, err, NK_E_INVALID, "unknown AggFunc \"%.*s\"", NK_STR_ARG(func));
-    NK_TRY(nk_path_read(nk_json_get(j, "Column"), c->arena, &p, err));
-    const nk_type *t = nk_path_type(c->arena, in, &p), *result = nk_type_scalar(NK_T_LONG);
-    if (!t)
-        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s",
-                            nk_path_text(c->arena, &p));
-    x = nk_x_path(c, in, &p, 0, NK_STR_NULL);
+        return NK_E_NOT_FOUND;
+    out->type = nk_type_scalar(NK_T_LONG);
     if ((g->type == AGG_DOUBLE || g->type == AGG_SUM) && !nk_type_is_number(t)) {
         NK_TRY(nk_x_cast(c, x, t, nk_type_scalar(NK_T_DOUBLE), &x, err));
         t = nk_type_scalar(NK_T_DOUBLE);
@@ -250,17 +247,35 @@ static nk_code aggregate_one(nk_compile *c, const nk_node *n, const nk_type *in,
     bool real = t->kind == NK_T_DOUBLE || t->kind == NK_T_FLOAT;
     if (g->type == AGG_SUM && real)
         x = nk_x_printf(c, "CAST(%.*s AS DOUBLE)", NK_STR_ARG(x));
-    v = fill_in(c, g->duckdb, x);
-    if (t->kind == NK_T_DECIMAL && (g->type == AGG_SUM || nk_str_is(func, "avg")))
-        v = decimal_aggregate(c, g, t, x, &result);
+    out->x = fill_in(c, g->duckdb, x);
+    if (t->kind == NK_T_DECIMAL && (g->type == AGG_SUM || nk_str_is(name, "avg")))
+        out->x = decimal_aggregate(c, g, t, x, &out->type);
     else if (g->type == AGG_DOUBLE || (g->type == AGG_SUM && real))
-        result = nk_type_scalar(NK_T_DOUBLE);
+        out->type = nk_type_scalar(NK_T_DOUBLE);
     else if (g->type == AGG_SAME)
-        result = t;
+        out->type = t;
     else if (g->type == AGG_SUM)
-        v = fill_in(c, WRAPPED("%x"), v);
+        out->x = fill_in(c, WRAPPED("%x"), out->x);
+    return NK_OK;
+}
+
+static nk_code aggregate_one(nk_compile *c, const nk_node *n, const nk_type *in, const nk_json *j,
+                             nk_columns *out, nk_err *err)
+{
+    nk_path p;
+    nk_sql_value v;
+    nk_str func = nk_json_str(j, "AggFunc");
+    const struct agg *g = agg_find(func);
+    if (!g)
+        return nk_node_fail(n, err, NK_E_INVALID, "unknown AggFunc \"%.*s\"", NK_STR_ARG(func));
+    NK_TRY(nk_path_read(nk_json_get(j, "Column"), c->arena, &p, err));
+    const nk_type *t = nk_path_type(c->arena, in, &p);
+    if (!t)
+        return nk_node_fail(n, err, NK_E_INVALID, "there is no column %s",
+                            nk_path_text(c->arena, &p));
+    NK_TRY(nk_spark_aggregate(c, func, t, nk_x_path(c, in, &p, 0, NK_STR_NULL), &v, err));
     nk_str title = fill_in(c, g->title, nk_str_c(nk_path_text(c->arena, &p)));
-    return nk_columns_put(out, c->arena, title, result, v, err);
+    return nk_columns_put(out, c->arena, title, v.type, v.x, err);
 }
 
 static nk_code aggregate_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk_err *err)
@@ -492,12 +507,12 @@ static nk_str null_test(nk_compile *c, const nk_visual_nulls *nulls, const nk_ty
     (void)nk_buf_printf(&b, "%.*s IS NULL", NK_STR_ARG(x));
     for (size_t i = 0; (text || number) && i < list->n; i++) {
         nk_str v = nk_x_literal(c, list->v[i]);
-        (void)nk_buf_printf(
-            &b, text ? " OR trim(%.*s) = %.*s" : " OR CAST(%.*s AS DOUBLE) = CAST(%.*s AS DOUBLE)",
-            NK_STR_ARG(x), NK_STR_ARG(v));
+        (void)nk_buf_printf(&b,
+                            text ? " OR trim(%.*s, ' ') = %.*s"
+                                 : " OR CAST(%.*s AS DOUBLE) = CAST(%.*s AS DOUBLE)",
+                            NK_STR_ARG(x), NK_STR_ARG(v));
     }
-    nk_str s = nk_buf_dup(&b, c->arena);
-    nk_buf_free(&b);
+    nk_str s = nk_x_take(c, &b);
     return s;
 }
 

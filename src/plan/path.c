@@ -145,9 +145,10 @@ const char *nk_path_text(nk_arena *a, const nk_path *p)
 
 /* ---- texts ---- */
 
-static nk_str take(nk_compile *c, nk_buf *b)
+nk_str nk_x_take(nk_compile *c, nk_buf *b)
 {
     nk_str s = nk_buf_dup(b, c->arena);
+    c->failed = c->failed || b->failed || !s.p;
     nk_buf_free(b);
     return s.p ? s : NK_STR("NULL");
 }
@@ -163,6 +164,7 @@ nk_str nk_x_printf(nk_compile *c, const char *fmt, ...)
     if (p)
         vsnprintf(p, (size_t)n + 1, fmt, again);
     va_end(again);
+    c->failed = c->failed || !p;
     return p ? nk_str_n(p, (size_t)n) : NK_STR("NULL");
 }
 
@@ -171,7 +173,7 @@ nk_str nk_x_ident(nk_compile *c, nk_str name)
     nk_buf b;
     nk_buf_init(&b, NK_SQL_MAX);
     (void)c->dialect->ident(&b, name);
-    return take(c, &b);
+    return nk_x_take(c, &b);
 }
 
 nk_str nk_x_literal(nk_compile *c, nk_str text)
@@ -179,7 +181,7 @@ nk_str nk_x_literal(nk_compile *c, nk_str text)
     nk_buf b;
     nk_buf_init(&b, NK_SQL_MAX);
     (void)c->dialect->literal(&b, text);
-    return take(c, &b);
+    return nk_x_take(c, &b);
 }
 
 nk_str nk_x_field(nk_compile *c, nk_str x, nk_str name)
@@ -187,7 +189,7 @@ nk_str nk_x_field(nk_compile *c, nk_str x, nk_str name)
     nk_buf b;
     nk_buf_init(&b, NK_SQL_MAX);
     (void)c->dialect->field(&b, x, name);
-    return take(c, &b);
+    return nk_x_take(c, &b);
 }
 
 static nk_str fresh_var(nk_compile *c)
@@ -205,7 +207,7 @@ nk_str nk_x_path(nk_compile *c, const nk_type *t, const nk_path *p, size_t from,
         nk_str var = fresh_var(c);
         nk_buf_init(&b, NK_SQL_MAX);
         (void)c->dialect->list_map(&b, x, var, nk_x_path(c, t->elem, p, from, var));
-        return take(c, &b);
+        return nk_x_take(c, &b);
     }
     const nk_field *f = nk_field_find(t, p->parts[from]);
     if (!f)
@@ -228,7 +230,7 @@ nk_str nk_x_struct(nk_compile *c, nk_str x, const nk_columns *l)
     (void)c->dialect->struct_close(&b);
     if (x.p)
         (void)nk_buf_puts(&b, " END");
-    return take(c, &b);
+    return nk_x_take(c, &b);
 }
 
 /* ---- types ---- */
@@ -281,7 +283,7 @@ static nk_code cast_choice(nk_compile *c, nk_str x, const nk_type *from, const n
                        nk_type_glue_name(to));
     }
     (void)nk_buf_putc(&b, ')');
-    *out = take(c, &b);
+    *out = nk_x_take(c, &b);
     return NK_OK;
 }
 
@@ -298,7 +300,7 @@ static nk_code cast_struct(nk_compile *c, nk_str x, const nk_type *from, const n
             nk_buf b;
             nk_buf_init(&b, NK_SQL_MAX);
             (void)c->dialect->type(&b, to->fields[i].type);
-            nk_str t = take(c, &b);
+            nk_str t = nk_x_take(c, &b);
             v = nk_x_printf(c, "CAST(NULL AS %.*s)", NK_STR_ARG(t));
         }
         NK_TRY(nk_columns_put(&l, c->arena, to->fields[i].name, to->fields[i].type, v, err));
@@ -321,7 +323,7 @@ nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *t
         (void)nk_buf_puts(&b, "CAST(NULL AS ");
         (void)c->dialect->type(&b, to);
         (void)nk_buf_putc(&b, ')');
-        *out = take(c, &b);
+        *out = nk_x_take(c, &b);
         return NK_OK;
     }
     if (from->kind == NK_T_CHOICE)
@@ -333,7 +335,7 @@ nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *t
         NK_TRY(nk_x_cast(c, var, from->elem, to->elem, &body, err));
         nk_buf_init(&b, NK_SQL_MAX);
         (void)c->dialect->list_map(&b, x, var, body);
-        *out = take(c, &b);
+        *out = nk_x_take(c, &b);
         return NK_OK;
     }
     if (from->kind == NK_T_MAP && to->kind == NK_T_MAP && nk_type_eq(from->key, to->key)) {
@@ -341,7 +343,7 @@ nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *t
         NK_TRY(nk_x_cast(c, var, from->elem, to->elem, &body, err));
         nk_buf_init(&b, NK_SQL_MAX);
         (void)c->dialect->map_values(&b, x, var, body);
-        *out = take(c, &b);
+        *out = nk_x_take(c, &b);
         return NK_OK;
     }
     if (is_nested(from) || is_nested(to) || to->kind == NK_T_CHOICE || to->kind == NK_T_NULL)
@@ -349,7 +351,7 @@ nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *t
                        nk_type_glue_name(to));
     nk_buf_init(&b, NK_SQL_MAX);
     nk_code rc = c->dialect->cast(&b, x, from, to, err);
-    *out = take(c, &b);
+    *out = nk_x_take(c, &b);
     return rc;
 }
 
@@ -394,6 +396,8 @@ nk_code nk_columns_schema(nk_columns_fn fn, const nk_node *n, nk_arena *a, const
     nk_compile c = {.plan = n->plan, .dialect = nk_dialect_duckdb(), .arena = n->plan->arena};
     nk_columns l = {0};
     NK_TRY(fn(&c, n, &l, err));
+    if (c.failed)
+        return nk_oom(err);
     if (l.n == 0)
         return nk_node_fail(n, err, NK_E_INVALID, "no columns are left");
     return nk_columns_type(&l, a, out, err);
@@ -459,7 +463,7 @@ static nk_code edit_value(nk_compile *c, const nk_edit *e, const nk_path *path, 
         nk_buf b;
         nk_buf_init(&b, NK_SQL_MAX);
         (void)c->dialect->list_map(&b, x, var, body);
-        *out = take(c, &b);
+        *out = nk_x_take(c, &b);
         *type = nk_type_array(c->arena, et);
         return *type ? NK_OK : nk_oom(err);
     }

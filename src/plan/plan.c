@@ -358,7 +358,7 @@ nk_arena *nk_compile_arena(nk_compile *c)
 
 nk_str nk_compile_input(nk_compile *c, const nk_node *n, size_t i)
 {
-    return nk_str_printf(c->arena, "n%zu", n->inputs[i]->id);
+    return nk_x_printf(c, "n%zu", n->inputs[i]->id);
 }
 
 static void mark_needed(const nk_node *n, unsigned char *need)
@@ -389,6 +389,8 @@ nk_code nk_plan_sql_scans(const nk_node *n, const nk_dialect *d, nk_buf *out,
         nk_code rc = p->nodes[i]->kind->compile(&c, p->nodes[i], out, err);
         if (rc != NK_OK)
             return rc;
+        if (c.failed)
+            return nk_oom(err);
         (void)nk_buf_puts(out, "\n)");
     }
     (void)nk_buf_printf(out, "\nSELECT * FROM n%zu", n->id);
@@ -403,7 +405,8 @@ nk_code nk_plan_scan_sql(nk_plan *p, const nk_scan *s, const nk_dialect *d, nk_b
                          nk_err *err)
 {
     nk_compile c = {.plan = p, .dialect = d, .arena = p->arena};
-    return d->scan(&c, s, out, err);
+    NK_TRY(d->scan(&c, s, out, err));
+    return c.failed ? nk_oom(err) : NK_OK;
 }
 
 nk_code nk_plan_sql(const nk_node *n, const nk_dialect *d, nk_buf *out, nk_err *err)

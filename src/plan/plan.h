@@ -62,8 +62,6 @@ typedef struct nk_plan_host {
     /* A bounded query, in the engine's dialect; every value as text (p NULL = NULL), row by row. */
     nk_code (*probe)(void *arg, nk_str sql, nk_arena *a, nk_str **values, size_t *rows,
                      size_t *columns, nk_err *err);
-    /* The type of a query's rows, without running it. */
-    nk_code (*describe)(void *arg, nk_str sql, nk_arena *a, const nk_type **out, nk_err *err);
     /* The catalogue's table as its API gives it; NK_E_NOT_FOUND. */
     nk_code (*table)(void *arg, nk_str database, nk_str table, nk_arena *a, const nk_json **out,
                      nk_err *err);

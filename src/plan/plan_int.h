@@ -21,6 +21,7 @@ struct nk_compile {
     nk_arena *arena;
     const nk_scan **scans;
     size_t nscans;
+    bool failed; /* memory ran out in a piece of text: what was composed is not to be used */
 };
 
 #define NK_SQL_MAX (256u << 20)
@@ -64,6 +65,8 @@ nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *t
                   nk_err *err);
 nk_str nk_x_printf(nk_compile *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 nk_str nk_x_literal(nk_compile *c, nk_str text);
+/* The buffer's text, in the arena; frees the buffer. */
+nk_str nk_x_take(nk_compile *c, nk_buf *b);
 
 /* ---- columns: what most transforms are ---- */
 typedef struct nk_column {

@@ -99,7 +99,7 @@ NULLS = [{}, {"NullCheckBoxList": {"IsEmpty": True, "IsNullString": True}}, {"Nu
 def transforms(r):
     nodes = {}
     for i in range(8):
-        nodes[f"f{i}"] = a_filter(r, "mixed" if r.random() < 0.0 else "rows")
+        nodes[f"f{i}"] = a_filter(r, "rows")
     for i in range(2):
         nodes[f"j{i}"] = a_join(r, "rows", "other")
     a, b = unions(r)

@@ -123,8 +123,121 @@ def rows():
                        "select %s from %s %s select %s from %s" % (cols, a, word, cols, b))
 
 
+def sql(name, text, *sources):
+    return one("SparkSQL " + name, "SparkSQL", {"SqlQuery": text, "Inputs": list(sources), "SqlAliases": [{"From": t, "Alias": t} for t in sources]}, sources, text)
+
+
+OPERATORS = ["+", "-", "*", "/", "%"]
+COMPARISONS = ["=", "<>", "<", ">=", "<=>"]
+SCALARS = ["tinyint", "smallint", "int", "bigint", "float", "double", "decimal_7_2", "string"]
+
+
+def queries():
+    for a in SCALARS:
+        for b in ("int", "bigint", "double", "decimal_7_2", "string"):
+            decimal = "decimal" in a + b and not {"double", "string", "float"} & {a, b}
+            for op in OPERATORS[:3] if decimal else OPERATORS:
+                yield sql("%s %s %s" % (a, op, b), "select id, c_%s %s c_%s as r from wide1" % (a, op, b), "wide1")
+    for a in ("int", "double", "string", "date", "timestamp", "boolean", "decimal_7_2"):
+        for op in COMPARISONS:
+            for b in {"string": ["'1'", "12", "c_int", "''"], "date": ["'1970-01-01'", "date '2000-02-29'", "c_timestamp", "'x'"], "timestamp": ["'1970-01-01'", "timestamp '2000-02-29 12:00:00'"],
+                      "boolean": ["true", "'true'", "'y'"]}.get(a, ["1", "1.5", "1e0", "'1'", "'x'", "null", "c_bigint", "128"]):
+                yield sql("%s %s %s" % (a, op, b), "select id from wide1 where c_%s %s %s" % (a, op, b), "wide1")
+    expressions = [
+        "c_int + 1", "c_int * 2147483647", "c_bigint + 9223372036854775807", "c_bigint * c_bigint", "c_tinyint * c_tinyint", "- c_int", "-c_bigint", "- c_tinyint", "- c_double", "1 / 0", "c_int / 0", "c_int % 0",
+        "c_double % 0", "c_double / 0", "c_int % -1", "c_bigint % -1", "7 % -3", "-7 % 3", "c_decimal_7_2 + 1", "c_decimal_7_2 * 2.50", "c_decimal_7_2 - c_decimal_20_5", "c_int + 1L", "c_int + 1.5", "c_int + 1e0",
+        "1.5 * 2", "2147483647 + 1", "2147483648 + 1", "concat(town, '-', k)", "concat(town)", "town || '!' || c_int", "concat(c_decimal_20_5, '')", "coalesce(k, 7)", "coalesce(town, k)", "coalesce(c_int, c_double, 1)",
+        "nvl(c_int, 'x')", "ifnull(town, '')", "nullif(k, 1)", "nullif(town, 'Oslo')", "if(k > 1, 'more', 'less')", "if(k is null, c_int, c_double)", "case when k = 1 then 'one' when k = 2 then town end",
+        "case k when 1 then 1 when 2 then 2.5 else c_int end", "greatest(c_int, k, 3)", "least(c_double, k)", "greatest(town, 'M')", "abs(c_int)", "abs(c_double)", "abs(c_decimal_7_2)", "abs(c_tinyint)",
+        "floor(c_double)", "ceil(c_double)", "floor(c_int)", "floor(c_float)", "sqrt(c_double)", "sqrt(k)", "length(town)", "length(c_int)", "trim(c_string)", "ltrim(c_string)", "rtrim('  x  ')", "substring(town, 2, 3)",
+        "substr(c_string, 3)", "replace(c_string, 'a', 'bb')", "startswith(town, 'O')", "endswith(town, 'o')", "contains(c_string, 'a')", "isnull(k)", "isnotnull(town)", "isnan(c_double)", "isnan(c_float)",
+        "year(c_date)", "month(c_date)", "day(c_timestamp)", "quarter(c_date)", "dayofyear(c_date)", "hour(c_timestamp)", "minute(c_timestamp)", "second(c_timestamp)", "year(c_string)", "hour('2020-01-02 03:04:05')",
+        "datediff(c_date, date '2000-01-01')", "datediff(c_timestamp, '2000-01-01')", "to_date(c_string)", "to_date(c_timestamp)", "cast(c_double as int)", "cast(c_string as date)", "cast(c_bigint as tinyint)",
+        "cast(k as string)", "cast(c_timestamp as bigint)", "cast(c_decimal_20_5 as int)", "s.x", "s.deep.z", "S.Y", "K", "wide1.k", "k in (1, 2)", "k not in (1, null)", "town in ('Oslo', 'ß')", "c_int in ('1', 2)",
+        "k between 1 and 2", "town between 'M' and 'Z'", "k not between 0 and 1.5", "town like 'O%'", "c_string like '_a%'", "c_string not like '%\\_%'", "c_int like '1%'", "not k > 1", "k > 1 and town = 'Oslo'",
+        "k > 1 or town is null", "k is null and null", "c_double = c_float", "c_date < c_timestamp", "'it\\'s'", "\"double\"", "true", "date '2024-02-29'", "timestamp '2024-02-29 01:02:03.5'", "c_int = 1 = true",
+        "c_double + c_float", "c_float * c_int", "c_bigint + c_float", "c_smallint % c_tinyint", "length('e\u0301')", "c_int <=> null", "1D / 3", "cast('1e3' as double) + 1",
+    ]
+    for x in expressions:
+        yield sql(x, "select id, %s as r from wide1" % x, "wide1")
+    statements = [
+        ("select * from wide2",), ("select w.* from wide2 as w where W.ID > 2",), ("SELECT ID, Town FROM wide2 -- a comment\n;",), ("select distinct town, k from wide1",),
+        ("select k, count(*), count(town), sum(c_int), avg(c_int), min(town), max(c_date) from wide1 group by k",), ("select town as t, count(distinct k) n from wide1 group by town having count(*) > 20",),
+        ("select count(*) from wide1 where k = 9",), ("select sum(c_int) s, avg(c_double) a from empty",), ("select k + 1 as kk, count(*) n from wide1 group by k + 1",), ("select k as kk, count(*) n from wide1 group by kk",),
+        ("select town, k, count(1) n from wide1 group by 1, 2",), ("select id from wide1 order by k, id limit 20",), ("select id, k from wide1 order by k desc, id desc limit 20",), ("select id from wide1 order by k nulls last, 1 limit 20",),
+        ("select id from wide1 order by town desc nulls first, id limit 20",), ("select k from wide1 union select k from wide2",), ("select id, k from wide1 union all select c_bigint, c_double from wide2",),
+        ("select c_date d from wide1 union all select town from wide2 order by d limit 5",), ("select x.id, y.town from wide2 x join wide1 y on x.k = y.k and x.id < y.id",),
+        ("select x.id, y.id as yid from wide2 x left join wide1 y on x.town = y.town and y.k > 1",), ("select x.id, y.id as yid from wide2 x right outer join wide1 y on x.town = y.c_string",),
+        ("select x.id a, y.id b from wide2 x full join wide2 y on x.id = y.k",), ("select x.id from wide1 x left semi join wide2 y on x.k = y.k",), ("select id from wide1 x left anti join wide2 y on x.k = y.k",),
+        ("select count(*) n from wide2 x cross join wide2 y",), ("select x.id, y.id yid from wide1 x, wide2 y where x.k = y.k",),
+        ("select x.id, z.id zid from wide2 x, wide2 y left join wide1 z on y.id = z.id and z.k = 1 where x.id = y.id",), ("select t, n * 2 as m from (select town t, count(*) n from wide1 group by town) q where n > 3",),
+        ("with big as (select id, k from wide1 where k > 1), some as (select * from big where id < 100) select k, count(*) n from some group by k",),
+        ("select avg(c_decimal_7_2) a, sum(c_decimal_7_2) s, sum(c_bigint) b, stddev(c_tinyint) d, variance(k) v, mean(k) m from wide1",), ("select sum(k * 2) s, max(k) - min(k) as r from wide1 group by town",),
+        ("select `id` as `the id`, 'x' as `select` from wide2",), ("select case when count(*) > 10 then 'many' else 'few' end c, k from wide1 group by k",), ("select id from wide1 where town = 'oslo' or Town = 'OSLO'",),
+        ("select count(distinct c_double) n, sum(distinct k) s from wide1",),
+    ]
+    for text, in statements:
+        yield sql(text, text, *[t for t in ("wide1", "wide2", "empty") if t in text.replace("wide1", "wide1 ")])
+
+
+def comparison(op, column, constant=None, other=None, negated=False):
+    return {"LogicalOperator": "AND", "Filters": [{"Operation": op, "Negated": negated, "Values": [{"Type": "COLUMNEXTRACTED", "Value": column.split(".")}] + (
+        [{"Type": "CONSTANT", "Value": [constant]}] if constant is not None else []) + ([{"Type": "COLUMNEXTRACTED", "Value": other.split(".")}] if other else [])}]}
+
+
+def filters():
+    """Conditions, each as Spark SQL says it: a constant of the column's type, nothing compares with NaN."""
+    words = {"EQ": "=", "LT": "<", "GT": ">", "LTE": "<=", "GTE": ">="}
+    constants = {
+        "tinyint": ["0", "127", "128", "1.5", "-129"], "int": ["7", "-1.5", "2147483648"], "bigint": ["9223372036854775807", "9223372036854775808", "0.5"],
+        "double": ["0.5", "0.1", "1e20", "-2.5"], "float": ["0.1", "0.5", "1e39"], "decimal_7_2": ["1.50", "0.005", "-0.015", "100000"], "decimal_38_18": ["0", "0.5", "1e19"],
+        "string": ["", "a", "12", "ß"], "date": ["1970-01-01", "2000-02-29"], "timestamp": ["1970-01-01 12:00:00", "2000-02-29"], "boolean": ["true", "false"]}
+    for name, values in constants.items():
+        c = "c_" + name
+        number = name not in ("string", "date", "timestamp", "boolean")
+        for value in values:
+            x = "cast('%s' as %s)" % (value, "double" if name in ("double", "float") else "decimal(38,19)" if name != "decimal_38_18" else "decimal(38,18)") if number else "cast('%s' as %s)" % (value, name)
+            left = "cast(%s as double)" % c if name == "float" else "cast(%s as decimal(38,18))" % c if number and name not in ("double", "decimal_38_18") else c
+            x = x.replace("decimal(38,19)", "decimal(38,18)")
+            for op, word in words.items():
+                yield one("Filter %s %s %s" % (name, op, value), "Filter", comparison(op, c, value), "wide1",
+                          "select * from wide1 where %s %s %s%s" % (left, word, x, " and not isnan(%s)" % c if name in ("double", "float") else ""))
+        yield one("Filter not %s EQ %s" % (name, values[0]), "Filter", comparison("EQ", c, values[0], negated=True), "wide1",
+                  "select * from wide1 where not coalesce(%s = %s%s, false)" % (left, x if values[0] == value else x.replace("'%s'" % value, "'%s'" % values[0]), " and not isnan(%s)" % c if name in ("double", "float") else ""))
+    pairs = [("tinyint", "bigint"), ("int", "double"), ("float", "double"), ("decimal_7_2", "int"), ("decimal_7_2", "decimal_20_5"), ("date", "timestamp"), ("boolean", "boolean"), ("string", "string")]
+    for a, b in pairs:
+        for op, word in words.items():
+            real = {"float", "double"} & {a, b}
+            x, y = ["cast(c_%s as double)" % n if real else "c_" + n for n in (a, b)]
+            guard = "".join(" and not isnan(c_%s)" % n for n in (a, b) if n in ("float", "double"))
+            yield one("Filter %s %s %s" % (a, op, b), "Filter", comparison(op, "c_" + a, other="c_" + b), "wide1", "select * from wide1 where %s %s %s%s" % (x, word, y, guard))
+    yield one("Filter a text with a number", "Filter", comparison("EQ", "c_string", other="c_int"), "wide1", "select * from wide1 where false")
+    yield one("Filter inside", "Filter", comparison("GTE", "s.deep.z", "0.5"), "wide1", "select * from wide1 where s.deep.z >= 0.5")
+    yield one("Filter null inside", "Filter", comparison("ISNULL", "s.deep"), "wide1", "select * from wide1 where s.deep is null")
+    yield one("Filter no number", "Filter", comparison("LT", "c_int", "many"), "wide1", "select * from wide1 where false")
+    yield one("Filter REGEX", "Filter", comparison("REGEX", "town", "[A-Z]"), "wide1", "select * from wide1 where town rlike '^[A-Z]'")
+    both = {"LogicalOperator": "OR", "Filters": comparison("EQ", "k", "1")["Filters"] + comparison("ISNULL", "town")["Filters"]}
+    yield one("Filter OR", "Filter", both, "wide1", "select * from wide1 where k = 1 or town is null")
+
+
+def filled():
+    for t in ("tame1", "tame3"):
+        for c in ("tinyint", "smallint", "int"):
+            yield Case("FillMissingValues %s %s" % (c, t), [("SelectFields", {"Paths": [["id"], [c]]}, [t]), ("FillMissingValues", {"ImputedPath": c}, [0])],
+                       "select id, `{0}`, coalesce(`{0}`, (select cast(round(avg(`{0}`)) as {0}) from {1})) {0}_filled from {1}".format(c, t))
+        yield Case("FillMissingValues double " + t, [("SelectFields", {"Paths": [["id"], ["double"]]}, [t]), ("FillMissingValues", {"ImputedPath": "double", "FilledPath": "d"}, [0])],
+                   "select id, `double`, coalesce(`double`, (select avg(`double`) from {0})) d from {0}".format(t))
+        yield Case("FillMissingValues string " + t, [("SelectFields", {"Paths": [["id"], ["g"]]}, [t]), ("FillMissingValues", {"ImputedPath": "g"}, [0])],
+                   "select id, g, coalesce(nullif(g, ''), (select g from {0} where g <> '' group by g order by count(*) desc, g limit 1)) g_filled from {0}".format(t))
+    for boxes, texts in (({"IsEmpty": True}, []), ({}, ["d"])):
+        yield Case("DropNullFields %s %s" % (boxes, texts), [
+            ("SelectFields", {"Paths": [["id"], ["g"], ["same"]]}, ["tame1"]),
+            ("DropNullFields", {"NullCheckBoxList": boxes, "NullTextList": [{"Value": v, "Datatype": {"Id": "string", "Label": "String"}} for v in texts] + [{"Value": "7", "Datatype": {"Id": "int", "Label": "Int"}}]}, [0])],
+            "select id, g from tame1")
+
+
 def all_cases():
-    out = [case for make in (casts, fields, aggregates, joins, rows) for case in make()]
+    out = [case for make in (casts, fields, aggregates, joins, rows, queries, filters, filled) for case in make()]
     names = [case.name for case in out]
     assert len(names) == len(set(names)), [n for n in names if names.count(n) > 1][:5]
     return out
