@@ -19,7 +19,7 @@ const nk_kind nk_kind_history = {.name = "glue_history",
                                  .indexes = indexes,
                                  .nindexes = NK_COUNTOF(indexes)};
 
-enum { TRIM_AT_ONCE = 4, COUNT_EVERY = 1000 };
+enum { TRIM_AT_ONCE = 4 };
 
 nk_str nk_table_object(nk_arena *a, nk_str database, nk_str table)
 {
@@ -150,10 +150,6 @@ static nk_code count_all(nk_tx *tx, void *arg, nk_err *err)
 static nk_code trim(nk_tx *tx, nk_history_state *s, nk_err *err)
 {
     oldest o = {.n = 0};
-    if (++s->since >= COUNT_EVERY) { /* what was rolled back was counted, too */
-        s->since = 0;
-        NK_TRY(count_all(tx, &s->count, err));
-    }
     int64_t over = s->count - s->max;
     if (over <= 0)
         return NK_OK;
@@ -193,7 +189,11 @@ nk_code nk_history_add(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_hist *h, b
                       nk_vi(ctx->now_us), holds ? nk_vi(h->id) : nk_vnull(),
                       ctx->undoes ? nk_vi(ctx->undoes) : nk_vnull());
     NK_TRY(nk_store_insert(tx, &nk_kind_history, &row, err));
-    s->count++;
+    if (seq > s->last)
+        s->count++;
+    else
+        NK_TRY(count_all(tx, &s->count, err));
+    s->last = seq;
     return trim(tx, s, err);
 }
 

@@ -75,9 +75,11 @@ nk_code nk_kept_doc_drop(const nk_kept *k, const nk_doc_type *type, const nk_val
                          nk_err *err) NK_MUST;
 nk_str nk_table_object(nk_arena *a, nk_str database, nk_str table);
 
-/* How many are kept, and the counter; the writer's thread only. */
+/* How many are kept, and the counter; the writer's thread only. Closures are rolled back and run
+ * again: then a number is drawn anew, and the count is no longer to be trusted. */
 typedef struct nk_history_state {
-    int64_t max, count, since; /* since: changes since they were counted last */
+    int64_t max, count;
+    int64_t last; /* the number of the change that was counted last */
 } nk_history_state;
 nk_history_state *nk_catalog_history_state(struct nk_catalog *c);
 nk_code nk_history_start(nk_app *app, nk_err *err) NK_MUST;
