@@ -145,9 +145,13 @@ static nk_code reader_create(nk_store *s, nk_reader **out, nk_err *err)
     if (!r)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     nk_code rc = nk_conn_open(s, &r->conn, false, err);
-    if (rc == NK_OK && (rc = conn_prepare_tx(&r->conn, false, err)) != NK_OK)
-        nk_conn_close(s, &r->conn);
+    /* the few that are taken first, by the HTTP threads, hold all inner pages of large tables */
+    if (rc == NK_OK && s->nreaders < NK_READERS_LARGE)
+        rc = nk_sqlite_exec(r->conn.db, "PRAGMA cache_size=-8192", err);
+    if (rc == NK_OK)
+        rc = conn_prepare_tx(&r->conn, false, err);
     if (rc != NK_OK) {
+        nk_conn_close(s, &r->conn);
         nk_free(r);
         return rc;
     }

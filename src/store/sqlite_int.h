@@ -8,13 +8,14 @@
 
 #include "store/store_int.h"
 
-#define NK_STORE_FORMAT 1
-#define NK_STORE_APP_ID 0x4e494b41 /* "NIKA" */
-#define NK_READERS_MAX  64
-#define NK_STMT_CACHE   48
-#define NK_BATCH_MAX    1024
-#define NK_WAL_PAGES    16384
-#define NK_BUSY_MS      5000
+#define NK_STORE_FORMAT  1
+#define NK_STORE_APP_ID  0x4e494b41 /* "NIKA" */
+#define NK_READERS_MAX   64
+#define NK_READERS_LARGE 4
+#define NK_STMT_CACHE    48
+#define NK_BATCH_MAX     1024
+#define NK_WAL_PAGES     16384
+#define NK_BUSY_MS       5000
 
 /* The statements every kind has; their text is generated from its table once, when the store opens.
  */
