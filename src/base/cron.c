@@ -15,7 +15,7 @@ typedef struct field_rule {
 static const field_rule rules[] = {
     {"minutes", 0, 59, NULL, 0},         {"hours", 0, 23, NULL, 0},
     {"day-of-month", 1, 31, NULL, 0},    {"month", 1, 12, month_names, 12},
-    {"day-of-week", 1, 7, day_names, 7}, {"year", 1970, 2169, NULL, 0},
+    {"day-of-week", 1, 7, day_names, 7}, {"year", 1970, 1970 + NK_CRON_YEARS - 1, NULL, 0},
 };
 
 static nk_code bad(const field_rule *r, nk_str piece, nk_err *err)
@@ -109,7 +109,7 @@ static bool special(nk_cron *c, int field, nk_str text)
 static nk_code field(nk_cron *c, int i, nk_str text, nk_err *err)
 {
     const field_rule *r = &rules[i];
-    bool on[200] = {false};
+    bool on[NK_CRON_YEARS] = {false};
     bool any = nk_str_is(text, "?");
     if (any && i != 2 && i != 4)
         return bad(r, text, err);
@@ -199,7 +199,7 @@ bool nk_cron_fires(const nk_cron *c, int64_t t_us)
 {
     nk_civil t = nk_civil_from_us(t_us);
     int last = days_in(t.year, t.month);
-    if (t.year < 1970 || t.year >= 1970 + 200 || !c->years[t.year - 1970] ||
+    if (t.year < 1970 || t.year >= 1970 + NK_CRON_YEARS || !c->years[t.year - 1970] ||
         !(c->minutes >> t.minute & 1) || !(c->hours >> t.hour & 1) || !(c->months >> t.month & 1))
         return false;
     if (!c->any_day) {

@@ -4,6 +4,8 @@
 
 #include "base/base.h"
 
+enum { NK_CRON_YEARS = 230 }; /* from 1970, as AWS has it */
+
 typedef struct nk_cron {
     uint64_t minutes;
     uint32_t hours, days, months, weekdays; /* bits; weekday 1 = Sunday */
@@ -11,7 +13,7 @@ typedef struct nk_cron {
     bool last_day, last_weekday_of_month;   /* L; 6L */
     int nearest_weekday;                    /* 15W; -1 = LW; 0 = none */
     int nth;                                /* 6#3 */
-    bool years[200];                        /* from 1970 */
+    bool years[NK_CRON_YEARS];              /* from 1970 */
 } nk_cron;
 /* "cron(15 12 * * ? *)": AWS's six fields, UTC. NK_E_INVALID says what is wrong. */
 nk_code nk_cron_parse(nk_str text, nk_cron *out, nk_err *err) NK_MUST;

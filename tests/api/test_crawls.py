@@ -306,7 +306,7 @@ def test_a_crawlers_life(world, watch):
     g, name = world.glue, world.fresh()
     targets = {"S3Targets": [{"Path": f"s3://{world.bucket}/{name}/"}]}
     world.put(f"{name}/f.csv", csv("a", "b"))
-    g.create_crawler(Name=name, Role="r", DatabaseName=name, Targets=targets, Description="first", Schedule="cron(0 0 1 1 ? 2099)",
+    g.create_crawler(Name=name, Role="r", DatabaseName=name, Targets=targets, Description="first", Schedule="cron(0 0 1 1 ? 2199)",
                      Tags={"crawler-of": name})
     made = g.get_crawler(Name=name)["Crawler"]
     assert made["Description"] == "first" and made["Targets"]["S3Targets"][0]["Path"] == targets["S3Targets"][0]["Path"]

@@ -40,6 +40,8 @@ static void fires(void **state)
         {"cron(0 0 ? JAN,mar 1 2024-2025)", 2025, 3, 2, 0, 0, true}, /* a Sunday */
         {"cron(0 0 ? JAN,MAR 1 2024-2025)", 2026, 3, 1, 0, 0, false},
         {"cron(0  10 * * ? *)", 2024, 1, 1, 10, 0, true},
+        {"cron(0 0 1 1 ? 2199)", 2199, 1, 1, 0, 0, true},
+        {"cron(0 0 1 1 ? *)", 2199, 1, 1, 0, 0, true},
     };
     for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
         nk_cron c;
@@ -57,6 +59,7 @@ static void refuses(void **state)
     static const char *const cases[] = {
         "",
         "rate(5 minutes)",
+        "cron(0 0 1 1 ? 2200)",
         "cron()",
         "cron(* * * * *)",
         "cron(* * * * * *)",
