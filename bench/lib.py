@@ -25,6 +25,12 @@ REGION = "us-east-1"
 SERVER_CORE, CLIENT_CORE = "0", "1"
 
 
+def on_core(core):
+    """The beginning of a command that is to have a core to itself: held there, and ahead of the machine's other work
+    (round robin among its own threads) where the user may do so."""
+    return [*([] if subprocess.run(["chrt", "-r", "1", "true"], capture_output=True).returncode else ["chrt", "-r", "1"]), "taskset", "-c", core]
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -117,7 +123,7 @@ class Server:
         if not lake and "--s3-endpoint" not in args:
             command.append("--no-lake")
         if core is not None:
-            command = ["taskset", "-c", core, *command]
+            command = [*on_core(core), *command]
         self.log = open(self.folder / "bench.log", "ab")
         began = time.monotonic()
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
@@ -213,7 +219,7 @@ class Script:
             out.write(b"".join(self.parts))
             out.flush()
             used = cpu_s(pid) if pid else 0
-            done = subprocess.run(["taskset", "-c", core, str(binary), host, str(port), out.name, *([str(rate)] if rate else [])],
+            done = subprocess.run([*on_core(core), str(binary), host, str(port), out.name, *([str(rate)] if rate else [])],
                                   text=True, capture_output=True)
             used = cpu_s(pid) - used if pid else 0
         if not done.stdout:
@@ -234,10 +240,23 @@ def build_loadgen():
 
 
 @contextlib.contextmanager
+def bare_loop(size, core=SERVER_CORE):
+    """A server that does nothing but answer so many bytes; gives its port."""
+    port = free_port()
+    process = subprocess.Popen([*on_core(core), str(build_loadgen()), "answer", str(port), str(size)], stdin=subprocess.PIPE)
+    try:
+        wait_port(port, process)
+        yield port
+    finally:
+        process.stdin.close()
+        process.wait(20)
+
+
+@contextlib.contextmanager
 def moto(core=SERVER_CORE):
     """A moto_server on one core; gives its port."""
     port = free_port()
-    process = subprocess.Popen(["taskset", "-c", core, str(DEPS / "venv/bench/bin/moto_server"), "-H", "127.0.0.1", "-p", str(port)],
+    process = subprocess.Popen([*on_core(core), str(DEPS / "venv/bench/bin/moto_server"), "-H", "127.0.0.1", "-p", str(port)],
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_port(port, process)

@@ -34,12 +34,18 @@ def page(text, failed, names):
 
 Made by `{command}` on {datetime.date.today()} from {commit}: {machine()}.
 
-Where a core is counted, the server is held on one core and the load generator (`bench/loadgen.c`) on the other. Requests
-are signed in advance, each distinct, and each signature is verified; a mutation is answered only when it is on disk.
+Where a core is counted, the server is held on one core and the load generator (`bench/loadgen.c`) on the other, both ahead
+of the machine's other work (SCHED_RR) where the user may do that: else a tail of some milliseconds tells of the machine's
+other users, not of the server. The disk and the kernel's own threads they share with everybody. Requests are signed in advance, each distinct, and each signature is verified; a mutation is answered only when it is on disk.
 Peers run in the same session on the same machine. "Against the goal" is how many times better than its goal the worst of a
 row's values is: below 1.00× the goal was missed. Noise is not subtracted: other users of the machine make figures worse.
 
 {text}
+
+What bounds them: reads of the catalogue, the kernel's sending of an answer and waking of the other end (half of the time) and
+SQLite's walk to the record (a sixth); the p99 of a load with 1 % of updates, the disk, since those are the slowest 1 % and
+each waits for its own commit; durable mutations, the pages that they change, and the disk's flushes; crawls, the
+embedded lake, which spends four fifths of the processor's time that a crawl takes.
 {absent}"""
 
 
