@@ -128,6 +128,8 @@ static nk_code record_type(reader *r, const nk_json *j, const scope *in, int dep
         nk_str doc = nk_json_str(e, "doc");
         if (doc.n)
             f[n].comment = nk_str_dup(r->a, doc);
+        if (!f[n].name.p || (doc.n && !f[n].comment.p))
+            return no_memory(r);
         NK_TRY(schema_type(r, type, &mine, depth + 1, &f[n].type));
         n++;
     }
@@ -284,10 +286,11 @@ nk_code nk_avro_read_header(nk_str head, nk_arena *a, nk_avro_header *out, nk_er
                                ENTRIES_MAX);
             NK_TRY(text(&in, &key, err));
             NK_TRY(text(&in, &value, err));
-            if (nk_str_is(key, "avro.schema"))
-                out->schema = nk_str_dup(a, value);
-            else if (nk_str_is(key, "avro.codec"))
-                out->codec = nk_str_dup(a, value);
+            nk_str *to = nk_str_is(key, "avro.schema")  ? &out->schema
+                         : nk_str_is(key, "avro.codec") ? &out->codec
+                                                        : NULL;
+            if (to && !(*to = nk_str_dup(a, value)).p)
+                return nk_fail(err, NK_E_NOMEM, "Out of memory reading an Avro header");
         }
     }
     if (!out->schema.p)

@@ -433,6 +433,8 @@ static nk_code kind_type(const node *n, nk_type_kind kind, nk_merge_rule rule, n
             return no_memory(err);
         for (size_t i = 0; i < n->n; i++) {
             fields[i].name = nk_str_dup(a, n->members[i].name);
+            if (!fields[i].name.p)
+                return no_memory(err);
             NK_TRY(node_type(n->members[i].at, rule, a, &fields[i].type, err));
         }
         *out = nk_type_struct(a, fields, n->n);

@@ -900,8 +900,9 @@ static nk_code text_lob(ion *s, nk_place *at)
         if (!strchr(" \t\r\n", rest.p[i]))
             plain[k++] = rest.p[i];
     data = nk_str_n(plain, k);
-    if (nk_base64_decode(s->a, data, &v.s) != NK_OK)
-        return corrupt(s, "a blob that is not base64");
+    nk_code rc = nk_base64_decode(s->a, data, &v.s);
+    if (rc != NK_OK)
+        return rc == NK_E_NOMEM ? no_memory(s) : corrupt(s, "a blob that is not base64");
     return nk_put(s->sink, at, &v, s->err);
 }
 

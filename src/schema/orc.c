@@ -195,6 +195,8 @@ static nk_code read_type(footer *f, nk_str bytes, orc_type *t)
             if (!name)
                 return no_memory(f);
             *name = nk_str_dup(f->a, p.bytes);
+            if (!name->p)
+                return no_memory(f);
         } else if (p.kind == 0 && p.number >= 4 && p.number <= 6) {
             *(p.number == 4 ? &t->length : p.number == 5 ? &t->precision : &t->scale) = p.value;
         }
