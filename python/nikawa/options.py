@@ -26,7 +26,7 @@ _BOOKMARK = "job bookmarks are not there yet"
 _S3_READ = [
     Option("paths", "strings", "Paths", "folders or files to read"),
     Option("exclusions", "globs", "Exclusions", "glob patterns of files to leave out"),
-    Option("compressionType", "string", "CompressionType", "gzip or bzip2; else by the file's name"),
+    Option("compressionType", "string", "CompressionType", "gzip, bzip2, zip, zstd, lz4 or snappy; else by the file's mark"),
     Option("recurse", "bool", "Recurse", "read the folders below, too"),
     _effectless("groupFiles", "string", "small files are read together anyway"),
     _effectless("groupSize", "string", "small files are read together anyway"),

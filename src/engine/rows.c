@@ -281,6 +281,7 @@ static const nk_rows_format *table_rows(const nk_json *table, nk_str format)
         const nk_rows_format *f;
     } serdes[] = {{"GrokSerDe", &nk_rows_grok},
                   {"AvroSerDe", &nk_rows_avro},
+                  {"OrcSerde", &nk_rows_orc},
                   {"IonHiveSerDe", &nk_rows_ion},
                   {"BSONSerDe", &nk_rows_bson}};
     const nk_rows_format *f = nk_rows_format_of(format);

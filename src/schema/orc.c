@@ -1,4 +1,4 @@
-#include "schema/orc.h"
+#include "schema/orc_int.h"
 
 #include "schema/codec.h"
 
@@ -8,21 +8,12 @@
 
 /* ---- protocol buffers ---- */
 
-typedef struct proto {
-    nk_str in;
-    nk_err *err;
-    /* the field last read */
-    uint64_t number, value; /* VALUE of kinds 0, 1 and 5 */
-    int kind;
-    nk_str bytes; /* kind 2 */
-} proto;
-
 static nk_code corrupt(nk_err *err, const char *what)
 {
     return nk_fail(err, NK_E_PARSE, "The ORC file is corrupt: %s", what);
 }
 
-static nk_code get_varint(proto *p, uint64_t *out)
+static nk_code get_varint(nk_proto *p, uint64_t *out)
 {
     *out = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -37,8 +28,7 @@ static nk_code get_varint(proto *p, uint64_t *out)
     return corrupt(p->err, "a number is too long");
 }
 
-/* NK_E_END behind the last field. */
-static nk_code next_field(proto *p)
+nk_code nk_proto_next(nk_proto *p)
 {
     uint64_t key, n;
     if (!p->in.n)
@@ -79,11 +69,11 @@ static nk_code read_postscript(nk_str tail, postscript *out, nk_err *err)
     size_t n = (unsigned char)tail.p[tail.n - 1];
     if (n + 1 > tail.n || n < 3)
         return corrupt(err, "its last byte");
-    proto p = {.in = nk_str_sub(tail, tail.n - 1 - n, tail.n - 1), .err = err};
+    nk_proto p = {.in = nk_str_sub(tail, tail.n - 1 - n, tail.n - 1), .err = err};
     bool magic = false;
     nk_code rc;
     *out = (postscript){.length = n + 1};
-    while ((rc = next_field(&p)) == NK_OK) {
+    while ((rc = nk_proto_next(&p)) == NK_OK) {
         if (p.number == 1 && p.kind == 0)
             out->footer = p.value;
         else if (p.number == 2 && p.kind == 0)
@@ -121,40 +111,34 @@ static const struct {
     {"lzo", NULL},  {"lz4", nk_block_lz4},      {"zstd", nk_block_zstd},
 };
 
-/* Chunks, each behind three bytes: its size, and whether it is stored as it is. */
-static nk_code unpack(nk_str in, const postscript *ps, nk_buf *out, nk_err *err)
+nk_code nk_orc_unpack(nk_str in, uint64_t compression, nk_buf *out, nk_err *err)
 {
+    if (!compression)
+        return nk_buf_str(out, in) == NK_OK ? NK_OK : nk_buf_check(out, err);
     while (in.n) {
         if (in.n < 3)
-            return corrupt(err, "its footer is cut short");
+            return corrupt(err, "a compressed chunk is cut short");
         const unsigned char *h = (const unsigned char *)in.p;
         size_t n = (size_t)(h[0] | (uint32_t)h[1] << 8 | (uint32_t)h[2] << 16);
         bool plain = n & 1;
         n >>= 1;
         if (3 + n > in.n)
-            return corrupt(err, "its footer is cut short");
+            return corrupt(err, "a compressed chunk is cut short");
         nk_str chunk = nk_str_n(in.p + 3, n);
         if (plain)
             nk_buf_str(out, chunk);
         else
-            NK_TRY(codecs[ps->compression].unpack(chunk, out, err));
+            NK_TRY(codecs[compression].unpack(chunk, out, err));
         NK_TRY(nk_buf_check(out, err));
         in = nk_str_sub(in, 3 + n, in.n);
     }
     return NK_OK;
 }
 
-NK_LIST(numbers, uint32_t);
-typedef struct orc_type {
-    uint64_t kind, precision, scale, length;
-    numbers kids;
-    nk_strs names;
-} orc_type;
-NK_LIST(orc_types, orc_type);
-
 typedef struct footer {
-    orc_types types;
+    nk_orc_file *out;
     uint64_t rows, built;
+    nk_merge_rule rule;
     nk_arena *a;
     nk_err *err;
 } footer;
@@ -164,27 +148,27 @@ static nk_code no_memory(footer *f)
     return nk_fail(f->err, NK_E_NOMEM, "Out of memory reading an ORC footer");
 }
 
-static nk_code add_kid(footer *f, orc_type *t, uint64_t v)
+static nk_code add_kid(footer *f, nk_orc_type *t, uint64_t v)
 {
-    uint32_t *kid = v < TYPES_MAX ? numbers_add(&t->kids, f->a) : NULL;
+    uint32_t *kid = v < TYPES_MAX ? nk_orc_ids_add(&t->kids, f->a) : NULL;
     if (!kid)
         return v < TYPES_MAX ? no_memory(f) : corrupt(f->err, "the number of a type");
     *kid = (uint32_t)v;
     return NK_OK;
 }
 
-static nk_code read_type(footer *f, nk_str bytes, orc_type *t)
+static nk_code read_type(footer *f, nk_str bytes, nk_orc_type *t)
 {
-    proto p = {.in = bytes, .err = f->err};
+    nk_proto p = {.in = bytes, .err = f->err};
     nk_code rc;
     t->kind = 0;
-    while ((rc = next_field(&p)) == NK_OK) {
+    while ((rc = nk_proto_next(&p)) == NK_OK) {
         if (p.number == 1 && p.kind == 0) {
             t->kind = p.value;
         } else if (p.number == 2 && p.kind == 0) {
             NK_TRY(add_kid(f, t, p.value));
         } else if (p.number == 2 && p.kind == 2) { /* packed */
-            proto q = {.in = p.bytes, .err = f->err};
+            nk_proto q = {.in = p.bytes, .err = f->err};
             uint64_t v;
             while (q.in.n) {
                 NK_TRY(get_varint(&q, &v));
@@ -204,16 +188,36 @@ static nk_code read_type(footer *f, nk_str bytes, orc_type *t)
     return rc == NK_E_END ? NK_OK : rc;
 }
 
+static nk_code read_stripe(footer *f, nk_str bytes)
+{
+    nk_proto p = {.in = bytes, .err = f->err};
+    nk_orc_stripe *s = nk_orc_stripes_add(&f->out->stripes, f->a);
+    nk_code rc;
+    if (!s)
+        return no_memory(f);
+    *s = (nk_orc_stripe){0};
+    while ((rc = nk_proto_next(&p)) == NK_OK) {
+        uint64_t *to[] = {&s->at, &s->index, &s->data, &s->footer, &s->rows};
+        if (p.kind == 0 && p.number >= 1 && p.number <= NK_COUNTOF(to))
+            *to[p.number - 1] = p.value;
+    }
+    return rc == NK_E_END ? NK_OK : rc;
+}
+
 static nk_code read_footer(footer *f, nk_str bytes)
 {
-    proto p = {.in = bytes, .err = f->err};
+    nk_proto p = {.in = bytes, .err = f->err};
     nk_code rc;
-    while ((rc = next_field(&p)) == NK_OK) {
+    while ((rc = nk_proto_next(&p)) == NK_OK) {
         if (p.number == 4 && p.kind == 2) {
-            orc_type *t = f->types.n < TYPES_MAX ? orc_types_add(&f->types, f->a) : NULL;
+            nk_orc_type *t =
+                f->out->types.n < TYPES_MAX ? nk_orc_types_add(&f->out->types, f->a) : NULL;
             if (!t)
-                return f->types.n < TYPES_MAX ? no_memory(f) : corrupt(f->err, "too many types");
+                return f->out->types.n < TYPES_MAX ? no_memory(f)
+                                                   : corrupt(f->err, "too many types");
             NK_TRY(read_type(f, p.bytes, t));
+        } else if (p.number == 3 && p.kind == 2) {
+            NK_TRY(read_stripe(f, p.bytes));
         } else if (p.number == 6 && p.kind == 0) {
             f->rows = p.value;
         }
@@ -221,11 +225,9 @@ static nk_code read_footer(footer *f, nk_str bytes)
     return rc == NK_E_END ? NK_OK : rc;
 }
 
-enum { LIST = 10, MAP = 11, STRUCT = 12, UNION = 13, DECIMAL = 14, VARCHAR = 16, CHAR = 17 };
-
 static nk_code build(footer *f, uint32_t at, int depth, const nk_type **out);
 
-static nk_code build_struct(footer *f, const orc_type *t, int depth, const nk_type **out)
+static nk_code build_struct(footer *f, const nk_orc_type *t, int depth, const nk_type **out)
 {
     nk_field *fields = NK_NEWN(f->a, nk_field, t->kids.n + 1);
     if (!fields)
@@ -240,9 +242,9 @@ static nk_code build_struct(footer *f, const orc_type *t, int depth, const nk_ty
     return *out ? NK_OK : no_memory(f);
 }
 
-static nk_code build_sized(footer *f, const orc_type *t, const nk_type **out)
+static nk_code build_sized(footer *f, const nk_orc_type *t, const nk_type **out)
 {
-    if (t->kind == DECIMAL) {
+    if (t->kind == NK_ORC_DECIMAL) {
         /* files of early writers do not say */
         uint64_t p = t->precision ? t->precision : 38, s = t->precision ? t->scale : 18;
         if (p > 38 || s > p)
@@ -253,7 +255,7 @@ static nk_code build_sized(footer *f, const orc_type *t, const nk_type **out)
     nk_type *sized = NK_NEW(f->a, nk_type);
     if (!sized)
         return no_memory(f);
-    *sized = (nk_type){.kind = t->kind == CHAR ? NK_T_CHAR : NK_T_VARCHAR,
+    *sized = (nk_type){.kind = t->kind == NK_ORC_CHAR ? NK_T_CHAR : NK_T_VARCHAR,
                        .length = t->length >= 1 && t->length <= 65535 ? (int)t->length : 65535};
     *out = sized;
     return NK_OK;
@@ -264,45 +266,45 @@ static nk_code build(footer *f, uint32_t at, int depth, const nk_type **out)
     static const nk_type_kind scalars[] = {NK_T_BOOLEAN, NK_T_BYTE,     NK_T_SHORT,  NK_T_INT,
                                            NK_T_LONG,    NK_T_FLOAT,    NK_T_DOUBLE, NK_T_STRING,
                                            NK_T_BINARY,  NK_T_TIMESTAMP};
-    if (at >= f->types.n || depth > DEPTH_MAX || ++f->built > TYPES_MAX)
+    if (at >= f->out->types.n || depth > DEPTH_MAX || ++f->built > TYPES_MAX)
         return corrupt(f->err, "its types");
-    const orc_type *t = &f->types.v[at];
+    const nk_orc_type *t = &f->out->types.v[at];
     const nk_type *x = NULL, *y = NULL;
     if (t->kind < NK_COUNTOF(scalars)) {
         *out = nk_type_scalar(scalars[t->kind]);
         return NK_OK;
     }
     switch (t->kind) {
-    case LIST:
+    case NK_ORC_LIST:
         if (t->kids.n != 1)
             return corrupt(f->err, "a list without an element");
         NK_TRY(build(f, t->kids.v[0], depth + 1, &x));
         *out = nk_type_array(f->a, x);
         return *out ? NK_OK : no_memory(f);
-    case MAP:
+    case NK_ORC_MAP:
         if (t->kids.n != 2)
             return corrupt(f->err, "a map without key and value");
         NK_TRY(build(f, t->kids.v[0], depth + 1, &x));
         NK_TRY(build(f, t->kids.v[1], depth + 1, &y));
         *out = nk_type_map(f->a, x, y);
         return *out ? NK_OK : no_memory(f);
-    case STRUCT:
+    case NK_ORC_STRUCT:
         return build_struct(f, t, depth, out);
-    case UNION:
+    case NK_ORC_UNION:
         *out = nk_type_scalar(NK_T_NULL);
         for (size_t i = 0; i < t->kids.n; i++) {
             NK_TRY(build(f, t->kids.v[i], depth + 1, &x));
-            NK_TRY(nk_type_merge(*out, x, NK_MERGE_CRAWL, f->a, out, f->err));
+            NK_TRY(nk_type_merge(*out, x, f->rule, f->a, out, f->err));
         }
         return NK_OK;
-    case DECIMAL:
-    case VARCHAR:
-    case CHAR:
+    case NK_ORC_DECIMAL:
+    case NK_ORC_VARCHAR:
+    case NK_ORC_CHAR:
         return build_sized(f, t, out);
-    case 15:
+    case NK_ORC_DATE:
         *out = nk_type_scalar(NK_T_DATE);
         return NK_OK;
-    case 18:
+    case NK_ORC_INSTANT:
         *out = nk_type_scalar(NK_T_TIMESTAMP);
         return NK_OK;
     default:
@@ -310,10 +312,11 @@ static nk_code build(footer *f, uint32_t at, int depth, const nk_type **out)
     }
 }
 
-nk_code nk_orc_read_tail(nk_str tail, nk_arena *a, nk_orc_meta *out, nk_err *err)
+nk_code nk_orc_file_read(nk_str tail, nk_merge_rule rule, nk_arena *a, nk_orc_file *out,
+                         nk_err *err)
 {
     postscript ps;
-    *out = (nk_orc_meta){.codec = "none"};
+    *out = (nk_orc_file){0};
     NK_TRY(read_postscript(tail, &ps, err));
     if (ps.footer + ps.length > tail.n || ps.footer > tail.n)
         return corrupt(err, "its footer is cut short");
@@ -324,21 +327,30 @@ nk_code nk_orc_read_tail(nk_str tail, nk_arena *a, nk_orc_meta *out, nk_err *err
         nk_str_sub(tail, tail.n - (size_t)(ps.footer + ps.length), tail.n - (size_t)ps.length);
     nk_buf plain;
     nk_buf_init(&plain, FOOTER_MAX);
-    footer f = {.a = a, .err = err};
-    nk_code rc = ps.compression ? unpack(packed, &ps, &plain, err) : NK_OK;
+    footer f = {.out = out, .rule = rule, .a = a, .err = err};
+    nk_code rc = nk_orc_unpack(packed, ps.compression, &plain, err);
     if (rc == NK_OK)
-        rc = read_footer(&f, ps.compression ? nk_buf_view(&plain) : packed);
-    if (rc == NK_OK && !f.types.n)
+        rc = read_footer(&f, nk_buf_view(&plain));
+    if (rc == NK_OK && !out->types.n)
         rc = corrupt(err, "it has no schema");
     if (rc == NK_OK)
         rc = build(&f, 0, 0, &out->type);
     nk_buf_free(&plain);
     NK_TRY(rc);
-    out->codec = codecs[ps.compression].name;
+    out->compression = ps.compression;
     out->rows = f.rows;
     if (out->type->kind == NK_T_STRUCT)
         return NK_OK;
     nk_field only = {.name = NK_STR("_col0"), .type = out->type};
     out->type = nk_type_struct(a, &only, 1);
     return out->type ? NK_OK : no_memory(&f);
+}
+
+nk_code nk_orc_read_tail(nk_str tail, nk_arena *a, nk_orc_meta *out, nk_err *err)
+{
+    nk_orc_file f;
+    *out = (nk_orc_meta){.codec = "none"};
+    NK_TRY(nk_orc_file_read(tail, NK_MERGE_CRAWL, a, &f, err));
+    *out = (nk_orc_meta){.type = f.type, .rows = f.rows, .codec = codecs[f.compression].name};
+    return NK_OK;
 }

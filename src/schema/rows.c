@@ -4,8 +4,8 @@
 
 #define PIECE ((size_t)1 << 20)
 
-const nk_rows_format *const nk_rows_formats[] = {&nk_rows_avro, &nk_rows_xml,  &nk_rows_ion,
-                                                 &nk_rows_bson, &nk_rows_grok, NULL};
+const nk_rows_format *const nk_rows_formats[] = {
+    &nk_rows_avro, &nk_rows_orc, &nk_rows_xml, &nk_rows_ion, &nk_rows_bson, &nk_rows_grok, NULL};
 
 const nk_rows_format *nk_rows_format_of(nk_str name)
 {

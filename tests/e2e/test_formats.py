@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "api"))
 fastavro = pytest.importorskip("fastavro")
 bson = pytest.importorskip("bson")
 ion = pytest.importorskip("amazon.ion.simpleion")
+pa = pytest.importorskip("pyarrow")
+orc = pytest.importorskip("pyarrow.orc")
 from crawling import World  # noqa: E402
 from visual import Visual, same  # noqa: E402
 
@@ -201,6 +203,55 @@ def test_avro_unions_are_choices_and_schemas_may_differ(lab):
         {"v": None, "n": 2.5, "more": "m"}])
 
 
+# ---- ORC ----
+
+def orc_table(seed, n):
+    r = random.Random(seed)
+    epoch = dt.datetime(1970, 1, 1)
+
+    def some(make, nulls=.2):
+        return [None if r.random() < nulls else make(i) for i in range(n)]
+    run = r.randrange(1, 200)
+    return pa.table({
+        "id": pa.array(range(n), pa.int64()), "steps": pa.array([i * 7 - 100 for i in range(n)], pa.int32()),
+        "same": pa.array([i // run for i in range(n)], pa.int64()),
+        "any": pa.array(some(lambda i: r.randrange(-2**63, 2**63)), pa.int64()),
+        "spikes": pa.array(some(lambda i: r.randrange(100) if r.random() < .97 else r.randrange(2**40), 0), pa.int64()),
+        "small": pa.array(some(lambda i: r.randrange(-32768, 32768)), pa.int16()), "tiny": pa.array(some(lambda i: r.randrange(-128, 128)), pa.int8()),
+        "yes": pa.array(some(lambda i: r.random() < .5), pa.bool_()), "f": pa.array(some(lambda i: single(r.uniform(-9, 9))), pa.float32()),
+        "d": pa.array(some(lambda i: r.uniform(-1e9, 1e9)), pa.float64()), "word": pa.array(some(lambda i: r.choice(TEXTS)), pa.string()),
+        "text": pa.array(some(lambda i: r.choice(TEXTS) + str(i)), pa.string()), "raw": pa.array(some(lambda i: r.randbytes(r.randrange(30))), pa.binary()),
+        "price": pa.array(some(lambda i: D(r.randrange(-10**17, 10**17)).scaleb(-2)), pa.decimal128(18, 2)),
+        "big": pa.array(some(lambda i: D(r.randrange(-10**37, 10**37)).scaleb(-10)), pa.decimal128(38, 10)),
+        "day": pa.array(some(lambda i: dt.date(1970, 1, 1) + dt.timedelta(days=r.randrange(-40000, 40000))), pa.date32()),
+        "at": pa.array(some(lambda i: epoch + dt.timedelta(microseconds=r.randrange(-2 * 10**15, 4 * 10**15))), pa.timestamp("us")),
+        "list": pa.array(some(lambda i: [r.choice([None, i, -i]) for _ in range(r.randrange(4))]), pa.list_(pa.int64())),
+        "map": pa.array(some(lambda i: [(t, r.choice([None, 1.5])) for t in r.sample(TEXTS, r.randrange(3))]), pa.map_(pa.string(), pa.float64())),
+        "s": pa.array(some(lambda i: {"x": r.choice([None, i]), "in": [{"t": r.choice(TEXTS)} for _ in range(r.randrange(3))]}),
+                      pa.struct([("x", pa.int32()), ("in", pa.list_(pa.struct([("t", pa.string())])))])),
+        "nothing": pa.array([None] * n, pa.string())})
+
+
+def orc_file(table, **more):
+    out = io.BytesIO()
+    orc.write_table(table, out, **more)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("seed,more", [
+    (1, {}), (2, {"compression": "zlib"}), (3, {"compression": "snappy", "stripe_size": 70000}), (4, {"compression": "lz4", "batch_size": 100}),
+    (5, {"compression": "zstd", "file_version": "0.11"}), (6, {"dictionary_key_size_threshold": 1.0}),
+    (7, {"dictionary_key_size_threshold": 1.0, "file_version": "0.11", "compression": "zlib", "compression_block_size": 65536})])
+def test_orc(lab, world, seed, more):
+    tables = orc_table(seed, 6000), orc_table(seed + 30, 1)
+    files = {"a.orc": orc_file(tables[0], **more), "b.orc": orc_file(tables[1])}
+    want = [row for t in tables for row in t.to_pylist()]
+    got, table = crawled(lab, world, files)
+    assert table["Parameters"]["classification"] == "orc"
+    same(got, want)
+    same(options(lab, files, "orc"), want)
+
+
 # ---- BSON ----
 
 def bson_rows(seed, n):
@@ -359,6 +410,7 @@ def test_columns_and_partitions_are_chosen(lab, world):
 
 GOOD = {
     "avro": ("a.avro", lambda: avro_file(avro_rows(5, 800), sync_interval=2000), {}, "record"),
+    "orc": ("a.orc", lambda: orc_file(orc_table(5, 3000), compression="zlib"), {}, ""),
     "bson": ("a.bson", lambda: b"".join(map(bson.encode, bson_rows(5, 800))), {}, "document at byte"),
     "ion": ("a.10n", lambda: ion.dumps(ion_rows(5, 800), sequence_as_stream=True), {}, "value at byte"),
     "xml": ("a.xml", lambda: xml_file(xml_rows(5, 800)), {"rowTag": "item"}, "line"),
@@ -393,7 +445,7 @@ def test_a_file_cut_short_is_named_with_the_place(lab, format):
         assert "z" + name in says and place in says, says
 
 
-@pytest.mark.parametrize("format", ["avro", "xml", "bson"])
+@pytest.mark.parametrize("format", ["avro", "xml", "bson"])  # ORC has no checksums
 def test_a_file_with_other_bytes_inside_is_named(lab, format):
     name, make, more, place = GOOD[format]
     body = make()

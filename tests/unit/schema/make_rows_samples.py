@@ -9,6 +9,8 @@ import sys
 import amazon.ion.simpleion as ion
 import bson
 import fastavro
+import pyarrow as pa
+import pyarrow.orc as orc
 
 D = decimal.Decimal
 AVRO = {"type": "record", "name": "R", "fields": [
@@ -28,10 +30,23 @@ def avro(codec):
     return out.getvalue()
 
 
+def orc_file(**more):
+    out = io.BytesIO()
+    orc.write_table(pa.table({
+        "id": pa.array([r["id"] for r in rows], pa.int64()), "t": pa.array([r["t"] for r in rows]), "d": pa.array([r["d"] for r in rows], pa.decimal128(9, 2)),
+        "at": pa.array([r["at"].replace(tzinfo=None) for r in rows], pa.timestamp("us")), "l": pa.array([r["l"] for r in rows]),
+        "m": pa.array([list(r["m"].items()) for r in rows], pa.map_(pa.string(), pa.int32())), "e": pa.array([r["e"] for r in rows]),
+        "b": pa.array([r["id"] % 2 == 0 for r in rows]), "n": pa.array([None, 300, 70000, -5, 1, 2, 3, 2**40, None], pa.int64()),
+        "s": pa.array([{"x": r["id"], "y": 0.5} for r in rows])}), out, **more)
+    return out.getvalue()
+
+
 docs = [{"id": i, "t": [None, "é%d" % i][i % 2], "d": D(i * 7 - 50).scaleb(-2), "at": at, "u": i if i % 3 else "u", "l": [i / 2] * (i % 3),
          "s": {"b": b"x" * i, "y": i % 2 == 0}} for i in range(9)]
 samples = {
     "avro": ("avro", avro("null")), "avro_deflate": ("avro", avro("deflate")), "avro_bzip2": ("avro", avro("bzip2")),
+    "orc": ("orc", orc_file()), "orc_zlib": ("orc", orc_file(compression="zlib", dictionary_key_size_threshold=1.0)),
+    "orc_v1": ("orc", orc_file(file_version="0.11", compression="snappy")),
     "bson": ("bson", b"".join(bson.encode(dict(x, d=bson.Decimal128(x["d"]), r=bson.Regex("a", "i"))) for x in docs)),
     "ion_binary": ("ion", ion.dumps(docs, sequence_as_stream=True)),
     "ion_text": ("ion", ion.dumps(docs, binary=False, sequence_as_stream=True).encode()),

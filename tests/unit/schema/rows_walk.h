@@ -107,7 +107,7 @@ static nk_code walk_type(const nk_rows_format *f, const nk_rows_options *o, piec
 static void walk_rows(const nk_rows_format *f, const nk_rows_options *o, nk_str bytes, size_t most,
                       walked *w)
 {
-    pieces p = {bytes, most};
+    pieces p = {bytes, f == &nk_rows_orc ? SIZE_MAX : most}; /* ORC is read here and there */
     const nk_type *type = NULL;
     nk_cols cols;
     *w = (walked){.err = NK_ERR_INIT};

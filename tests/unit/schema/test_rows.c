@@ -18,6 +18,10 @@ static const struct {
      "struct<id:bigint,t:string,d:decimal(9,2),at:timestamp,u:choice<int,string>,l:array<double>,m:"
      "map<string,int>,f:binary,e:string>",
      9},
+    {"orc",
+     "struct<id:bigint,t:string,d:decimal(9,2),at:timestamp,l:array<double>,m:map<string,int>,e:"
+     "string,b:boolean,n:bigint,s:struct<x:bigint,y:double>>",
+     9},
     {"ion",
      "struct<id:int,t:string,d:decimal(38,18),at:timestamp,u:choice<string,int>,l:array<double>,s:"
      "struct<b:binary,y:boolean>>",
