@@ -153,9 +153,10 @@ class Serde:
             value = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
         return self._serde.encode(schema_id, value, 5 if compress else 0, message)
 
-    def decode(self, message):
-        """The Record that the bytes hold. SerdeError when they are none of the registry's, cut or corrupt."""
-        schema_id, format_, value, name = self._serde.decode(message)
+    def decode(self, message, reader_id=None):
+        """The Record that the bytes hold. SerdeError when they are none of the registry's, cut or corrupt.
+        reader_id: a schema version as which an Avro value is read (fields by name and alias, defaults, promotions)."""
+        schema_id, format_, value, name = self._serde.decode(message, reader_id)
         if format_ == "JSON":
             value = json.loads(value)
         return Record(value, format_, schema_id, name)

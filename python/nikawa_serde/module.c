@@ -620,6 +620,23 @@ static PyObject *serde_encode(Serde *self, PyObject *args)
     return bytes;
 }
 
+/* Needs no GIL. reader: the version whose schema an Avro value is read with; NULL: the writer's. */
+static nks_code open_value(Serde *self, const Py_buffer *b, const char *reader, nks_buf *scratch,
+                           nks_arena *a, nks_message *m, nk_avro_value *v, const nks_schema **as,
+                           nks_error *err)
+{
+    nks_code rc = nks_open_message(self->serde, b->buf, (size_t)b->len, scratch, m, err);
+    if (rc != NKS_OK || nks_schema_format(m->schema) != NKS_AVRO)
+        return rc;
+    *as = m->schema;
+    if (!reader)
+        return nks_decode_avro(self->serde, b->buf, (size_t)b->len, scratch, a, v, NULL, err);
+    rc = nks_schema_by_id(self->serde, reader, as, err);
+    return rc == NKS_OK ? nks_decode_avro_as(self->serde, *as, b->buf, (size_t)b->len, scratch, a,
+                                             v, NULL, err)
+                        : rc;
+}
+
 /* (id, format, value, message's name) */
 static PyObject *serde_decode(Serde *self, PyObject *args)
 {
@@ -629,14 +646,14 @@ static PyObject *serde_decode(Serde *self, PyObject *args)
     nks_buf scratch = {0};
     PyObject *out = NULL;
     nk_avro_value v;
-    if (!PyArg_ParseTuple(args, "y*", &b))
+    const nks_schema *as = NULL;
+    const char *reader = NULL;
+    if (!PyArg_ParseTuple(args, "y*|z", &b, &reader))
         return NULL;
     nks_arena *a = nks_arena_new();
     nks_code rc;
     Py_BEGIN_ALLOW_THREADS rc =
-        a ? nks_open_message(self->serde, b.buf, (size_t)b.len, &scratch, &m, &err) : NKS_NOMEM;
-    if (rc == NKS_OK && nks_schema_format(m.schema) == NKS_AVRO)
-        rc = nks_decode_avro(self->serde, b.buf, (size_t)b.len, &scratch, a, &v, NULL, &err);
+        a ? open_value(self, &b, reader, &scratch, a, &m, &v, &as, &err) : NKS_NOMEM;
     Py_END_ALLOW_THREADS if (!a)
     {
         PyErr_NoMemory();
@@ -649,7 +666,7 @@ static PyObject *serde_decode(Serde *self, PyObject *args)
     {
         const char *id = nks_schema_id(m.schema), *format = formats[nks_schema_format(m.schema)];
         PyObject *value = nks_schema_format(m.schema) == NKS_AVRO
-                              ? show(self, nks_avro_root(m.schema), &v)
+                              ? show(self, nks_avro_root(as), &v)
                               : PyBytes_FromStringAndSize(m.payload, (Py_ssize_t)m.n);
         if (value)
             out = Py_BuildValue("(ssNs#)", id, format, value, m.name, (Py_ssize_t)m.name_n);
@@ -679,7 +696,7 @@ static PyMethodDef serde_methods[] = {
     {"encode", (PyCFunction)serde_encode, METH_VARARGS,
      "encode(id, value, compression=0, message=None) -> bytes"},
     {"decode", (PyCFunction)serde_decode, METH_VARARGS,
-     "decode(message) -> (id, format, value, message's name)"},
+     "decode(message, reader=None) -> (id, format, value, message's name)"},
     {NULL, NULL, 0, NULL}};
 
 static PyTypeObject serde_type = {

@@ -13,6 +13,13 @@ nk_code nk_avro_encode(const nk_schema_doc *doc, const nk_avro_value *value, nk_
 nk_code nk_avro_decode(const nk_schema_doc *doc, nk_str bytes, nk_arena *a, nk_avro_value *out,
                        nk_err *err) NK_MUST;
 
+/* A decoded value of `writer` as `reader` sees it (Avro's schema resolution): aliases, defaults,
+ * promotions, unions. Shares memory with `in`; the rest is arena, and the reader's. NK_E_INVALID
+ * says what cannot be read. */
+nk_code nk_avro_resolve(const nk_schema_doc *writer, const nk_schema_doc *reader,
+                        const nk_avro_value *in, nk_arena *a, nk_avro_value *out,
+                        nk_err *err) NK_MUST;
+
 /* A look at the definition, for those who fill values in. Types live as long as the document. */
 typedef struct av_type nk_avro_type;
 const nk_avro_type *nk_avro_root(const nk_schema_doc *doc);

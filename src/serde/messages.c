@@ -303,3 +303,22 @@ nks_code nks_decode_avro(nks_serde *s, const void *message, size_t n, nks_buf *s
                ? NKS_OK
                : nks_from(err, &why, NKS_FOREIGN);
 }
+
+nks_code nks_decode_avro_as(nks_serde *s, const nks_schema *reader, const void *message, size_t n,
+                            nks_buf *scratch, nks_arena *a, nk_avro_value *out,
+                            const nks_schema **schema, nks_error *err)
+{
+    const nks_schema *writer;
+    nk_avro_value written;
+    nk_err why;
+    if (reader->format != NKS_AVRO)
+        return wrong_format(reader, err);
+    nks_code rc = nks_decode_avro(s, message, n, scratch, a, &written, &writer, err);
+    if (rc != NKS_OK)
+        return rc;
+    if (schema)
+        *schema = writer;
+    return nk_avro_resolve(writer->doc, reader->doc, &written, a->a, out, &why) == NK_OK
+               ? NKS_OK
+               : nks_from(err, &why, NKS_INVALID);
+}

@@ -137,6 +137,12 @@ nks_code nks_decode_avro(nks_serde *s, const void *message, size_t n, nks_buf *s
                          nks_arena *a, nk_avro_value *out, const nks_schema **schema,
                          nks_error *err);
 
+/* The same as another schema sees it (Avro's schema resolution): fields by name and alias, defaults
+ * for those that were not written, numbers promoted. NKS_INVALID: it cannot be read so. */
+nks_code nks_decode_avro_as(nks_serde *s, const nks_schema *reader, const void *message, size_t n,
+                            nks_buf *scratch, nks_arena *a, nk_avro_value *out,
+                            const nks_schema **schema, nks_error *err);
+
 /* -- a look at an Avro schema, for filling values in
  * -------------------------------------------------- */
 

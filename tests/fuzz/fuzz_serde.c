@@ -37,6 +37,29 @@ static nks_code one_of_three(void *arg, const char *uuid, nks_definition *out, n
     return NKS_OK;
 }
 
+static const char reader_schema[] =
+    "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"b\",\"aliases\":[\"a\"],\"type\":"
+    "\"double\"},{\"name\":\"n\",\"type\":[\"null\",\"R\"]},{\"name\":\"l\",\"type\":{\"type\":"
+    "\"array\",\"items\":[\"double\",\"null\",\"bytes\"]}},{\"name\":\"d\",\"type\":\"int\","
+    "\"default\":1},{\"name\":\"e\",\"type\":{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"B\"],"
+    "\"default\":\"B\"}}]}";
+
+/* Whatever was written can be read as this schema, and is a value of it. */
+static void read_as(nks_serde *s, const nks_buf *message, nks_buf *scratch, nks_arena *a)
+{
+    const nks_schema *reader;
+    nks_definition d = {.format = NKS_AVRO, .definition = reader_schema};
+    nks_buf out = {0};
+    nk_avro_value v;
+    FUZZ_CHECK(nks_schema_add(s, "0f9619ff-8b86-4d01-b42d-00cf4fc964ff", &d, &reader, NULL) ==
+               NKS_OK);
+    nks_code rc = nks_decode_avro_as(s, reader, message->p, message->n, scratch, a, &v, NULL, NULL);
+    FUZZ_CHECK(rc == NKS_OK || rc == NKS_LIMIT);
+    if (rc == NKS_OK)
+        FUZZ_CHECK(nks_encode_avro(s, reader, &v, NKS_PLAIN, &out, NULL) == NKS_OK);
+    nks_buf_free(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     nks_serde *s;
@@ -58,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         FUZZ_CHECK(nks_decode_avro(s, first.p, first.n, &scratch, a, &again, &x, &err) == NKS_OK);
         FUZZ_CHECK(nks_encode_avro(s, x, &again, NKS_PLAIN, &out, &err) == NKS_OK);
         FUZZ_CHECK(out.n == first.n && memcmp(out.p, first.p, out.n) == 0);
+        read_as(s, &first, &scratch, a);
         nks_buf_free(&first);
     }
     nks_buf_free(&out);

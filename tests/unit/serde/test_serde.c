@@ -267,8 +267,57 @@ static void threads_share_a_serde(void **state)
     nks_close(s);
 }
 
+#define READER_ID "0f9619ff-8b86-4d01-b42d-00cf4fc964ff"
+static const char reader_schema[] =
+    "{\"type\":\"record\",\"name\":\"Order\",\"namespace\":\"shop\",\"fields\":["
+    "{\"name\":\"who\",\"aliases\":[\"customer\"],\"type\":[\"null\",\"string\"]},"
+    "{\"name\":\"items\",\"type\":\"double\"},{\"name\":\"status\",\"type\":{\"type\":\"enum\","
+    "\"name\":\"Status\",\"symbols\":[\"OTHER\",\"NEW\"],\"default\":\"OTHER\"}},"
+    "{\"name\":\"y\",\"type\":{\"type\":\"map\",\"values\":{\"type\":\"array\",\"items\":"
+    "\"bytes\"}},\"default\":{\"k\":[\"\\u00ff\"]}}]}";
+
+/* SAMPLE's message as the reader's schema has it; *right: the value is what it should be. */
+static nks_code read_as(nks_serde *s, const nks_buf *message, nks_arena *a, bool *right)
+{
+    nks_definition d = {.format = NKS_AVRO, .definition = reader_schema};
+    const nks_schema *reader, *writer;
+    nks_buf scratch = {0};
+    nk_avro_value v;
+    nks_code rc = nks_schema_add(s, READER_ID, &d, &reader, NULL);
+    if (rc == NKS_OK)
+        rc = nks_decode_avro_as(s, reader, message->p, message->n, &scratch, a, &v, &writer, NULL);
+    if (rc == NKS_OK) {
+        const nk_avro_value *f = v.u.list.v;
+        const nk_avro_value *bytes = f[3].u.list.v[0].u.list.v;
+        *right = v.u.list.n == 4 && f[0].branch == 1 && f[0].u.s.n == 12 &&
+                 !memcmp(f[0].u.s.p, "Ada Lovelace", 12) && f[1].kind == NK_AVRO_DOUBLE &&
+                 f[1].u.d == 3.0 && f[2].u.i == 0 && f[3].u.list.n == 1 &&
+                 f[3].u.list.keys[0].n == 1 && bytes->u.s.n == 1 && *bytes->u.s.p == '\xff' &&
+                 !strcmp(nks_schema_id(writer), SAMPLE_ID);
+    }
+    nks_buf_free(&scratch);
+    return rc;
+}
+
+static void reads_as_another_schema(void **state)
+{
+    nks_serde *s = open_serde();
+    const nks_schema *x;
+    nks_buf out = {0};
+    nks_arena *a = nks_arena_new();
+    bool right = false;
+    assert_int_equal(nks_schema_by_id(s, SAMPLE_ID, &x, NULL), NKS_OK);
+    assert_int_equal(nks_encode_avro(s, x, &sample_value, NKS_ZLIB, &out, NULL), NKS_OK);
+    assert_int_equal(read_as(s, &out, a, &right), NKS_OK);
+    assert_true(right);
+    nks_buf_free(&out);
+    nks_arena_free(a);
+    nks_close(s);
+}
+
 static nks_code everything(void)
 {
+    bool right;
     nks_serde *s;
     const nks_schema *x;
     nks_buf out = {0}, scratch = {0};
@@ -288,6 +337,8 @@ static nks_code everything(void)
         rc = nks_encode_avro(s, x, &sample_value, NKS_ZLIB, &out, &err);
     if (rc == NKS_OK)
         rc = nks_decode_avro(s, out.p, out.n, &scratch, a, &v, NULL, &err);
+    if (rc == NKS_OK)
+        rc = read_as(s, &out, a, &right);
     if (rc == NKS_OK)
         rc = nks_schema_by_id(s, OTHER_ID "1", &x, &err);
     if (rc == NKS_OK)
@@ -324,6 +375,7 @@ int main(void)
         cmocka_unit_test(json_and_protobuf_are_validated),
         cmocka_unit_test(a_bomb_is_refused),
         cmocka_unit_test(threads_share_a_serde),
+        cmocka_unit_test(reads_as_another_schema),
         cmocka_unit_test(survives_every_failed_allocation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
