@@ -289,9 +289,16 @@ class DynamicFrame:
               **options):
         pass
 
-    @not_implemented("write a few records by toDF().limit(n)")
     def spigot(self, path, options={}, transformation_ctx="", info="", stageThreshold=0, totalThreshold=0):
-        pass
+        """This frame; a sample of it is written to path as JSON: the first `topk` records, or those that
+        are picked with the probability `prob`, or the first 10."""
+        names = {"topk": "Topk", "prob": "Prob"}
+        unknown = set(options) - set(names)
+        if unknown:
+            raise ValueError("spigot: unknown option %s; there are topk and prob" % ", ".join(sorted(unknown)))
+        sample = self._step("SampleRows", {names[k]: v for k, v in options.items()}, transformation_ctx)
+        self.glue_ctx.write_dynamic_frame_from_options(sample, "s3", {"path": path}, "json")
+        return self
 
     @not_implemented("apply_mapping() takes nested fields out of structs")
     def unnest(self, transformation_ctx="", info="", stageThreshold=0, totalThreshold=0):

@@ -454,6 +454,26 @@ nk_code nk_union_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
     return NK_OK;
 }
 
+/* ---- SampleRows ---- */
+
+nk_code nk_sample_sql(nk_compile *c, const nk_node *n, nk_buf *out, nk_err *err)
+{
+    const nk_json *prob = nk_json_get(n->options, "Prob"), *topk = nk_json_get(n->options, "Topk");
+    bool has_prob = !nk_json_is_null(prob), has_topk = !nk_json_is_null(topk);
+    int64_t k = nk_json_i64(n->options, "Topk", has_prob ? -1 : 10);
+    double p = 0;
+    if (has_prob && (!nk_str_f64(prob->text, &p) || !(p >= 0 && p <= 1)))
+        return nk_node_fail(n, err, NK_E_INVALID, "Prob must be a number from 0 to 1");
+    if (has_topk && k < 0)
+        return nk_node_fail(n, err, NK_E_INVALID, "Topk must be a number from 0 on");
+    (void)nk_buf_printf(out, "SELECT * FROM %.*s", NK_STR_ARG(nk_compile_input(c, n, 0)));
+    if (has_prob)
+        (void)nk_buf_printf(out, " WHERE random() < %.17g", p);
+    if (k >= 0)
+        (void)nk_buf_printf(out, " LIMIT %lld", (long long)k);
+    return NK_OK;
+}
+
 /* ---- FillMissingValues ---- */
 
 static nk_code fill_columns(nk_compile *c, const nk_node *n, nk_columns *out, nk_err *err)

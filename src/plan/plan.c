@@ -211,6 +211,34 @@ static nk_code visual_select(nk_plan *p, const nk_json *body, nk_str name, const
     return rc;
 }
 
+/* A Spigot writes a sample on the way: a target of its own, under the same id. */
+static nk_code visual_spigot(nk_plan *p, const nk_json *body, nk_str name, const nk_node *spigot,
+                             const nk_node **out, nk_err *err)
+{
+    nk_buf sample, target;
+    const nk_node *rows;
+    nk_buf_init(&sample, 16 << 20);
+    nk_buf_init(&target, 16 << 20);
+    nk_json_writer w = {.buf = &sample}, v = {.buf = &target};
+    nk_jw_tree(&w, body);
+    nk_jw_object(&v);
+    nk_jw_kstr(&v, "Path", nk_json_str(body, "Path"));
+    nk_jw_kcstr(&v, "Format", "json");
+    nk_jw_object_end(&v);
+    nk_code rc = nk_buf_check(&sample, err);
+    if (rc == NK_OK)
+        rc = nk_buf_check(&target, err);
+    if (rc == NK_OK)
+        rc = nk_plan_node(p, NK_STR("SampleRows"), name, nk_buf_view(&sample), &spigot, 1, &rows,
+                          err);
+    if (rc == NK_OK)
+        rc = nk_plan_node(p, NK_STR("S3DirectTarget"), name, nk_buf_view(&target), &rows, 1, out,
+                          err);
+    nk_buf_free(&sample);
+    nk_buf_free(&target);
+    return rc;
+}
+
 typedef struct visual_walk {
     nk_plan *p;
     const nk_json *doc;
@@ -263,6 +291,9 @@ static nk_code visual_visit(visual_walk *w, nk_str id, const nk_node **out, nk_e
     else if (rc == NK_OK)
         rc = nk_plan_node(w->p, body->key, name.n ? name : id, nk_buf_view(&b), in, n, out, err);
     nk_buf_free(&b);
+    const nk_node *sample = NULL;
+    if (rc == NK_OK && nk_str_is(body->key, "Spigot"))
+        rc = visual_spigot(w->p, body, name.n ? name : id, *out, &sample, err);
     if (rc != NK_OK) {
         (void)nk_wrap(err, "node %.*s", NK_STR_ARG(id));
         return rc;
@@ -270,6 +301,10 @@ static nk_code visual_visit(visual_walk *w, nk_str id, const nk_node **out, nk_e
     w->mark[at] = 2;
     w->out->ids[w->out->n] = nk_str_dup(w->p->arena, id);
     w->out->nodes[w->out->n++] = *out;
+    if (sample) {
+        w->out->ids[w->out->n] = w->out->ids[w->out->n - 1];
+        w->out->nodes[w->out->n++] = sample;
+    }
     return NK_OK;
 }
 
@@ -278,8 +313,8 @@ nk_code nk_plan_from_visual(nk_plan *p, const nk_json *doc, nk_plan_visual *out,
     if (!doc || doc->kind != NK_JSON_OBJECT || !doc->count)
         return nk_fail(err, NK_E_INVALID, "the graph has no nodes");
     visual_walk w = {.p = p, .doc = doc, .out = out};
-    *out = (nk_plan_visual){.ids = NK_NEWN(p->arena, nk_str, doc->count),
-                            .nodes = NK_NEWN(p->arena, const nk_node *, doc->count)};
+    *out = (nk_plan_visual){.ids = NK_NEWN(p->arena, nk_str, 2 * doc->count),
+                            .nodes = NK_NEWN(p->arena, const nk_node *, 2 * doc->count)};
     w.mark = NK_NEWN(p->arena, unsigned char, doc->count);
     if (!out->ids || !out->nodes || !w.mark)
         return nk_oom(err);

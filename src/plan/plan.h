@@ -79,7 +79,8 @@ nk_code nk_plan_node(nk_plan *p, nk_str kind, nk_str name, nk_str options_json,
                      const nk_node *const *inputs, size_t ninputs, const nk_node **out,
                      nk_err *err) NK_MUST;
 /* A whole visual job: {"node-1": {"S3CsvSource": {…}}, …} with Inputs of ids (or id.output). Nodes
- * come in an order in which every input stands before its users; ids are the nodes' keys. */
+ * come in an order in which every input stands before its users; ids are the nodes' keys. (A Spigot
+ * stands twice: the node itself, and the target that its sample goes to.) */
 typedef struct nk_plan_visual {
     nk_str *ids;
     const nk_node **nodes;

@@ -304,6 +304,42 @@ def test_unions(lab, people, towns, how):
     same(lab.rows(out), rows if how == "ALL" else distinct(rows, "town"))
 
 
+@pytest.mark.parametrize("engine", ["plan", "script"])
+@pytest.mark.parametrize("options, least, most", [({"Topk": 7}, 7, 7), ({"Prob": 0.3}, 45, 150), ({"Topk": 5, "Prob": 0.5}, 5, 5), ({}, 10, 10), ({"Prob": 0.0}, 0, 0), ({"Topk": 0}, 0, 0)])
+def test_a_spigot_writes_a_sample_and_lets_all_rows_on(lab, people, engine, options, least, most):
+    sample = lab.fresh("sample")
+    nodes, out = job(lab, {"f": {"SelectFields": {"Name": "f", "Inputs": ["src0"], "Paths": [["id"], ["town"]]}}, **one("Spigot", ["f"], Path=lab.uri(sample), **options)})
+    name = lab.create(nodes)
+    if engine == "script":
+        lab.edit(name, lab.script(name) + "\n# a word of the user's\n")
+    lab.succeed(name, engine=engine)
+    same(lab.rows(out), pick(people, "id", "town"))
+    assert all(k.endswith(".json") for k in lab.keys(sample))
+    found, known = lab.rows(sample), {r["id"]: r["town"] for r in people}
+    assert least <= len(found) <= most and len({r["id"] for r in found}) == len(found)
+    assert all(known[r["id"]] == r.get("town") for r in found)
+
+
+def test_values_that_stand_for_null(lab, people):
+    """A field that holds nothing but nulls and what stands for them is left out, in either way."""
+    rows = [{"id": i, "a": t, "b": n, "c": t, "d": "x", "e": float(n) if n else None} for i, (t, n) in enumerate([(" null ", -1), ("", None), (None, -1)])]
+    lab.put_parquet("nulls/0.parquet", pa.Table.from_pylist(rows, schema=pa.schema([("id", pa.int64()), ("a", pa.string()), ("b", pa.int32()), ("c", pa.string()), ("d", pa.string()), ("e", pa.float64())])))
+    text = {"Datatype": {"Id": "string", "Label": "String"}}
+    for members, left in (({}, "abcde"), ({"NullCheckBoxList": {"IsEmpty": True}}, "abcde"), ({"NullCheckBoxList": {"IsEmpty": True, "IsNullString": True}}, "bde"),
+                          ({"NullCheckBoxList": {"IsNegOne": True}}, "acd"), ({"NullCheckBoxList": {"IsEmpty": True}, "NullTextList": [{"Value": "null", **text}, {"Value": "x", **text}]}, "be")):
+        nodes, out = job(lab, one("DropNullFields", **members), ("nulls",))
+        name = lab.create(nodes)
+        for engine in ("plan", "script"):
+            if engine == "script":
+                lab.edit(name, lab.script(name) + "\n# a word of the user's\n")
+            lab.clear(out)
+            lab.succeed(name, engine=engine)
+            same(lab.rows(out), pick(rows, "id", *left))
+    nodes, _ = job(lab, one("DropNullFields", NullTextList=[{"Value": "2020-01-01", "Datatype": {"Id": "date", "Label": "Date"}}]), ("nulls",))
+    with pytest.raises(lab.glue.exceptions.InvalidInputException, match="cannot stand for null"):
+        lab.create(nodes)
+
+
 # ---- sources ----
 
 

@@ -179,9 +179,21 @@ def tables():
     return out
 
 
+def mixed():
+    """Values of two types: (id, number, text), one of the two or neither."""
+    r = random.Random(7)
+    texts = ["a", "", "12", " 7 ", "1.5", "true", "2020-02-29", "99999999999", "-0", "ß"]
+    return [(i, *r.choice([(r.randrange(-2 ** 31, 2 ** 31), None), (None, r.choice(texts)), (None, None)])) for i in range(200)]
+
+
 def write(folder):
     for name, table in tables().items():
         pq.write_table(table, folder / (name + ".parquet"))
+    rows = mixed()
+    pq.write_table(pa.table({"id": pa.array([r[0] for r in rows], pa.int64()), "n": pa.array([r[1] for r in rows], pa.int32()), "t": pa.array([r[2] for r in rows], pa.string())}),
+                   folder / "mixed.parquet")
+    lines = [{"id": i, "v": n if n is not None else t, "s": {"w": t if t is not None else n}} for i, n, t in rows]
+    (folder / "mixed.json").write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
 
 
 # ---- cases ----

@@ -236,8 +236,26 @@ def filled():
             "select id, g from tame1")
 
 
+def choices():
+    """A column that holds numbers and texts, from JSON; Spark's side has them in two columns."""
+    for t in ("string", "int", "bigint", "double", "boolean", "date", "decimal(7,2)", "tinyint"):
+        casts = "cast(null as date)" if t == "date" else "cast(n as %s)" % t
+        yield Case("ResolveChoice cast:" + t, [("ResolveChoice", {"Specs": [{"Path": "v", "Action": "cast:" + t}]}, ["mixed.json"]), ("SelectFields", {"Paths": [["id"], ["v"]]}, [0])],
+                   "select cast(id as int) id, coalesce(%s, cast(t as %s)) v from mixed" % (casts, t))
+    yield Case("ResolveChoice project:string", [("ResolveChoice", {"Specs": [{"Path": "v", "Action": "project:string"}]}, ["mixed.json"]), ("SelectFields", {"Paths": [["id"], ["v"]]}, [0])],
+               "select cast(id as int) id, coalesce(cast(n as string), t) v from mixed")
+    yield Case("ResolveChoice make_cols", [("ResolveChoice", {"Choice": "make_cols"}, ["mixed.json"]), ("SelectFields", {"Paths": [["id"], ["v_int"], ["v_string"]]}, [0])],
+               "select cast(id as int) id, n v_int, t v_string from mixed")
+    yield Case("ResolveChoice make_struct", [("ResolveChoice", {"Choice": "make_struct"}, ["mixed.json"]), ("SelectFields", {"Paths": [["id"], ["v"]]}, [0])],
+               "select cast(id as int) id, case when n is not null or t is not null then named_struct('int', n, 'string', t) end v from mixed")
+    yield Case("ResolveChoice inside", [("ResolveChoice", {"Specs": [{"Path": "s.w", "Action": "cast:int"}]}, ["mixed.json"]), ("SelectFields", {"Paths": [["id"], ["s"]]}, [0])],
+               "select cast(id as int) id, named_struct('w', coalesce(n, cast(t as int))) s from mixed")
+    yield Case("Filter a choice", [("Filter", comparison("GT", "v", "12"), ["mixed.json"]), ("SelectFields", {"Paths": [["id"]]}, [0])], "select cast(id as int) id from mixed where n > 12 or t > '12'")
+    yield Case("Filter a choice with itself", [("Filter", comparison("EQ", "v", other="s.w"), ["mixed.json"]), ("SelectFields", {"Paths": [["id"]]}, [0])], "select cast(id as int) id from mixed where n is not null or t is not null")
+
+
 def all_cases():
-    out = [case for make in (casts, fields, aggregates, joins, rows, queries, filters, filled) for case in make()]
+    out = [case for make in (casts, fields, aggregates, joins, rows, queries, filters, filled, choices) for case in make()]
     names = [case.name for case in out]
     assert len(names) == len(set(names)), [n for n in names if names.count(n) > 1][:5]
     return out

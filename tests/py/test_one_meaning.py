@@ -34,8 +34,9 @@ class Native:
         self.engine, self.folder, self.sources = runtime.engine(), folder, {}
 
     def source(self, name):
-        if name not in self.sources:
-            self.sources[name] = self.engine.node("S3ParquetSource", name, json.dumps({"Paths": [str(self.folder / (name + ".parquet"))]}), [])
+        if name not in self.sources:  # "x.json", or a table's name
+            kind, file = ("S3JsonSource", name) if name.endswith(".json") else ("S3ParquetSource", name + ".parquet")
+            self.sources[name] = self.engine.node(kind, name, json.dumps({"Paths": [str(self.folder / file)]}), [])
         return self.sources[name]
 
     def rows(self, case):
