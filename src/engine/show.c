@@ -122,15 +122,27 @@ static void json_string(nk_str s, nk_buf *out)
     nk_jw_str(&w, s);
 }
 
+/* The text of a value in quotes; memory that ends meanwhile ends the whole. */
+static void json_quoted(const nk_vec *v, size_t i, nk_buf *out)
+{
+    nk_buf b;
+    nk_buf_init(&b, 256u << 20);
+    nk_show_text(v, i, &b);
+    if (b.failed && !out->failed) {
+        out->failed = true;
+        out->why = b.why;
+    }
+    json_string(nk_buf_view(&b), out);
+    nk_buf_free(&b);
+}
+
 /* A key of a map is always text in JSON. */
 static void json_key(const nk_vec *v, size_t i, nk_buf *out)
 {
-    nk_buf b;
-    nk_buf_init(&b, 64u << 20);
     if (nk_vec_valid(v, i))
-        nk_show_text(v, i, &b);
-    json_string(nk_buf_view(&b), out);
-    nk_buf_free(&b);
+        json_quoted(v, i, out);
+    else
+        json_string(NK_STR(""), out);
     (void)nk_buf_putc(out, ':');
 }
 
@@ -187,15 +199,10 @@ void nk_show_json(const nk_vec *v, size_t i, nk_buf *out)
                    : k == NK_T_FLOAT ? (double)((const float *)v->data)[i]
                                      : 0;
         bool bare = (k >= NK_T_BOOLEAN && k <= NK_T_DECIMAL) && isfinite(d);
-        if (bare) {
+        if (bare)
             (void)show_plain(v, i, out);
-            return;
-        }
-        nk_buf b;
-        nk_buf_init(&b, 256u << 20);
-        (void)show_plain(v, i, &b);
-        json_string(nk_buf_view(&b), out);
-        nk_buf_free(&b);
+        else
+            json_quoted(v, i, out);
     }
 }
 
