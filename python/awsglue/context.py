@@ -22,7 +22,7 @@ _S3_FORMATS_READ = {"csv": "S3CsvSource", "json": "S3JsonSource", "parquet": "S3
 # formats of one node kind, which carries the format's name
 for _format in ("avro", "orc", "xml", "ion", "bson", "grokLog"):
     _S3_FORMATS_READ[_format] = "S3FormatSource"
-_S3_FORMATS_WRITE = ("csv", "json", "parquet", "glueparquet")
+_S3_FORMATS_WRITE = ("csv", "json", "parquet", "glueparquet", "avro")
 # connection_type that names a format on S3
 _FORMAT_CONNECTIONS = ("parquet",)
 
@@ -365,7 +365,7 @@ class _SinkCall:
 
     def set_format(self, format, given):
         if format is not None and format not in _S3_FORMATS_WRITE:
-            refuse("setFormat: format %s" % format, "csv, json, parquet and glueparquet can be written")
+            refuse("setFormat: format %s" % format, "csv, json, parquet, glueparquet and avro can be written")
         self.format = format
         self.format_members = (options.translate("write", format, given, "setFormat")
                                if format is not None else {})

@@ -122,6 +122,9 @@ TABLES = {
     ] + _ATTACH,
     ("write", "parquet"): _PARQUET_WRITE,
     ("write", "glueparquet"): _PARQUET_WRITE,
+    ("write", "avro"): [
+        _effectless("version", "string", "timestamps are written as 1.8 does, in microseconds"),
+    ],
     ("read", "catalog"): [
         Option("catalogPartitionPredicate", "string", "PartitionPredicate",
                "which partitions to read, decided by the catalogue"),

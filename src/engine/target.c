@@ -76,6 +76,9 @@ static nk_code check_compression(target *t, nk_err *err)
         {"json", "uncompressed", "none"},
         {"json", "gzip", "gzip"},
         {"json", "zstd", "zstd"},
+        {"avro", "", "none"},
+        {"avro", "none", "none"},
+        {"avro", "uncompressed", "none"},
     };
     for (size_t i = 0; i < NK_COUNTOF(codecs); i++)
         if (nk_str_is(t->format, codecs[i].format) && nk_str_is(t->compression, codecs[i].name)) {
@@ -153,8 +156,9 @@ static nk_code set_path(target *t, nk_str path, nk_err *err)
 
 static void copy_options(const target *t, nk_buf *b)
 {
-    (void)nk_buf_printf(b, "FORMAT %.*s, COMPRESSION '%.*s', RETURN_FILES true",
-                        NK_STR_ARG(t->format), NK_STR_ARG(t->compression));
+    (void)nk_buf_printf(b, "FORMAT %.*s, RETURN_FILES true", NK_STR_ARG(t->format));
+    if (!nk_str_is(t->format, "avro")) /* its writer does not compress */
+        (void)nk_buf_printf(b, ", COMPRESSION '%.*s'", NK_STR_ARG(t->compression));
     if (nk_str_is(t->format, "csv")) {
         char d[2] = {t->separator, 0}, q[2] = {t->quote, 0};
         (void)nk_buf_printf(b, ", HEADER %s, DELIM ", t->header ? "true" : "false");
@@ -172,6 +176,8 @@ static const char *extension(const target *t)
                : nk_str_is(t->compression, "zstd")       ? ".zstd.parquet"
                : nk_str_is(t->compression, "snappy")     ? ".snappy.parquet"
                                                          : ".parquet";
+    if (nk_str_is(t->format, "avro"))
+        return ".avro";
     if (nk_str_is(t->format, "csv"))
         return nk_str_is(t->compression, "gzip")   ? ".csv.gz"
                : nk_str_is(t->compression, "zstd") ? ".csv.zst"
@@ -278,12 +284,56 @@ static bool is_key(const target *t, nk_str name)
     return false;
 }
 
+/* Avro has no integers below 32 bits. NULL: it has no such thing at all as is in x (or memory is
+ * gone). */
+static const nk_type *avro_type(nk_arena *a, const nk_type *x)
+{
+    const nk_type *inner;
+    if (x->kind == NK_T_BYTE || x->kind == NK_T_SHORT)
+        return nk_type_scalar(NK_T_INT);
+    if (x->kind == NK_T_MAP) /* the engine's writer makes lists of pairs of them */
+        return NULL;
+    if (x->kind == NK_T_ARRAY)
+        return (inner = avro_type(a, x->elem)) ? nk_type_array(a, inner) : NULL;
+    if (x->kind != NK_T_STRUCT && x->kind != NK_T_CHOICE)
+        return x;
+    nk_field *f = NK_NEWN(a, nk_field, x->nfields + 1);
+    for (size_t i = 0; f && i < x->nfields; i++) {
+        f[i] = (nk_field){.name = x->fields[i].name, .type = avro_type(a, x->fields[i].type)};
+        if (!f[i].type)
+            return NULL;
+    }
+    return f ? nk_type_struct(a, f, x->nfields) : NULL;
+}
+
+static nk_code avro_column(target *t, const nk_field *f, nk_buf *b, nk_err *err)
+{
+    const nk_type *as = avro_type(t->s->arena, f->type);
+    if (!as) {
+        nk_fail(err, NK_E_INVALID, "column %.*s holds a map, which cannot be written as Avro",
+                NK_STR_ARG(f->name));
+        return nk_hint(err, "write Parquet or JSON");
+    }
+    (void)nk_buf_puts(b, "CAST(");
+    put_ident(b, f->name);
+    (void)nk_buf_puts(b, " AS ");
+    NK_TRY(nk_engine_type_name(as, b));
+    (void)nk_buf_puts(b, ") AS ");
+    put_ident(b, f->name);
+    return NK_OK;
+}
+
 static nk_code target_columns(target *t, nk_buf *b, nk_err *err)
 {
+    bool avro = nk_str_is(t->format, "avro");
     bool json = nk_str_is(t->format, "json"), csv = nk_str_is(t->format, "csv");
     for (size_t i = 0; i < t->type->nfields; i++) {
         const nk_field *f = &t->type->fields[i];
         (void)nk_buf_puts(b, i ? ", " : "");
+        if (avro && !is_key(t, f->name)) {
+            NK_TRY(avro_column(t, f, b, err));
+            continue;
+        }
         if ((json || csv) && f->type->kind == NK_T_CHOICE) { /* the value itself */
             (void)nk_buf_puts(b, "COALESCE(");
             for (size_t k = 0; k < f->type->nfields; k++) {
@@ -510,6 +560,11 @@ static nk_code write_attempt(void *arg, nk_session *s, nk_str sql, nk_err *err)
     target *t = arg;
     if (t->attempts++)
         clean_up(t);
+    if (nk_str_is(t->format, "avro")) {
+        nk_engine *e;
+        NK_TRY(nk_session_engine(t->s, &e, err));
+        NK_TRY(nk_engine_extension(e, "avro", err));
+    }
     t->rows = 0;
     t->files.n = 0;
     t->odd_names = false;
@@ -530,11 +585,11 @@ static nk_code write_attempt(void *arg, nk_session *s, nk_str sql, nk_err *err)
 
 /* ---- the catalogue ---- */
 
-/* Parquet holds a choice as a struct; the other formats hold the value itself. */
+/* Parquet and Avro hold a choice as a struct; the other formats hold the value itself. */
 static const nk_type *stored_type(const target *t, const nk_type *x)
 {
     nk_arena *a = t->s->arena;
-    if (!nk_str_is(t->format, "parquet"))
+    if (!nk_str_is(t->format, "parquet") && !nk_str_is(t->format, "avro"))
         return x;
     if (x->kind == NK_T_ARRAY)
         return nk_type_array(a, stored_type(t, x->elem));
@@ -558,6 +613,9 @@ static void storage_descriptor(target *t, nk_json_writer *w, nk_str location, co
         {"parquet", "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
          "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
          "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"},
+        {"avro", "org.apache.hadoop.hive.ql.io.avro.AvroContainerInputFormat",
+         "org.apache.hadoop.hive.ql.io.avro.AvroContainerOutputFormat",
+         "org.apache.hadoop.hive.serde2.avro.AvroSerDe"},
         {"json", "org.apache.hadoop.mapred.TextInputFormat",
          "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
          "org.openx.data.jsonserde.JsonSerDe"},
@@ -802,6 +860,8 @@ static nk_code target_of_table(target *t, nk_err *err)
                 : nk_str_ieq(format, NK_STR("csv")) ? NK_STR("csv")
                 : nk_str_ieq(format, NK_STR("parquet")) || nk_str_find(lib, NK_STR("arquet")) >= 0
                     ? NK_STR("parquet")
+                : nk_str_ieq(format, NK_STR("avro")) || nk_str_find(lib, NK_STR("AvroSerDe")) >= 0
+                    ? NK_STR("avro")
                     : NK_STR_NULL;
     if (!t->format.p)
         return nk_fail(err, NK_E_UNSUPPORTED, "tables of the format \"%.*s\" cannot be written yet",
@@ -825,7 +885,8 @@ static nk_code target_of_path(target *t, nk_err *err)
     nk_str format = nk_json_str(o, "Format");
     if (!format.n || nk_str_is(format, "glueparquet"))
         format = NK_STR("parquet");
-    if (!nk_str_is(format, "parquet") && !nk_str_is(format, "csv") && !nk_str_is(format, "json"))
+    if (!nk_str_is(format, "parquet") && !nk_str_is(format, "csv") && !nk_str_is(format, "json") &&
+        !nk_str_is(format, "avro"))
         return nk_fail(err, NK_E_UNSUPPORTED, "the format \"%.*s\" cannot be written yet",
                        NK_STR_ARG(format));
     t->format = format;

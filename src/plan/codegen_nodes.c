@@ -636,7 +636,7 @@ static nk_code check_format(const nk_visual_node *n, nk_err *err)
 {
     nk_str format = nk_json_str(n->body, "Format");
     if (!format.p || nk_str_is(format, "parquet") || nk_str_is(format, "csv") ||
-        nk_str_is(format, "json"))
+        nk_str_is(format, "json") || nk_str_is(format, "avro"))
         return NK_OK;
     return nk_fail(err, NK_E_INVALID, "Node %.*s: the target format %.*s cannot be written yet.",
                    NK_STR_ARG(n->id), NK_STR_ARG(format));

@@ -406,6 +406,38 @@ def test_columns_and_partitions_are_chosen(lab, world):
     same(got, [{"k": "a", "count(yes)": 200}, {"k": "b", "count(yes)": 200}])
 
 
+# ---- writing ----
+
+def avro_out(lab, nodes, **target):
+    out = lab.fresh()
+    name = lab.create({**nodes, "o": {"S3DirectTarget": {"Name": "o", "Inputs": [list(nodes)[-1]], "Path": lab.uri(out), "Format": "avro", **target}}})
+    run = lab.run(name)
+    return run, [(k[len(out):], list(fastavro.reader(io.BytesIO(lab.get(k))))) for k in lab.keys(out)]
+
+
+@pytest.mark.parametrize("keys", [[], [["tiny"]]])
+def test_avro_is_written(lab, keys):
+    """As fastavro reads it: 16-bit integers are ints, times are microseconds."""
+    table = orc_table(11, 900).drop_columns(["map"] + (["nothing"] if keys else []))
+    prefix = lab.fresh("written")
+    lab.put_parquet(prefix + "a.parquet", table)
+    run, files = avro_out(lab, {"s": {"S3ParquetSource": {"Name": "s", "Paths": [lab.uri(prefix)]}}}, **({"PartitionKeys": keys} if keys else {}))
+    assert run["JobRunState"] == "SUCCEEDED" and files, run
+    got = []
+    for key, rows in files:
+        folder = dict(p.split("=", 1) for p in key.split("/")[:-1])
+        value = folder.get("tiny")
+        got += [dict(r, **({"tiny": None if value == "__HIVE_DEFAULT_PARTITION__" else int(value)} if folder else {})) for r in rows]
+    same(got, table.to_pylist())
+
+
+def test_a_map_is_not_written_as_avro(lab):
+    prefix = lab.fresh("written")
+    lab.put_parquet(prefix + "a.parquet", orc_table(11, 9).select(["id", "map"]))
+    run, files = avro_out(lab, {"s": {"S3ParquetSource": {"Name": "s", "Paths": [lab.uri(prefix)]}}})
+    assert run["JobRunState"] == "FAILED" and "column map holds a map" in run["ErrorMessage"] and not files
+
+
 # ---- damage ----
 
 GOOD = {
