@@ -1,4 +1,6 @@
 /* Opening the engine, running statements, results, errors. */
+#include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -48,8 +50,18 @@ static duckdb_config make_config(const nk_engine_options *o)
     return c;
 }
 
+/* The engine takes and gives back buffers of some megabytes all the time: left to its defaults,
+ * malloc returns each to the system and faults it in again, a fifth of a job's time. */
+static void keep_memory(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
+    (void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+}
+
 nk_code nk_engine_open(const nk_engine_options *o, nk_engine **out, nk_err *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, keep_memory);
     nk_engine *e = nk_calloc(1, sizeof(*e));
     if (!e)
         return nk_fail(err, NK_E_NOMEM, "out of memory");

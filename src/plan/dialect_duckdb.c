@@ -357,7 +357,7 @@ static void csv_call(nk_buf *b, const nk_scan *s, const nk_str *files, size_t n,
         (void)nk_buf_puts(b, ", strict_mode=false, null_padding=true, parallel=false");
     else if (s->escape && s->escape != s->quote) /* escapes outside of quotes, as Hive has them */
         (void)nk_buf_puts(b, ", strict_mode=false");
-    (void)nk_buf_puts(b, ", max_line_size=16777216");
+    (void)nk_buf_puts(b, ", max_line_size=16777216, buffer_size=33554432");
     hive_option(b, hive);
     compression_option(b, s);
     (void)nk_buf_putc(b, ')');
