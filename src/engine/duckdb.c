@@ -295,6 +295,8 @@ nk_code nk_duck_error(const nk_engine *e, duckdb_error_type type, const char *te
         return nk_hint(err,
                        "give the job a larger WorkerType or raise the server's memory setting");
     }
+    if (has(text, "ut of memory")) /* of a function of ours */
+        return nk_fail(err, NK_E_NOMEM, "%s", msg);
     if (has(text, "HTTP 404") || has(text, "404 (Not Found)") || has(text, "NoSuchBucket") ||
         has(text, "NoSuchKey") || has(text, "No files found"))
         return nk_fail(err, NK_E_NOT_FOUND, "%s", msg);
@@ -370,6 +372,10 @@ static nk_code prepared_type(nk_engine *e, nk_str sql, nk_arena *a, const nk_typ
         f[i].name = nk_str_dup(a, nk_str_c(name ? name : ""));
         if (name)
             duckdb_free((void *)(uintptr_t)name);
+        if (!f[i].name.p) {
+            rc = nk_fail(err, NK_E_NOMEM, "out of memory");
+            break;
+        }
         duckdb_logical_type lt = duckdb_prepared_statement_column_logical_type(st, i);
         rc = nk_duck_type_from(lt, a, &f[i].type, exact, err);
         duckdb_destroy_logical_type(&lt);
@@ -532,10 +538,11 @@ nk_code nk_engine_texts(nk_engine *e, nk_str sql, size_t rows_max, nk_arena *a, 
     for (size_t i = 0; i < t->nfields; i++)
         f[i] = (nk_field){.name = t->fields[i].name, .type = nk_type_scalar(NK_T_STRING)};
     t = nk_type_struct(a, f, t->nfields);
+    if (!t)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
     nk_buf_init(&b, sql.n + (1 << 20));
-    if (t)
-        (void)cast_columns(sql, t, &b);
-    size_t cap = 64, n = 0, w = t ? t->nfields : 0;
+    (void)cast_columns(sql, t, &b);
+    size_t cap = 64, n = 0, w = t->nfields;
     nk_str *out = NK_NEWN(a, nk_str, cap * (w + 1));
     NK_TRY_GOTO(rc, nk_buf_check(&b, err), done);
     NK_TRY_GOTO(rc, nk_engine_query(e, nk_buf_view(&b), &r, err), done);
@@ -561,9 +568,14 @@ nk_code nk_engine_texts(nk_engine *e, nk_str sql, size_t rows_max, nk_arena *a, 
             goto done;
         }
         for (size_t i = 0; i < k; i++, n++)
-            for (size_t j = 0; j < w; j++)
-                out[n * w + j] =
-                    nk_vec_valid(&v[j], i) ? nk_str_dup(a, nk_vec_str(&v[j], i)) : NK_STR_NULL;
+            for (size_t j = 0; j < w; j++) {
+                bool valid = nk_vec_valid(&v[j], i);
+                out[n * w + j] = valid ? nk_str_dup(a, nk_vec_str(&v[j], i)) : NK_STR_NULL;
+                if (valid && !out[n * w + j].p) {
+                    rc = nk_fail(err, NK_E_NOMEM, "out of memory");
+                    goto done;
+                }
+            }
     }
     *values = out;
     *rows = n;

@@ -226,6 +226,8 @@ static nk_code list_local(listing *l, nk_str path, nk_err *err)
         return oom(err);
     while (path.n > 1 && path.p[path.n - 1] == '/')
         path = nk_str_dup(l->s->arena, nk_str_sub(path, 0, path.n - 1));
+    if (!path.p)
+        return oom(err);
     if (stat(path.p, &st) != 0)
         return nk_fail(err, NK_E_NOT_FOUND, "there is no file or folder %.*s", NK_STR_ARG(path));
     if (S_ISDIR(st.st_mode))

@@ -173,16 +173,22 @@ static nk_code parts_of_files(nk_session *s, nk_scan *scan, const nk_files *file
     for (size_t j = 0; j < nkeys; j++)
         scan->partition_columns[j] =
             (nk_field){.name = unescape(s->arena, first[j]), .type = nk_type_scalar(NK_T_STRING)};
+    for (size_t j = 0; j < nkeys; j++)
+        if (!scan->partition_columns[j].name.p)
+            return oom(err);
     for (size_t i = 0; i < files->n; i++) {
         nk_str *v = NK_NEWN(s->arena, nk_str, nkeys + 1);
         if (!v)
             return oom(err);
         if (nkeys) {
             (void)hive_keys(files->v[i].rel, keys, values, 16);
-            for (size_t j = 0; j < nkeys; j++)
-                v[j] = nk_str_is(values[j], "__HIVE_DEFAULT_PARTITION__")
-                           ? NK_STR_NULL
-                           : unescape(s->arena, values[j]);
+            for (size_t j = 0; j < nkeys; j++) {
+                if (nk_str_is(values[j], "__HIVE_DEFAULT_PARTITION__"))
+                    continue;
+                v[j] = unescape(s->arena, values[j]);
+                if (!v[j].p) /* or it would be read as null */
+                    return oom(err);
+            }
         }
         struct part *p = part_for(&b, v, NULL);
         nk_str *f = p ? nk_strs_add(&p->files, s->arena) : NULL;
@@ -390,6 +396,8 @@ static nk_code csv_source(nk_session *s, nk_source *src, const nk_node *n, const
     for (size_t i = 0; i < columns->nfields; i++)
         f[i] = (nk_field){.name = columns->fields[i].name, .type = nk_type_scalar(NK_T_STRING)};
     scan->read = nk_type_struct(s->arena, f, columns->nfields);
+    if (!scan->read)
+        return oom(err);
     NK_TRY(nk_scan_whole_type(s, scan, columns, err));
     return make_cells(s, src, n, err);
 }
@@ -470,7 +478,9 @@ static nk_code observe_json(nk_session *s, nk_source *src, const nk_node *n, nk_
     nk_buf_init(&b, from.n + 4096);
     (void)nk_buf_printf(&b, "SELECT count(%.*s(json)) FROM ", NK_STR_ARG(name));
     (void)nk_buf_str(&b, from);
-    nk_code rc = nk_engine_i64(e, nk_buf_view(&b), &count, err);
+    nk_code rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
+        rc = nk_engine_i64(e, nk_buf_view(&b), &count, err);
     nk_buf_free(&b);
     NK_TRY(rc);
     if (!count) {
@@ -511,6 +521,10 @@ static void sql_files(nk_buf *b, const nk_files *files)
             (void)nk_buf_printf(&f, strchr("*?[", u.p[k]) ? "[%c]" : "%c", u.p[k]);
         (void)nk_buf_puts(b, i ? ", " : "");
         sql_text(b, nk_buf_view(&f));
+        if (f.failed) {
+            b->failed = true;
+            b->why = f.why;
+        }
         nk_buf_free(&f);
     }
     (void)nk_buf_putc(b, ']');
@@ -586,7 +600,9 @@ static nk_code parquet_one(nk_session *s, nk_str uri, const nk_type **out, nk_er
     (void)nk_buf_puts(&b, "SELECT * FROM read_parquet(");
     sql_files(&b, &one);
     (void)nk_buf_puts(&b, ", hive_partitioning=false)");
-    nk_code rc = nk_engine_describe(e, nk_buf_view(&b), s->arena, out, err);
+    nk_code rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
+        rc = nk_engine_describe(e, nk_buf_view(&b), s->arena, out, err);
     nk_buf_free(&b);
     if (rc != NK_OK)
         (void)nk_wrap(err, "%.*s", NK_STR_ARG(uri));

@@ -282,7 +282,9 @@ static nk_code run_count(void *arg, nk_session *s, nk_str sql, nk_err *err)
     (void)nk_buf_puts(&b, "SELECT count(*) FROM (\n");
     (void)nk_buf_str(&b, sql);
     (void)nk_buf_puts(&b, "\n)");
-    nk_code rc = nk_engine_i64(e, nk_buf_view(&b), arg, err);
+    nk_code rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
+        rc = nk_engine_i64(e, nk_buf_view(&b), arg, err);
     nk_buf_free(&b);
     return rc;
 }
@@ -307,7 +309,9 @@ static nk_code run_rows(void *arg, nk_session *s, nk_str sql, nk_err *err)
     (void)nk_buf_str(&b, sql);
     if (r->limit >= 0)
         (void)nk_buf_printf(&b, "\nLIMIT %lld", (long long)r->limit);
-    nk_code rc = nk_engine_query(e, nk_buf_view(&b), &r->result, err);
+    nk_code rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
+        rc = nk_engine_query(e, nk_buf_view(&b), &r->result, err);
     nk_buf_free(&b);
     return rc;
 }

@@ -149,7 +149,7 @@ static nk_code set_path(target *t, nk_str path, nk_err *err)
             nk_hint(err, "make it first: aws s3 mb s3://%.*s", NK_STR_ARG(u.bucket));
         return rc;
     }
-    return nk_file_mkdirs(t->path.p, 0755, err);
+    return t->path.p ? nk_file_mkdirs(t->path.p, 0755, err) : oom(err);
 }
 
 /* ---- writing ---- */
@@ -204,7 +204,7 @@ static nk_str percent_decoded(nk_arena *a, nk_str s)
     size_t n = 0;
     unsigned v;
     if (!p)
-        return s;
+        return NK_STR_NULL;
     for (size_t i = 0; i < s.n; i++) {
         char hex[3] = {i + 2 < s.n ? s.p[i + 1] : 'x', i + 2 < s.n ? s.p[i + 2] : 'x', 0};
         if (s.p[i] == '%' && strspn(hex, "0123456789abcdefABCDEF") == 2 &&
@@ -245,10 +245,14 @@ static nk_code note_file(target *t, nk_str uri, nk_err *err)
     if (!w || !(w->values = NK_NEWN(t->s->arena, nk_str, t->nkeys + 1)))
         return oom(err);
     w->uri = nk_str_dup(t->s->arena, uri);
+    if (!w->uri.p)
+        return oom(err);
     for (size_t i = 0; i < t->nkeys && nk_str_split(&rel, '/', &part); i++) {
         ptrdiff_t eq = nk_str_chr(part, '=');
         nk_str raw = nk_str_sub(part, (size_t)(eq + 1), part.n);
         w->values[i] = percent_decoded(t->s->arena, raw);
+        if (!w->values[i].p)
+            return oom(err);
         t->odd_names = t->odd_names || !hive_name(raw, w->values[i]);
     }
     return NK_OK;
@@ -399,6 +403,8 @@ static nk_code copy_by_count(target *t, nk_str sql, nk_err *err)
 {
     nk_buf b;
     nk_str table = nk_str_printf(t->s->arena, "out_%zu", t->n->id);
+    if (!table.p)
+        return oom(err);
     nk_code rc = keep_rows(t, table, sql, err);
     nk_buf_init(&b, 1 << 20);
     for (int64_t i = 0; rc == NK_OK && i < t->files_wanted; i++) {
@@ -411,13 +417,21 @@ static nk_code copy_by_count(target *t, nk_str sql, nk_err *err)
         copy_options(t, &b);
         (void)nk_buf_putc(&b, ')');
         int64_t before = t->rows;
-        rc = run_copy(t, nk_buf_view(&b), err);
+        rc = nk_buf_check(&b, err);
+        if (rc == NK_OK)
+            rc = run_copy(t, nk_buf_view(&b), err);
         if (rc == NK_OK && i && t->rows == before) /* no rows are left */
             break;
     }
     nk_buf_free(&b);
     drop_rows(t, table);
     return rc;
+}
+
+static nk_code make_folder(const target *t, nk_str path, nk_err *err)
+{
+    path = nk_str_dup(t->s->arena, path);
+    return path.p ? nk_file_mkdirs(path.p, 0755, err) : oom(err);
 }
 
 /* The engine's JSON writer makes no folders, and its folders' names are not always Hive's: rows are
@@ -429,6 +443,8 @@ static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
     nk_str *v;
     size_t rows, columns;
     nk_str table = nk_str_printf(t->s->arena, "out_%zu", t->n->id);
+    if (!table.p)
+        return oom(err);
     NK_TRY(nk_session_engine(t->s, &e, err));
     nk_buf_init(&b, 4 << 20);
     nk_code rc = keep_rows(t, table, sql, err);
@@ -438,6 +454,8 @@ static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
         put_ident(&b, t->keys[i]);
     }
     (void)nk_buf_printf(&b, " FROM %.*s ORDER BY ALL", NK_STR_ARG(table));
+    if (rc == NK_OK)
+        rc = nk_buf_check(&b, err);
     if (rc == NK_OK)
         rc = nk_engine_texts(e, nk_buf_view(&b), 100000, t->s->arena, &v, &rows, &columns, err);
     for (size_t r = 0; rc == NK_OK && r < rows; r++) {
@@ -464,15 +482,20 @@ static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
             hive_escape(&dir, value.p ? value : NK_STR("__HIVE_DEFAULT_PARTITION__"));
             (void)nk_buf_putc(&dir, '/');
         }
-        if (!nk_str_starts(t->path, NK_STR("s3://")))
-            rc = nk_file_mkdirs(nk_buf_dup(&dir, t->s->arena).p, 0755, err);
+        rc = nk_buf_check(&dir, err);
+        if (rc == NK_OK && !nk_str_starts(t->path, NK_STR("s3://")))
+            rc = make_folder(t, nk_buf_view(&dir), err);
         (void)nk_buf_printf(&dir, "%.*s-part-r-%05zu%s", NK_STR_ARG(t->run), r, extension(t));
         (void)nk_buf_puts(&b, ") TO ");
         put_text(&b, nk_buf_view(&dir));
+        if (rc == NK_OK)
+            rc = nk_buf_check(&dir, err);
         nk_buf_free(&dir);
         (void)nk_buf_puts(&b, " (");
         copy_options(t, &b);
         (void)nk_buf_putc(&b, ')');
+        if (rc == NK_OK)
+            rc = nk_buf_check(&b, err);
         if (rc == NK_OK)
             rc = run_copy(t, nk_buf_view(&b), err);
     }

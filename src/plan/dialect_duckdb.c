@@ -297,6 +297,17 @@ static void file_list(nk_buf *b, const nk_str *files, size_t n)
     (void)nk_buf_putc(b, ']');
 }
 
+/* What a buffer holds, as a literal; frees the buffer. A text that was cut makes b fail too. */
+static void literal_of(nk_buf *b, nk_buf *text)
+{
+    (void)duck_literal(b, nk_buf_view(text));
+    if (text->failed) {
+        b->failed = true;
+        b->why = text->why;
+    }
+    nk_buf_free(text);
+}
+
 static void char_option(nk_buf *b, const char *name, char c)
 {
     char text[2] = {c, 0};
@@ -383,7 +394,7 @@ static nk_str csv_choice(nk_compile *c, const nk_type *t, nk_str x)
                      ? nk_x_printf(c, "%.*s AND %.*s IS NULL", NK_STR_ARG(before), NK_STR_ARG(v))
                      : nk_x_printf(c, "%.*s IS NULL", NK_STR_ARG(v));
         if (nk_columns_put(&l, c->arena, t->fields[i].name, alt, y, NULL) != NK_OK)
-            return NK_STR("NULL");
+            return nk_x_failed(c);
     }
     return nk_x_struct(c, x, &l);
 }
@@ -417,7 +428,7 @@ static nk_str json_choice(nk_compile *c, const nk_type *t, nk_str x)
         nk_str y = nk_x_printf(c, "CASE WHEN json_type(%.*s) IN (%s) THEN %.*s END", NK_STR_ARG(x),
                                json_kinds(alt), NK_STR_ARG(v));
         if (nk_columns_put(&l, c->arena, t->fields[i].name, alt, y, NULL) != NK_OK)
-            return NK_STR("NULL");
+            return nk_x_failed(c);
     }
     nk_str s = nk_x_struct(c, NK_STR_NULL, &l);
     return nk_x_printf(c,
@@ -479,7 +490,7 @@ static nk_str json_settle(nk_compile *c, const nk_type *t, nk_str x)
         if (nk_columns_put(&l, c->arena, t->fields[i].name, t->fields[i].type,
                            json_settle(c, t->fields[i].type, nk_x_field(c, x, t->fields[i].name)),
                            NULL) != NK_OK)
-            return NK_STR("NULL");
+            return nk_x_failed(c);
     return nk_x_struct(c, x, &l);
 }
 
@@ -506,8 +517,7 @@ static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *
         nk_buf_init(&t, NK_SQL_MAX);
         json_structure(&t, read);
         (void)nk_buf_puts(b, "(SELECT unnest(from_json(json, ");
-        (void)duck_literal(b, nk_buf_view(&t));
-        nk_buf_free(&t);
+        literal_of(b, &t);
         (void)nk_buf_printf(b, ")) FROM %.*s)", NK_STR_ARG(s->json_table));
         return;
     }
@@ -516,8 +526,7 @@ static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *
         nk_buf_init(&t, NK_SQL_MAX);
         json_structure(&t, read);
         (void)nk_buf_puts(b, "(SELECT unnest(from_json(doc, ");
-        (void)duck_literal(b, nk_buf_view(&t));
-        nk_buf_free(&t);
+        literal_of(b, &t);
         bool many = nk_str_chr(s->json_path, '*') >= 0; /* then it gives a list of itself */
         (void)nk_buf_puts(b, ")) FROM (SELECT unnest(json_extract(json, ");
         (void)nk_buf_puts(b, many ? "" : "[");
@@ -542,8 +551,7 @@ static void json_call(nk_compile *c, nk_buf *b, const nk_scan *s, const nk_str *
         nk_buf_init(&t, NK_SQL_MAX);
         (void)duck_type_with(&t, read->fields[i].type, "JSON");
         (void)nk_buf_puts(b, ": ");
-        (void)duck_literal(b, nk_buf_view(&t));
-        nk_buf_free(&t);
+        literal_of(b, &t);
     }
     (void)nk_buf_putc(b, '}');
     hive_option(b, hive);

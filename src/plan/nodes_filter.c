@@ -189,7 +189,11 @@ static nk_code number_compare(nk_compile *c, const operand *x, const char *op, n
         return NK_OK;
     }
     nk_str s = nk_str_printf(c->arena, "%.*s", NK_STR_ARG(nk_str_trim(text)));
-    double d = s.p ? strtod(s.p, NULL) : 0;
+    if (!s.p) {
+        *out = nk_x_failed(c);
+        return NK_OK;
+    }
+    double d = strtod(s.p, NULL);
     *out = nk_x_printf(c,
                        d - d != 0 ? "CAST(%.*s AS DOUBLE) %s CAST('%g' AS DOUBLE)"
                                   : "CAST(%.*s AS DOUBLE) %s CAST('%.17g' AS DOUBLE)",

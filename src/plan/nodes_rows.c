@@ -13,7 +13,7 @@ static nk_str row_struct(nk_compile *c, const nk_type *in)
     for (size_t i = 0; i < in->nfields; i++)
         if (nk_columns_put(&l, c->arena, in->fields[i].name, in->fields[i].type,
                            nk_x_ident(c, in->fields[i].name), NULL) != NK_OK)
-            return NK_STR("NULL");
+            return nk_x_failed(c);
     return nk_x_struct(c, NK_STR_NULL, &l);
 }
 

@@ -30,9 +30,9 @@ nk_code nk_path_parse(nk_str text, nk_arena *a, nk_path *out, nk_err *err)
         nk_str *s = nk_strs_add(&parts, a);
         if (s)
             *s = nk_str_dup(a, nk_buf_view(&b));
-        bool empty = b.n == 0;
+        bool empty = b.n == 0, cut = b.failed;
         nk_buf_free(&b);
-        if (!s || !s->p)
+        if (!s || !s->p || cut)
             return nk_oom(err);
         if (empty || quoted)
             return nk_fail(err, NK_E_INVALID,
@@ -151,6 +151,12 @@ nk_str nk_x_take(nk_compile *c, nk_buf *b)
     c->failed = c->failed || b->failed || !s.p;
     nk_buf_free(b);
     return s.p ? s : NK_STR("NULL");
+}
+
+nk_str nk_x_failed(nk_compile *c)
+{
+    c->failed = true;
+    return NK_STR("NULL");
 }
 
 nk_str nk_x_printf(nk_compile *c, const char *fmt, ...)

@@ -349,6 +349,8 @@ nk_code nk_node_schema(const nk_node *n, bool exact, const nk_type **out, nk_err
         nk_code rc = n->kind->schema(p, n, p->arena, &t, err);
         p->exact = before;
         NK_TRY(rc);
+        if (!t) /* types come from an arena */
+            return nk_oom(err);
         p->schemas[exact][n->id] = t;
     }
     *out = p->schemas[exact][n->id];

@@ -63,6 +63,7 @@ nk_str nk_x_path(nk_compile *c, const nk_type *t, const nk_path *p, size_t from,
  * first fitting value. NK_E_INVALID when it can never be. */
 nk_code nk_x_cast(nk_compile *c, nk_str x, const nk_type *from, const nk_type *to, nk_str *out,
                   nk_err *err);
+nk_str nk_x_failed(nk_compile *c); /* memory is gone: the statement will not be run */
 nk_str nk_x_printf(nk_compile *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 nk_str nk_x_literal(nk_compile *c, nk_str text);
 /* The buffer's text, in the arena; frees the buffer. */

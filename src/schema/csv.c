@@ -81,6 +81,8 @@ static nk_code grow(nk_csv_reader *r, nk_err *err)
 
 static nk_code too_long(nk_csv_reader *r, nk_err *err)
 {
+    if (r->text.why == NK_E_NOMEM)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory reading CSV");
     bool open = r->state == IN_QUOTES || r->state == ESCAPED;
     return nk_fail(
         err, NK_E_PARSE, "The CSV record that begins at line %llu is longer than %zu bytes%s",
