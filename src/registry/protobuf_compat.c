@@ -291,6 +291,10 @@ static nk_code compare_scalars(differ *d, const pb_type *wt, const pb_type *rt, 
     }
     if (rule == PBR_COUNT)
         return NK_OK;
+    /* 0 is 0 in both ways of writing, and this enum has nothing else: no message shows it */
+    if (a == PB_ENUM && (b == PB_SINT32 || b == PB_SINT64) && !w->type->file->proto3 &&
+        w->type->values.n == 1 && w->type->values.v[0].number == 0)
+        sample = NK_STR_NULL;
     return tell(d, rule, place(d, wt, w), place(d, rt, r), sample,
                 "the field %lld was %s and is %s", (long long)w->number, kind_name(w, a),
                 kind_name(r, b));
