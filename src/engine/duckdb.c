@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "engine/duckdb_int.h"
+#include "plan/plan.h"
 
 static void set_option(duckdb_config c, const char *name, const char *value)
 {
@@ -14,13 +15,7 @@ static void set_option(duckdb_config c, const char *name, const char *value)
 
 static nk_code sql_literal(nk_buf *b, const char *s)
 {
-    (void)nk_buf_putc(b, '\'');
-    for (; s && *s; s++) {
-        if (*s == '\'')
-            (void)nk_buf_putc(b, '\'');
-        (void)nk_buf_putc(b, *s);
-    }
-    return nk_buf_putc(b, '\'');
+    return nk_dialect_duckdb()->literal(b, nk_str_c(s ? s : ""));
 }
 
 static char *dup_or_null(const char *s)

@@ -221,11 +221,10 @@ static nk_code list_dir(listing *l, const char *dir, const char *rel, nk_err *er
 static nk_code list_local(listing *l, nk_str path, nk_err *err)
 {
     struct stat st;
-    path = nk_str_dup(l->s->arena, local_path(path));
-    if (!path.p)
-        return oom(err);
+    path = local_path(path);
     while (path.n > 1 && path.p[path.n - 1] == '/')
-        path = nk_str_dup(l->s->arena, nk_str_sub(path, 0, path.n - 1));
+        path.n--;
+    path = nk_str_dup(l->s->arena, path);
     if (!path.p)
         return oom(err);
     if (stat(path.p, &st) != 0)

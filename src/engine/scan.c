@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/session_int.h"
+#include "net/sigv4.h"
 #include "schema/codec.h"
 #include "schema/infer.h"
 
@@ -114,27 +115,6 @@ static nk_code parts_done(part_builder *b, nk_err *err)
     return NK_OK;
 }
 
-static nk_str unescape(nk_arena *a, nk_str s)
-{
-    char *p = nk_arena_bytes(a, s.n + 1);
-    size_t n = 0;
-    if (!p)
-        return NK_STR_NULL;
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned v;
-        char hex[3] = {i + 2 < s.n ? s.p[i + 1] : 'x', i + 2 < s.n ? s.p[i + 2] : 'x', 0};
-        if (s.p[i] == '%' && strspn(hex, "0123456789abcdefABCDEF") == 2 &&
-            sscanf(hex, "%x", &v) == 1) {
-            p[n++] = (char)v;
-            i += 2;
-        } else {
-            p[n++] = s.p[i];
-        }
-    }
-    p[n] = 0;
-    return nk_str_n(p, n);
-}
-
 /* Names of k=v folders of a path below its base. */
 static size_t hive_keys(nk_str rel, nk_str *keys, nk_str *values, size_t max)
 {
@@ -171,8 +151,8 @@ static nk_code parts_of_files(nk_session *s, nk_scan *scan, const nk_files *file
     if (!scan->partition_columns)
         return oom(err);
     for (size_t j = 0; j < nkeys; j++)
-        scan->partition_columns[j] =
-            (nk_field){.name = unescape(s->arena, first[j]), .type = nk_type_scalar(NK_T_STRING)};
+        scan->partition_columns[j] = (nk_field){.name = nk_uri_unescape(s->arena, first[j], false),
+                                                .type = nk_type_scalar(NK_T_STRING)};
     for (size_t j = 0; j < nkeys; j++)
         if (!scan->partition_columns[j].name.p)
             return oom(err);
@@ -185,7 +165,7 @@ static nk_code parts_of_files(nk_session *s, nk_scan *scan, const nk_files *file
             for (size_t j = 0; j < nkeys; j++) {
                 if (nk_str_is(values[j], "__HIVE_DEFAULT_PARTITION__"))
                     continue;
-                v[j] = unescape(s->arena, values[j]);
+                v[j] = nk_uri_unescape(s->arena, values[j], false);
                 if (!v[j].p) /* or it would be read as null */
                     return oom(err);
             }
@@ -501,31 +481,15 @@ static nk_code observe_json(nk_session *s, nk_source *src, const nk_node *n, nk_
 
 static void sql_text(nk_buf *b, nk_str s)
 {
-    (void)nk_buf_putc(b, '\'');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '\'')
-            (void)nk_buf_putc(b, '\'');
-        (void)nk_buf_putc(b, s.p[i]);
-    }
-    (void)nk_buf_putc(b, '\'');
+    (void)nk_dialect_duckdb()->literal(b, s);
 }
 
 static void sql_files(nk_buf *b, const nk_files *files)
 {
     (void)nk_buf_putc(b, '[');
     for (size_t i = 0; i < files->n; i++) {
-        nk_buf f;
-        nk_str u = files->v[i].uri;
-        nk_buf_init(&f, u.n * 3 + 1);
-        for (size_t k = 0; k < u.n; k++)
-            (void)nk_buf_printf(&f, strchr("*?[", u.p[k]) ? "[%c]" : "%c", u.p[k]);
         (void)nk_buf_puts(b, i ? ", " : "");
-        sql_text(b, nk_buf_view(&f));
-        if (f.failed) {
-            b->failed = true;
-            b->why = f.why;
-        }
-        nk_buf_free(&f);
+        (void)nk_dialect_duckdb()->file(b, files->v[i].uri);
     }
     (void)nk_buf_putc(b, ']');
 }

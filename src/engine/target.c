@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/session_int.h"
+#include "net/sigv4.h"
 
 static nk_code oom(nk_err *err)
 {
@@ -37,13 +38,7 @@ typedef struct target {
 
 static void put_text(nk_buf *b, nk_str s)
 {
-    (void)nk_buf_putc(b, '\'');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '\'')
-            (void)nk_buf_putc(b, '\'');
-        (void)nk_buf_putc(b, s.p[i]);
-    }
-    (void)nk_buf_putc(b, '\'');
+    (void)nk_dialect_duckdb()->literal(b, s);
 }
 
 static void put_ident(nk_buf *b, nk_str s)
@@ -198,26 +193,6 @@ static void clean_up(target *t)
             (void)!nk_session_delete(t->s, found.v[i].uri, NULL);
 }
 
-static nk_str percent_decoded(nk_arena *a, nk_str s)
-{
-    char *p = nk_arena_bytes(a, s.n + 1);
-    size_t n = 0;
-    unsigned v;
-    if (!p)
-        return NK_STR_NULL;
-    for (size_t i = 0; i < s.n; i++) {
-        char hex[3] = {i + 2 < s.n ? s.p[i + 1] : 'x', i + 2 < s.n ? s.p[i + 2] : 'x', 0};
-        if (s.p[i] == '%' && strspn(hex, "0123456789abcdefABCDEF") == 2 &&
-            sscanf(hex, "%x", &v) == 1) {
-            p[n++] = (char)v;
-            i += 2;
-        } else {
-            p[n++] = s.p[i];
-        }
-    }
-    return nk_str_n(p, n);
-}
-
 /* A partition's value as Hive and Spark write it into a folder's name. */
 static void hive_escape(nk_buf *b, nk_str s)
 {
@@ -250,7 +225,7 @@ static nk_code note_file(target *t, nk_str uri, nk_err *err)
     for (size_t i = 0; i < t->nkeys && nk_str_split(&rel, '/', &part); i++) {
         ptrdiff_t eq = nk_str_chr(part, '=');
         nk_str raw = nk_str_sub(part, (size_t)(eq + 1), part.n);
-        w->values[i] = percent_decoded(t->s->arena, raw);
+        w->values[i] = nk_uri_unescape(t->s->arena, raw, false);
         if (!w->values[i].p)
             return oom(err);
         t->odd_names = t->odd_names || !hive_name(raw, w->values[i]);

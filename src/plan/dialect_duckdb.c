@@ -275,24 +275,28 @@ static nk_code duck_map_values(nk_buf *b, nk_str x, nk_str var, nk_str body)
 
 /* ---- scans: CSV ---- */
 
+/* Names are names: what the engine would take for a pattern is escaped. */
+static nk_code duck_file(nk_buf *b, nk_str uri)
+{
+    (void)nk_buf_putc(b, '\'');
+    for (size_t i = 0; i < uri.n; i++) {
+        char c = uri.p[i];
+        if (c == '\'')
+            (void)nk_buf_puts(b, "''");
+        else if (c == '*' || c == '?' || c == '[')
+            (void)nk_buf_printf(b, "[%c]", c);
+        else
+            (void)nk_buf_putc(b, c);
+    }
+    return nk_buf_putc(b, '\'');
+}
+
 static void file_list(nk_buf *b, const nk_str *files, size_t n)
 {
     (void)nk_buf_putc(b, '[');
     for (size_t i = 0; i < n; i++) {
         (void)nk_buf_puts(b, i ? ", " : "");
-        /* names are names: what the engine would take for a pattern is escaped */
-        nk_buf f;
-        nk_buf_init(&f, files[i].n * 3 + 1);
-        for (size_t k = 0; k < files[i].n; k++) {
-            char ch = files[i].p[k];
-            if (ch == '*' || ch == '?' || ch == '[')
-                (void)nk_buf_printf(&f, "[%c]", ch);
-            else
-                (void)nk_buf_putc(&f, ch);
-        }
-        (void)duck_literal(b, nk_buf_view(&f));
-        b->failed = b->failed || f.failed;
-        nk_buf_free(&f);
+        (void)duck_file(b, files[i]);
     }
     (void)nk_buf_putc(b, ']');
 }
@@ -776,6 +780,7 @@ static const nk_dialect duckdb = {
     .name = "duckdb",
     .ident = duck_ident,
     .literal = duck_literal,
+    .file = duck_file,
     .type = duck_type,
     .cast = duck_cast,
     .field = duck_field,

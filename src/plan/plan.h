@@ -152,6 +152,7 @@ struct nk_dialect {
     const char *name; /* "duckdb", "spark" */
     nk_code (*ident)(nk_buf *b, nk_str name);
     nk_code (*literal)(nk_buf *b, nk_str text); /* a string literal */
+    nk_code (*file)(nk_buf *b, nk_str uri);     /* one file's name as a literal: no pattern */
     nk_code (*type)(nk_buf *b, const nk_type *t);
     /* Spark's cast with ANSI off of the SQL expression x (one type to another, both without
      * choices). */
