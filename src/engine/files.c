@@ -1,6 +1,8 @@
-/* Files of the lake and of this machine: listing, heads, deletion. */
+/* Files of the lake and of this machine: listing, heads, several at a time, deletion. */
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -313,6 +315,60 @@ nk_code nk_session_head(nk_session *s, nk_str uri, uint64_t max, bool unpack, nk
     }
     nk_buf_free(&raw);
     return rc;
+}
+
+/* ---- several at a time ---- */
+
+#define THREADS 4
+
+typedef struct each {
+    nk_code (*fn)(void *arg, size_t i, nk_err *err);
+    void *arg;
+    size_t n;
+    atomic_size_t next;
+    pthread_mutex_t lock;
+    nk_code rc;
+    nk_err err;
+} each;
+
+static void *each_main(void *arg)
+{
+    each *e = arg;
+    for (;;) {
+        size_t i = atomic_fetch_add(&e->next, 1);
+        if (i >= e->n || nk_session_stopped())
+            return NULL;
+        nk_err err = NK_ERR_INIT;
+        nk_code rc = e->fn(e->arg, i, &err);
+        if (rc == NK_OK)
+            continue;
+        pthread_mutex_lock(&e->lock);
+        if (e->rc == NK_OK) {
+            e->rc = rc;
+            e->err = err;
+        }
+        atomic_store(&e->next, e->n);
+        pthread_mutex_unlock(&e->lock);
+    }
+}
+
+nk_code nk_session_each(size_t n, nk_code (*fn)(void *arg, size_t i, nk_err *err), void *arg,
+                        nk_err *err)
+{
+    each e = {.fn = fn, .arg = arg, .n = n, .lock = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t t[THREADS];
+    size_t started = 0;
+    for (; started < THREADS && started + 1 < n; started++)
+        if (pthread_create(&t[started], NULL, each_main, &e) != 0)
+            break;
+    (void)each_main(&e);
+    while (started)
+        pthread_join(t[--started], NULL);
+    if (e.rc != NK_OK && err)
+        *err = e.err;
+    if (e.rc == NK_OK && nk_session_stopped())
+        return nk_fail(err, NK_E_CANCELLED, "stopped");
+    return e.rc;
 }
 
 nk_code nk_session_delete(nk_session *s, nk_str uri, nk_err *err)

@@ -4,8 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -13,8 +11,7 @@
 #include "engine/session_int.h"
 #include "schema/codec.h"
 
-#define PIECE   (4u << 20)
-#define THREADS 4
+#define PIECE (4u << 20)
 
 typedef struct unpacking {
     nk_s3 *s3; /* NULL for local files; safe for several threads */
@@ -22,10 +19,6 @@ typedef struct unpacking {
     const nk_codec *all; /* whatever their names are; else NULL */
     char *dir;           /* unpack into it; NULL: only check */
     nk_str *out;         /* one a file, in dir; p NULL = as it is */
-    atomic_size_t next;
-    pthread_mutex_t lock;
-    nk_code rc;
-    nk_err err;
 } unpacking;
 
 static nk_code oom(nk_err *err)
@@ -131,43 +124,13 @@ static nk_code handle(unpacking *c, size_t i, nk_err *err)
     return codec ? unpack_one(c, i, codec, err) : NK_OK;
 }
 
-static void *unpack_main(void *arg)
+static nk_code handle_named(void *arg, size_t i, nk_err *err)
 {
-    unpacking *c = arg;
-    for (;;) {
-        size_t i = atomic_fetch_add(&c->next, 1);
-        if (i >= c->files->n || nk_session_stopped())
-            return NULL;
-        nk_err err = NK_ERR_INIT;
-        nk_code rc = handle(c, i, &err);
-        if (rc == NK_OK)
-            continue;
-        (void)nk_wrap(&err, "%.*s", NK_STR_ARG(c->files->v[i].uri));
-        pthread_mutex_lock(&c->lock);
-        if (c->rc == NK_OK) {
-            c->rc = rc == NK_E_PARSE ? NK_E_INVALID : rc;
-            c->err = err;
-        }
-        atomic_store(&c->next, c->files->n);
-        pthread_mutex_unlock(&c->lock);
-    }
-}
-
-static nk_code run(unpacking *c, nk_err *err)
-{
-    pthread_t t[THREADS];
-    size_t n = 0;
-    for (; n < THREADS && n + 1 < c->files->n; n++)
-        if (pthread_create(&t[n], NULL, unpack_main, c) != 0)
-            break;
-    (void)unpack_main(c);
-    while (n)
-        pthread_join(t[--n], NULL);
-    if (c->rc != NK_OK && err)
-        *err = c->err;
-    if (c->rc == NK_OK && nk_session_stopped())
-        return nk_fail(err, NK_E_CANCELLED, "stopped");
-    return c->rc;
+    const unpacking *c = arg;
+    nk_code rc = handle(arg, i, err);
+    if (rc != NK_OK)
+        (void)nk_wrap(err, "%.*s", NK_STR_ARG(c->files->v[i].uri));
+    return rc == NK_E_PARSE ? NK_E_INVALID : rc;
 }
 
 /* A folder of its own for this source's files, below the session's. */
@@ -228,7 +191,7 @@ static nk_code take_unpacked(nk_session *s, unpacking *c, nk_scan *scan, nk_err 
 /* The first file tells for all; what the engine sees by a name's end need not be said. */
 nk_code nk_session_packing(nk_session *s, nk_files *files, nk_scan *scan, nk_err *err)
 {
-    unpacking c = {.files = files, .lock = PTHREAD_MUTEX_INITIALIZER};
+    unpacking c = {.files = files};
     const nk_codec *mark;
     bool far = false, foreign, packed = false;
     for (size_t i = 0; i < files->n; i++)
@@ -255,7 +218,7 @@ nk_code nk_session_packing(nk_session *s, nk_files *files, nk_scan *scan, nk_err
     }
     if (!packed && !foreign)
         return NK_OK;
-    nk_code rc = run(&c, err);
+    nk_code rc = nk_session_each(files->n, handle_named, &c, err);
     if (!foreign)
         return rc;
     nk_code taken = take_unpacked(s, &c, scan, rc == NK_OK ? err : NULL);

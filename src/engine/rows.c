@@ -1,13 +1,10 @@
 /* Sources of formats that we read ourselves (schema/rows.h): their options, from a node or a
  * catalogue table, and the type of their rows. */
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "engine/session_int.h"
 
-#define THREADS 4
-#define BATCH   1024
+#define BATCH 1024
 
 static nk_code oom(nk_err *err)
 {
@@ -27,10 +24,6 @@ typedef struct looking {
     const nk_row_source *source;
     nk_arena **arenas; /* one a file: its type */
     const nk_type **types;
-    atomic_size_t next;
-    pthread_mutex_t lock;
-    nk_code rc;
-    nk_err err;
 } looking;
 
 /* Every row of a file is looked at, as JSON documents are. */
@@ -55,8 +48,9 @@ static nk_code observe(const looking *l, nk_input *in, nk_arena *a, const nk_typ
     return rc;
 }
 
-static nk_code look_at(looking *l, size_t i, nk_err *err)
+static nk_code look_at(void *arg, size_t i, nk_err *err)
 {
+    looking *l = arg;
     const nk_rows_format *f = l->source->format;
     const nk_row_file *file = &l->source->files[i];
     nk_arena *a = l->arenas[i] = nk_arena_create(0);
@@ -70,27 +64,6 @@ static nk_code look_at(looking *l, size_t i, nk_err *err)
     if (rc != NK_OK)
         (void)nk_wrap(err, "%.*s", NK_STR_ARG(file->uri));
     return rc == NK_E_PARSE || rc == NK_E_LIMIT ? NK_E_INVALID : rc;
-}
-
-static void *look_main(void *arg)
-{
-    looking *l = arg;
-    for (;;) {
-        size_t i = atomic_fetch_add(&l->next, 1);
-        if (i >= l->source->nfiles || nk_session_stopped())
-            return NULL;
-        nk_err err = NK_ERR_INIT;
-        nk_code rc = look_at(l, i, &err);
-        if (rc == NK_OK)
-            continue;
-        pthread_mutex_lock(&l->lock);
-        if (l->rc == NK_OK) {
-            l->rc = rc;
-            l->err = err;
-        }
-        atomic_store(&l->next, l->source->nfiles);
-        pthread_mutex_unlock(&l->lock);
-    }
 }
 
 static nk_code merge(nk_session *s, const looking *l, const nk_type **out, nk_err *err)
@@ -118,24 +91,12 @@ static nk_code merge(nk_session *s, const looking *l, const nk_type **out, nk_er
 
 static nk_code look(nk_session *s, const nk_row_source *source, const nk_type **out, nk_err *err)
 {
-    looking l = {.source = source, .lock = PTHREAD_MUTEX_INITIALIZER};
-    pthread_t t[THREADS];
-    size_t n = 0;
+    looking l = {.source = source};
     l.arenas = NK_NEWN(s->arena, nk_arena *, source->nfiles + 1);
     l.types = NK_NEWN(s->arena, const nk_type *, source->nfiles + 1);
     if (!l.arenas || !l.types)
         return oom(err);
-    for (; n < THREADS && n + 1 < source->nfiles; n++)
-        if (pthread_create(&t[n], NULL, look_main, &l) != 0)
-            break;
-    (void)look_main(&l);
-    while (n)
-        pthread_join(t[--n], NULL);
-    nk_code rc = l.rc;
-    if (rc != NK_OK && err)
-        *err = l.err;
-    if (rc == NK_OK && nk_session_stopped())
-        rc = nk_fail(err, NK_E_CANCELLED, "stopped");
+    nk_code rc = nk_session_each(source->nfiles, look_at, &l, err);
     if (rc == NK_OK)
         rc = merge(s, &l, out, err);
     for (size_t i = 0; i < source->nfiles; i++)
@@ -179,7 +140,7 @@ static nk_code rows_source(nk_session *s, nk_source *src, const nk_node *n,
     nk_scan *scan = &src->scan;
     nk_engine *e;
     nk_row_source *source = NK_NEW(s->arena, nk_row_source);
-    const nk_type *seen, *read;
+    const nk_type *seen = NULL, *read;
     if (!source)
         return oom(err);
     *source = (nk_row_source){.format = format, .options = options, .read = read_range};

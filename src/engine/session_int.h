@@ -84,6 +84,10 @@ void nk_session_true_names(const nk_session *s, nk_err *err);
 /* Up to n stored bytes from an offset on, appended. s3 may be NULL for local files. Any thread. */
 nk_code nk_file_range(nk_s3 *s3, nk_str uri, uint64_t at, uint64_t n, nk_buf *out, nk_err *err);
 nk_code nk_session_delete(nk_session *s, nk_str uri, nk_err *err);
+/* fn(arg, i) for each i below n, on a few threads; the first error ends it. NK_E_CANCELLED when the
+ * session was stopped meanwhile. */
+nk_code nk_session_each(size_t n, nk_code (*fn)(void *arg, size_t i, nk_err *err), void *arg,
+                        nk_err *err);
 
 /* plan host */
 nk_code nk_session_scan(void *arg, nk_plan *p, const nk_node *n, bool exact, nk_arena *a,

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "engine/show.h"
+#include "../arena.h"
 
 /* Texts of a test's vectors are nk_str; decimals are of 8 bytes. */
 nk_str nk_vec_str(const nk_vec *v, size_t i)
@@ -16,20 +17,6 @@ nk_str nk_vec_str(const nk_vec *v, size_t i)
 __int128 nk_vec_decimal(const nk_vec *v, size_t i)
 {
     return ((const int64_t *)v->data)[i];
-}
-
-static nk_arena *arena;
-
-static int setup(void **state)
-{
-    arena = nk_arena_create(0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    nk_arena_destroy(arena);
-    return 0;
 }
 
 static const nk_type *type(const char *text)

@@ -6,20 +6,7 @@
 #include <cmocka.h>
 
 #include "plan/expr.h"
-
-static nk_arena *arena;
-
-static int setup(void **state)
-{
-    arena = nk_arena_create(0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    nk_arena_destroy(arena);
-    return 0;
-}
+#include "../arena.h"
 
 static const nk_expr *parse(const char *text, nk_expr_dialect d)
 {

@@ -5,20 +5,7 @@
 #include <cmocka.h>
 
 #include "plan/regex.h"
-
-static nk_arena *arena;
-
-static int setup(void **state)
-{
-    arena = nk_arena_create(0);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    nk_arena_destroy(arena);
-    return 0;
-}
+#include "../arena.h"
 
 static void what_the_two_read_differently_is_written_out(void **state)
 {
