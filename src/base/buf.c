@@ -22,6 +22,14 @@ void nk_buf_clear(nk_buf *b)
         b->p[0] = 0;
 }
 
+void nk_buf_fail(nk_buf *b, nk_code why)
+{
+    if (b->failed || why == NK_OK)
+        return;
+    b->failed = true;
+    b->why = why;
+}
+
 /* Grows so that n more bytes and a NUL fit. */
 static nk_code grow(nk_buf *b, size_t n)
 {

@@ -16,6 +16,9 @@ typedef struct nk_buf {
 
 void nk_buf_init(nk_buf *b, size_t max);
 void nk_buf_free(nk_buf *b);
+/* Makes it count as cut (NK_E_LIMIT, NK_E_NOMEM; NK_OK does nothing), because something that should
+ * have gone into it was; an earlier reason stays. */
+void nk_buf_fail(nk_buf *b, nk_code why);
 void nk_buf_clear(nk_buf *b); /* keeps the memory, forgets the failure */
 nk_code nk_buf_add(nk_buf *b, const void *p, size_t n);
 nk_code nk_buf_str(nk_buf *b, nk_str s);

@@ -46,11 +46,6 @@ typedef struct output {
     int64_t rows;
 } output;
 
-static bool is_number(const nk_type *t)
-{
-    return t->kind >= NK_T_BYTE && t->kind <= NK_T_DECIMAL;
-}
-
 static void csv_cell(nk_buf *b, nk_str s)
 {
     bool quote = s.n == 0 || s.p[0] == ' ' || s.p[s.n - 1] == ' ';
@@ -86,7 +81,8 @@ static nk_code begin(output *o, const nk_type *type, bool terminal, nk_arena *a,
         if (!o->table)
             return nk_fail(err, NK_E_NOMEM, "out of memory");
         for (size_t i = 0; i < type->nfields; i++)
-            nk_grid_column(o->table, i, type->fields[i].name, is_number(type->fields[i].type));
+            nk_grid_column(o->table, i, type->fields[i].name,
+                           nk_type_is_number(type->fields[i].type));
         return NK_OK;
     }
     if (strcmp(o->format, "csv") == 0) {

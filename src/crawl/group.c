@@ -54,11 +54,6 @@ static bool alike_types(const nk_type *a, const nk_type *b)
            (scalar(a) && scalar(b));
 }
 
-static bool numeric(const nk_type *t)
-{
-    return t->kind >= NK_T_BYTE && t->kind <= NK_T_DECIMAL;
-}
-
 double nk_crawl_likeness(const nk_finding *fa, const nk_type *a, const nk_finding *fb,
                          const nk_type *b)
 {
@@ -73,7 +68,7 @@ double nk_crawl_likeness(const nk_finding *fa, const nk_type *a, const nk_findin
         for (size_t i = 0; i < least; i++) {
             const nk_type *x = a->fields[i].type, *y = b->fields[i].type;
             same += x->kind == y->kind || x->kind == NK_T_NULL || y->kind == NK_T_NULL ||
-                    (numeric(x) && numeric(y));
+                    (nk_type_is_number(x) && nk_type_is_number(y));
         }
         return (double)same / (double)most;
     }

@@ -155,16 +155,6 @@ void nk_cols_free(nk_cols *c)
 
 /* ---- values ---- */
 
-static bool is_number(nk_type_kind k)
-{
-    return k >= NK_T_BYTE && k <= NK_T_DECIMAL;
-}
-
-static bool is_text(nk_type_kind k)
-{
-    return k == NK_T_STRING || k == NK_T_CHAR || k == NK_T_VARCHAR;
-}
-
 /* The alternative that a value of the kind goes to; NULL when there is none. */
 static nk_col *alternative(nk_col *c, nk_type_kind kind)
 {
@@ -172,9 +162,9 @@ static nk_col *alternative(nk_col *c, nk_type_kind kind)
     for (size_t i = 0; i < c->nkids; i++) {
         nk_col *k = &c->kids[i];
         nk_type_kind is = k->type->kind;
-        if (is == kind || (is_text(is) && is_text(kind)))
+        if (is == kind || (nk_kind_is_text(is) && nk_kind_is_text(kind)))
             return k;
-        bool holds = (is_number(is) && is_number(kind) && is > kind &&
+        bool holds = (nk_kind_is_number(is) && nk_kind_is_number(kind) && is > kind &&
                       !(is == NK_T_DECIMAL && (kind == NK_T_DOUBLE || kind == NK_T_FLOAT))) ||
                      (is == NK_T_TIMESTAMP && kind == NK_T_DATE);
         if (holds && !best)
@@ -261,7 +251,7 @@ static bool as_double(const nk_value *v, double *out)
         *out = decimal_double(v->unscaled, v->scale);
     else
         *out = (double)v->i;
-    return is_number(v->kind);
+    return nk_kind_is_number(v->kind);
 }
 
 static bool put_integer(nk_col *c, const nk_value *v, int64_t min, int64_t max)
@@ -390,9 +380,9 @@ static nk_code put(nk_sink *s, nk_place *at, const nk_value *v, nk_err *err)
             ((nk_span *)c->data)[c->n - 1] = (nk_span){c->kids[0].n, 0};
         return NK_OK;
     }
-    if (is_text(is))
-        return v->text || is_text(v->kind) ? put_bytes(c, v->s, err) : put_shown(c, v, err);
-    if (is == NK_T_BINARY && !v->text && (v->kind == NK_T_BINARY || is_text(v->kind)))
+    if (nk_kind_is_text(is))
+        return v->text || nk_kind_is_text(v->kind) ? put_bytes(c, v->s, err) : put_shown(c, v, err);
+    if (is == NK_T_BINARY && !v->text && (v->kind == NK_T_BINARY || nk_kind_is_text(v->kind)))
         return put_bytes(c, v->s, err);
     if (is == NK_T_DECIMAL)
         return put_decimal(c, v, err);

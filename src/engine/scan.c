@@ -15,16 +15,6 @@ static nk_code oom(nk_err *err)
     return nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
-static bool is_text(const nk_type *t)
-{
-    return t->kind == NK_T_STRING || t->kind == NK_T_CHAR || t->kind == NK_T_VARCHAR;
-}
-
-static bool is_number(const nk_type *t)
-{
-    return t->kind >= NK_T_BYTE && t->kind <= NK_T_DECIMAL;
-}
-
 static nk_source *source_of(nk_session *s, const nk_node *n)
 {
     if (n->id >= s->nsources) {
@@ -195,7 +185,7 @@ const nk_type *nk_scan_widen(nk_arena *a, const nk_type *t)
         return NULL;
     for (size_t i = 0; i < t->nfields; i++) {
         const nk_type *x = nk_scan_widen(a, t->fields[i].type);
-        if (t->kind == NK_T_CHOICE && x && is_number(x)) {
+        if (t->kind == NK_T_CHOICE && x && nk_type_is_number(x)) {
             if (at == SIZE_MAX)
                 at = n;
             else {
@@ -249,7 +239,7 @@ static nk_code make_cells(nk_session *s, nk_source *src, const nk_node *n, nk_er
         return oom(err);
     for (size_t i = 0; i < scan->type->nfields; i++) {
         const nk_type *t = scan->type->fields[i].type;
-        if (is_text(t) || t->kind == NK_T_CHOICE || t->kind == NK_T_NULL ||
+        if (nk_type_is_text(t) || t->kind == NK_T_CHOICE || t->kind == NK_T_NULL ||
             !nk_type_field(scan->read, scan->type->fields[i].name))
             continue;
         nk_cells *c = NK_NEW(s->arena, nk_cells);
@@ -543,7 +533,7 @@ nk_code nk_scan_by_catalog(nk_session *s, const nk_type *seen, const nk_type *wa
         const nk_type *w = wanted->fields[i].type;
         if (!f || f->type->kind == NK_T_NULL)
             r[n++] = (nk_field){.name = f ? f->name : wanted->fields[i].name, .type = w};
-        else if (is_number(f->type) && is_number(w) && w->kind > f->type->kind)
+        else if (nk_type_is_number(f->type) && nk_type_is_number(w) && w->kind > f->type->kind)
             r[n++] = (nk_field){.name = f->name, .type = w};
         else
             r[n++] = *f;
@@ -1156,7 +1146,7 @@ static const nk_type *kept_type(const nk_type *in, const nk_type *seen)
 {
     if (seen->kind == NK_T_NULL)
         return in;
-    if (is_number(in) && is_number(seen))
+    if (nk_type_is_number(in) && nk_type_is_number(seen))
         return in->kind >= seen->kind ? in : seen;
     if (seen->kind == NK_T_STRING &&
         (in->kind == NK_T_DATE || in->kind == NK_T_TIMESTAMP || in->kind == NK_T_DECIMAL))
@@ -1251,7 +1241,7 @@ static const nk_type *by_kinds(nk_session *s, const nk_source *src, const nk_typ
     uint32_t rest = kinds & ~(1u << t->kind) & ~(1u << NK_T_LONG) & ~(1u << NK_T_DOUBLE);
     if (t->kind == NK_T_TIMESTAMP)
         rest &= ~(1u << NK_T_DATE);
-    bool numeric = is_number(t);
+    bool numeric = nk_type_is_number(t);
     if (rest || (!numeric && (SEEN(NK_T_LONG) || SEEN(NK_T_DOUBLE))) ||
         (t->kind == NK_T_DECIMAL && (SEEN(NK_T_LONG) || SEEN(NK_T_DOUBLE))))
         alts[n++] = nk_type_scalar(NK_T_STRING);

@@ -128,10 +128,7 @@ static void json_quoted(const nk_vec *v, size_t i, nk_buf *out)
     nk_buf b;
     nk_buf_init(&b, 256u << 20);
     nk_show_text(v, i, &b);
-    if (b.failed && !out->failed) {
-        out->failed = true;
-        out->why = b.why;
-    }
+    nk_buf_fail(out, nk_buf_check(&b, NULL));
     json_string(nk_buf_view(&b), out);
     nk_buf_free(&b);
 }
@@ -178,7 +175,7 @@ static void json_base64(nk_str s, nk_buf *out)
     nk_arena *a = nk_arena_create(0);
     nk_str text = a ? nk_base64_encode(a, s) : NK_STR_NULL;
     if (!text.p)
-        out->failed = true;
+        nk_buf_fail(out, NK_E_NOMEM);
     json_string(text, out);
     nk_arena_destroy(a);
 }

@@ -334,9 +334,8 @@ static nk_code target_columns(target *t, nk_buf *b, nk_err *err)
                     NK_STR_ARG(f->name), nk_type_glue_name(f->type));
             return nk_hint(err, "write JSON or Parquet, or flatten it with ApplyMapping");
         }
-        bool text = f->type->kind == NK_T_STRING || f->type->kind == NK_T_CHAR ||
-                    f->type->kind == NK_T_VARCHAR;
-        if (text && is_key(t, f->name)) { /* an empty text names no folder: it is Hive's null */
+        if (nk_type_is_text(f->type) &&
+            is_key(t, f->name)) { /* an empty text names no folder: it is Hive's null */
             (void)nk_buf_puts(b, "NULLIF(");
             put_ident(b, f->name);
             (void)nk_buf_puts(b, ", '') AS ");
@@ -648,8 +647,7 @@ static void storage_descriptor(target *t, nk_json_writer *w, nk_str location, co
                 continue;
             nk_buf type;
             nk_buf_init(&type, 1 << 20);
-            if (nk_type_print(stored_type(t, f->type), true, &type) != NK_OK)
-                w->buf->failed = true;
+            nk_buf_fail(w->buf, nk_type_print(stored_type(t, f->type), true, &type));
             nk_jw_object(w);
             nk_jw_kstr(w, "Name", f->name);
             nk_jw_kstr(w, "Type", nk_buf_view(&type));
@@ -714,8 +712,7 @@ static void table_input(target *t, nk_json_writer *w, nk_str name, const nk_json
         const nk_field *f = nk_type_field(t->type, t->keys[i]);
         nk_buf type;
         nk_buf_init(&type, 1 << 16);
-        if (nk_type_print(f->type, true, &type) != NK_OK)
-            w->buf->failed = true;
+        nk_buf_fail(w->buf, nk_type_print(f->type, true, &type));
         nk_jw_object(w);
         nk_jw_kstr(w, "Name", f->name);
         nk_jw_kstr(w, "Type", nk_buf_view(&type));

@@ -38,8 +38,7 @@ static void path_list(nk_buf *b, const nk_json *paths)
     for (const nk_json *p = paths ? paths->first : NULL; p; p = p->next) {
         nk_buf one;
         nk_buf_init(&one, 1 << 16);
-        if (nk_visual_path(p, &one) != NK_OK)
-            b->failed = true;
+        nk_buf_fail(b, nk_visual_path(p, &one));
         nk_py_str(b, nk_buf_view(&one));
         nk_buf_free(&one);
         if (p->next)
@@ -52,8 +51,7 @@ static nk_str path_text(nk_pygen *g, const nk_json *path)
 {
     nk_buf one;
     nk_buf_init(&one, 1 << 16);
-    if (nk_visual_path(path, &one) != NK_OK)
-        g->body.failed = true;
+    nk_buf_fail(&g->body, nk_visual_path(path, &one));
     nk_str s = nk_buf_dup(&one, g->arena);
     nk_buf_free(&one);
     return s.p ? s : NK_STR("");

@@ -305,10 +305,7 @@ static void file_list(nk_buf *b, const nk_str *files, size_t n)
 static void literal_of(nk_buf *b, nk_buf *text)
 {
     (void)duck_literal(b, nk_buf_view(text));
-    if (text->failed) {
-        b->failed = true;
-        b->why = text->why;
-    }
+    nk_buf_fail(b, nk_buf_check(text, NULL));
     nk_buf_free(text);
 }
 

@@ -253,16 +253,6 @@ bool nk_type_has_choice(const nk_type *t)
     return false;
 }
 
-bool nk_type_is_number(const nk_type *t)
-{
-    return t->kind >= NK_T_BYTE && t->kind <= NK_T_DECIMAL;
-}
-
-bool nk_type_is_text(const nk_type *t)
-{
-    return t->kind == NK_T_STRING || t->kind == NK_T_CHAR || t->kind == NK_T_VARCHAR;
-}
-
 static bool is_nested(const nk_type *t)
 {
     return t->kind == NK_T_ARRAY || t->kind == NK_T_MAP || t->kind == NK_T_STRUCT;

@@ -120,8 +120,6 @@ const nk_type *nk_spark_compared(const nk_type *a, const nk_type *b);
 const nk_type *nk_spark_wider(nk_arena *a, const nk_type *x, const nk_type *y);
 
 bool nk_type_has_choice(const nk_type *t);
-bool nk_type_is_number(const nk_type *t);
-bool nk_type_is_text(const nk_type *t);
 
 #define NK_NODE_KIND(name, role, lo, hi, schema, compile, req, doc)                                \
     nk_code schema(nk_plan *p, const nk_node *n, nk_arena *a, const nk_type **out, nk_err *err);   \

@@ -39,8 +39,7 @@ static void put(nk_json_writer *w, const char *op, const step *at, const nk_json
         nk_jw_tree(w, value);
     }
     nk_jw_object_end(w);
-    if (pointer.failed && !w->buf->failed)
-        w->buf->failed = true, w->buf->why = pointer.why;
+    nk_buf_fail(w->buf, nk_buf_check(&pointer, NULL));
     nk_buf_free(&pointer);
 }
 
@@ -85,7 +84,7 @@ static void arrays(nk_json_writer *w, const step *up, const nk_json *a, const nk
     size_t na, nb, head = 0;
     const nk_json **va = elements(a, &na), **vb = elements(b, &nb);
     if (!va || !vb) {
-        w->buf->failed = true, w->buf->why = NK_E_NOMEM;
+        nk_buf_fail(w->buf, NK_E_NOMEM);
     } else {
         size_t fewer = na < nb ? na : nb;
         while (head < fewer && jv_equal(va[head], vb[head]))

@@ -275,8 +275,7 @@ void jv_canonical(nk_buf *out, const nk_json *v)
         const nk_json **members = nk_calloc(v->count + 1, sizeof *members);
         size_t n = 0;
         if (!members) {
-            out->failed = true;
-            out->why = NK_E_NOMEM;
+            nk_buf_fail(out, NK_E_NOMEM);
             return;
         }
         for (const nk_json *x = v->first; x; x = x->next)

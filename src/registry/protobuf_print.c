@@ -63,8 +63,7 @@ static void *sorted(nk_buf *b, const void *v, size_t n, size_t size,
 {
     void *copy = nk_calloc(n ? n : 1, size);
     if (!copy) {
-        b->failed = true;
-        b->why = NK_E_NOMEM;
+        nk_buf_fail(b, NK_E_NOMEM);
         return NULL;
     }
     if (n) {

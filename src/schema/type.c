@@ -546,11 +546,6 @@ static bool is_int(nk_type_kind k)
     return k >= NK_T_BYTE && k <= NK_T_LONG;
 }
 
-static bool is_number(nk_type_kind k)
-{
-    return k >= NK_T_BYTE && k <= NK_T_DECIMAL;
-}
-
 static nk_code merge_at(const nk_type *a, const nk_type *b, nk_merge_rule rule, nk_arena *arena,
                         int depth, const nk_type **out, nk_err *err);
 
@@ -651,7 +646,7 @@ static nk_code widen(const nk_type *a, const nk_type *b, nk_arena *arena, const 
     nk_type_kind to = NK_T_STRING;
     if (is_int(ka) && is_int(kb)) {
         to = ka > kb ? ka : kb;
-    } else if (is_number(ka) && is_number(kb)) {
+    } else if (nk_kind_is_number(ka) && nk_kind_is_number(kb)) {
         const nk_type *dec = ka == NK_T_DECIMAL ? a : b, *other = dec == a ? b : a;
         if (dec->kind == NK_T_DECIMAL && is_int(other->kind)) {
             static const int digits[] = {3, 5, 10, 19};

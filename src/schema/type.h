@@ -54,6 +54,22 @@ const nk_type *nk_type_struct(nk_arena *a, const nk_field *fields, size_t n);
 const nk_type *nk_type_choice(nk_arena *a, const nk_type *const *alts, size_t n);
 /* Deep copy, names and comments too. */
 const nk_type *nk_type_copy(nk_arena *a, const nk_type *t);
+static inline bool nk_kind_is_number(nk_type_kind k)
+{
+    return k >= NK_T_BYTE && k <= NK_T_DECIMAL;
+}
+static inline bool nk_kind_is_text(nk_type_kind k)
+{
+    return k == NK_T_STRING || k == NK_T_CHAR || k == NK_T_VARCHAR;
+}
+static inline bool nk_type_is_number(const nk_type *t)
+{
+    return nk_kind_is_number(t->kind);
+}
+static inline bool nk_type_is_text(const nk_type *t)
+{
+    return nk_kind_is_text(t->kind);
+}
 bool nk_type_eq(const nk_type *a, const nk_type *b);
 const nk_field *nk_type_field(const nk_type *t, nk_str name); /* exact; NULL when absent */
 
