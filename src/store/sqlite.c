@@ -56,9 +56,10 @@ static nk_code prepare(nk_conn *c, const char *sql, sqlite3_stmt **out, nk_err *
 static nk_code conn_pragmas(nk_conn *c, bool write, nk_err *err)
 {
     NK_TRY(nk_sqlite_exec(c->db, "PRAGMA secure_delete=0; PRAGMA temp_store=MEMORY", err));
-    if (!write)
-        return nk_sqlite_exec(
-            c->db, "PRAGMA query_only=1; PRAGMA cache_size=-1024; PRAGMA mmap_size=33554432", err);
+    if (!write) {
+        NK_TRY(nk_map_keep(c, err));
+        return nk_sqlite_exec(c->db, "PRAGMA query_only=1; PRAGMA cache_size=-1024", err);
+    }
     return nk_sqlite_exec(c->db,
                           "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
                           "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;"
@@ -120,6 +121,7 @@ void nk_conn_close(nk_store *s, nk_conn *c)
     for (size_t i = 0; i < NK_COUNTOF(st); i++)
         sqlite3_finalize(st[i]);
     sqlite3_close(c->db);
+    nk_free(c->mapped);
     memset(c, 0, sizeof(*c));
 }
 

@@ -16,6 +16,7 @@
 #define NK_BATCH_MAX     1024
 #define NK_WAL_PAGES     16384
 #define NK_BUSY_MS       5000
+#define NK_MAP_MAX       ((sqlite3_int64)32 << 20) /* bytes of the database that a reader maps */
 
 /* The statements every kind has; their text is generated from its table once, when the store opens.
  */
@@ -42,8 +43,11 @@ typedef struct nk_cached {
     bool busy;
 } nk_cached;
 
+typedef struct nk_mapped nk_mapped;
+
 typedef struct nk_conn {
     sqlite3 *db;
+    nk_mapped *mapped;    /* owned; of a reader */
     sqlite3_stmt **fixed; /* nkinds × NK_ST_COUNT, prepared on first use */
     nk_cached cache[NK_STMT_CACHE];
     uint64_t tick;
@@ -144,6 +148,10 @@ void nk_readers_let_go(nk_store *s); /* of the snapshots they rest on */
 int nk_store_thread(pthread_t *out, void *(*run_it)(void *), nk_store *s);
 int nk_store_kind_index(const nk_store *s,
                         const nk_kind *kind); /* -1 = not one it was opened with */
+
+/* sqlite_map.c: a reader's connection keeps its map of the file over commits. Once, before its
+ * first read. */
+nk_code nk_map_keep(nk_conn *c, nk_err *err) NK_MUST;
 
 /* sqlite_wal.c */
 nk_code nk_wal_start(nk_store *s, nk_err *err) NK_MUST; /* before the writer */

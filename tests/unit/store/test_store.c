@@ -853,6 +853,41 @@ static void the_log_grows_ahead(void **state)
     assert_true(size > (off_t)WRITES * 3 * 4120);
 }
 
+/* A reader keeps its map of the file over commits and must see what came behind its end, and what
+ * has since been written anew: the log is copied every few commits while the file grows to many
+ * times its first length. */
+static void readers_follow_a_growing_file(void **state)
+{
+    enum { RECORDS = 250, ROUNDS = 3 };
+    fixture *f = *state;
+    char names[RECORDS][8], body[9000];
+    struct stat before, after;
+    nk_store_close(f->s);
+    nk_store_config c = {.path = f->path, .kinds = lists1, .wal_pages = 24};
+    assert_int_equal(nk_store_open(&c, &f->s, &f->err), NK_OK);
+    assert_int_equal(stat(f->path, &before), 0);
+    memset(body, 'x', sizeof(body) - 1);
+    body[0] = '"', body[sizeof(body) - 2] = '"', body[sizeof(body) - 1] = 0;
+    for (int i = 0; i < RECORDS * ROUNDS; i++) {
+        int at = i % RECORDS, last = i < RECORDS ? i : RECORDS - 1;
+        snprintf(names[at], sizeof names[at], "n%d", at);
+        body[1 + i % 7000] = (char)('a' + i % 26);
+        assert_int_equal(write_op(f, (op){PUT, names[at], body, NULL, i}), NK_OK);
+        for (int k = 0; k < 4; k++) {
+            int other = k ? (int)rnd((unsigned)last + 1) : at;
+            int64_t want = other <= at ? i - at + other : i - at + other - RECORDS;
+            nk_row row;
+            assert_int_equal(get(f, names[other], &row), NK_OK);
+            assert_int_equal(row.cols[2].i, want);
+            assert_int_equal(row.body.n, strlen(body));
+            assert_int_equal(row.body.p[1 + want % 7000], 'a' + want % 26);
+        }
+        nk_arena_reset(f->a);
+    }
+    assert_int_equal(stat(f->path, &after), 0);
+    assert_true(after.st_size > 20 * before.st_size);
+}
+
 /* The process: writes i = first, first + 1, …, each as a value of one of NAMES records, and tells
  * each that was answered. */
 enum { NAMES = 7 };
@@ -937,6 +972,7 @@ int main(void)
         T(closures_that_share_a_commit_fail_alone),
         T(the_log_is_begun_anew_among_readers),
         T(the_log_grows_ahead),
+        T(readers_follow_a_growing_file),
         T(what_was_answered_survives_kills),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
