@@ -151,6 +151,19 @@ static nk_code one_level(rest *x, nk_str namespace)
                        NK_STR_ARG(namespace));
 }
 
+/* Who asks for a table that cannot be is told so: Spark then looks for db.table's own tables. */
+static nk_code check_names(rest *x)
+{
+    if (!x->namespace.p || one_level(x, x->namespace) == NK_OK)
+        return NK_OK;
+    if (!x->name.p)
+        return NK_E_NOT_FOUND;
+    bool view = nk_str_find(nk_str_c(x->route->path), NK_STR("{view}")) >= 0;
+    return nk_ice_fail(&x->err, view ? NK_ICE_NO_SUCH_VIEW : NK_ICE_NO_SUCH_TABLE,
+                       "%s does not exist: %.*s.%.*s", view ? "View" : "Table",
+                       NK_STR_ARG(x->namespace), NK_STR_ARG(x->name));
+}
+
 /* The array of levels of a body. */
 static nk_code body_namespace(rest *x, const nk_json *owner, nk_str *out)
 {
@@ -989,7 +1002,7 @@ static nk_code find_route(rest *x, nk_str path)
         x->namespace = x->name = NK_STR_NULL;
         if (nk_str_is(x->req->method, routes[i].method) && match(x, &routes[i], path)) {
             x->route = &routes[i];
-            return x->namespace.p ? one_level(x, x->namespace) : NK_OK;
+            return check_names(x);
         }
     }
     return nk_ice_fail(&x->err, NK_ICE_NO_SUCH_PATH, "No route for request: %.*s %.*s",

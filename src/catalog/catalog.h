@@ -47,6 +47,10 @@ nk_code nk_catalog_get_table(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str databa
  */
 nk_code nk_catalog_get_connection(nk_tx *tx, nk_app *app, const nk_catalog_ctx *ctx, nk_str name,
                                   const glue_ConnectionInput **out, nk_err *err) NK_MUST;
+/* Gives a table another name or database: the same table still, with its partitions, versions,
+ * statistics and settings. NK_E_EXISTS when the name is taken. */
+nk_code nk_catalog_rename_table(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
+                                nk_str to_database, nk_str to_table, nk_err *err) NK_MUST;
 /* All partitions in key order (expression empty) or those it holds for, whole. fn returns false to
  * stop. */
 typedef bool (*nk_catalog_partition_fn)(void *arg, const glue_Partition *p);

@@ -169,14 +169,19 @@ typedef struct nk_table_update {
 } nk_table_update;
 nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                         const nk_table_update *u, nk_err *err) NK_MUST;
+/* Any table by its number; NK_E_NOT_FOUND. database, catalog_id and space are left NULL. */
+nk_code nk_table_by_id(nk_tx *tx, int64_t id, nk_arena *a, nk_table_row *out, nk_err *err) NK_MUST;
 /* What a record says; database, catalog_id and space are left NULL. */
 nk_code nk_table_of_row(const nk_row *row, nk_arena *a, nk_table_row *out, nk_err *err) NK_MUST;
+/* The settings of its statistics' runs get the names that it has now (stats_settings.c). */
+nk_code nk_stats_settings_rename(nk_tx *tx, const nk_table_row *t, nk_arena *a,
+                                 nk_err *err) NK_MUST;
 /* Writes a loaded table's record back as it stands. */
 nk_code nk_table_put(nk_tx *tx, const nk_table_row *t, nk_err *err) NK_MUST;
 nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
                       nk_err *err) NK_MUST;
 nk_code nk_database_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_err *err) NK_MUST;
-/* Puts a loaded table back to an earlier record of it, as its next version. */
+/* Puts a loaded table back to an earlier record of it, its name too, as its next version. */
 nk_code nk_table_restore(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, const nk_row *row,
                          nk_err *err) NK_MUST;
 nk_code nk_database_create(nk_tx *tx, const nk_catalog_ctx *ctx, const glue_DatabaseInput *in,

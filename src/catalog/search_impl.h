@@ -7,13 +7,15 @@
 
 #include "catalog/search_int.h"
 
-typedef struct nk_search_doc {
+typedef struct nk_search_doc nk_search_doc;
+struct nk_search_doc {
     int64_t id, db;
-    int64_t times[3]; /* UpdateTime, CreateTime, LastAccessTime; 0 = none */
+    nk_search_doc *other; /* of the same table, when it had another name */
+    int64_t times[3];     /* UpdateTime, CreateTime, LastAccessTime; 0 = none */
     uint32_t number;
     uint16_t space_n, name_n, database_n;
     char text[]; /* space, name, database */
-} nk_search_doc;
+};
 
 typedef struct nk_search_word {
     uint32_t *docs, n, cap;

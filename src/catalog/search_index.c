@@ -119,12 +119,15 @@ void nk_search_destroy(nk_search *s)
     nk_free(s);
 }
 
+/* *fresh: it has no words yet. A table that is renamed has one more: the change may be undone. */
 static nk_search_doc *doc_of(nk_search *s, nk_str space, int64_t db, int64_t table,
-                             const glue_Table *t)
+                             const glue_Table *t, bool *fresh)
 {
-    nk_search_doc *d = nk_map_get(&s->by_id, nk_str_n((const char *)&table, sizeof table));
-    if (d)
-        return d;
+    nk_search_doc *known = nk_map_get(&s->by_id, nk_str_n((const char *)&table, sizeof table)), *d;
+    for (d = known; d; d = d->other)
+        if (d->db == db && nk_str_eq(nk_doc_name(d), t->Name))
+            return d;
+    *fresh = true;
     if (s->ndocs == s->cap) {
         size_t cap = s->cap ? s->cap * 2 : 1024;
         nk_search_doc **v = nk_realloc(s->docs, cap * sizeof *v);
@@ -146,7 +149,11 @@ static nk_search_doc *doc_of(nk_search *s, nk_str space, int64_t db, int64_t tab
     memcpy(d->text + space.n, t->Name.p, t->Name.n);
     if (t->DatabaseName.n)
         memcpy(d->text + space.n + t->Name.n, t->DatabaseName.p, t->DatabaseName.n);
-    if (nk_map_put(&s->by_id, nk_str_n((const char *)&d->id, sizeof d->id), d, NULL) != NK_OK) {
+    if (known) {
+        d->other = known->other;
+        known->other = d;
+    } else if (nk_map_put(&s->by_id, nk_str_n((const char *)&d->id, sizeof d->id), d, NULL) !=
+               NK_OK) {
         nk_free(d);
         return NULL;
     }
@@ -210,14 +217,15 @@ nk_code nk_search_add(nk_search *s, nk_str space, int64_t db, int64_t table, con
                       const glue_Table *new, nk_arena *a)
 {
     nk_map before;
-    adder add = {.s = s, .d = doc_of(s, space, db, table, new)};
+    bool fresh = false;
+    adder add = {.s = s, .d = doc_of(s, space, db, table, new, &fresh)};
     if (!add.d)
         return NK_E_NOMEM;
     add.d->times[0] = new->UpdateTime.us;
     add.d->times[1] = new->CreateTime.us;
     add.d->times[2] = new->LastAccessTime.us;
     nk_map_init(&before);
-    if (old) {
+    if (old && !fresh) {
         nk_words_of_table(old, a, collect_word, &before);
         add.old = &before;
     }

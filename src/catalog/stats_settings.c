@@ -46,6 +46,19 @@ static nk_code save(nk_tx *tx, nk_str region, int64_t table, const settings *s, 
                        insert, a, err);
 }
 
+nk_code nk_stats_settings_rename(nk_tx *tx, const nk_table_row *t, nk_arena *a, nk_err *err)
+{
+    settings *x;
+    nk_row row;
+    nk_code rc = nk_doc_load(tx, &type, NK_KEY(nk_vi(t->id)), t->name, a, (void **)&x, &row, err);
+    if (rc == NK_E_NOT_FOUND)
+        return NK_OK;
+    NK_TRY(rc);
+    x->DatabaseName = t->database;
+    x->TableName = t->name;
+    return save(tx, row.cols[SET_REGION].s, t->id, x, false, a, err);
+}
+
 static nk_code set_schedule(nk_call *call, settings *s, nk_str cron)
 {
     nk_cron parsed;

@@ -308,22 +308,30 @@ static nk_code archive(nk_tx *tx, const nk_table_row *t, nk_err *err)
     return nk_store_put(tx, &nk_kind_table_version, &row, err);
 }
 
-nk_code nk_table_restore(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, const nk_row *row,
-                         nk_err *err)
+/* To another place in the catalogue; t says where it has been, and then where it is. */
+static nk_code move(nk_tx *tx, nk_table_row *t, const nk_db_ref *db, nk_str name, nk_err *err)
 {
-    nk_table_row was;
-    const nk_table_row now = *t;
-    glue_Table *doc, *old;
-    NK_TRY(nk_table_of_row(row, ctx->arena, &was, err));
-    if (!nk_str_eq(was.keys_packed, t->keys_packed))
-        NK_TRY(change_keys(tx, ctx, t, was.keys_packed, err));
-    NK_TRY(archive(tx, &now, err));
-    NK_TRY(remember(tx, ctx, &now, NK_HIST_UPDATE, NULL, err));
-    NK_TRY(nk_model_decode(&glue_Table_shape, row->body, ctx->arena, (void **)&doc, err));
-    NK_TRY(nk_model_decode(&glue_Table_shape, t->body, ctx->arena, (void **)&old, err));
+    bool taken;
+    NK_TRY(nk_store_has(tx, &nk_kind_table, NK_KEY(nk_vi(db->id), nk_vs(name)), &taken, err));
+    if (taken)
+        return nk_fail(err, NK_E_EXISTS, "Table already exists.");
+    NK_TRY(nk_store_delete(tx, &nk_kind_table, NK_KEY(nk_vi(t->db), nk_vs(t->name)), err));
+    t->db = db->id;
+    t->name = name;
+    t->database = db->name;
+    t->catalog_id = db->catalog_id;
+    t->space = db->space;
+    return NK_OK;
+}
+
+/* Writes a document as the loaded table's next version. */
+static nk_code renew(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, glue_Table *doc,
+                     const glue_Table *old, nk_err *err)
+{
     t->version++;
-    t->keys_packed = was.keys_packed;
-    t->target = was.target;
+    doc->Name = t->name;
+    doc->DatabaseName = t->database;
+    doc->CatalogId = t->catalog_id;
     doc->VersionId = version_text(ctx->arena, t->version);
     doc->UpdateTime = nk_some_time(ctx->now_us);
     if (!doc->VersionId.p)
@@ -331,6 +339,89 @@ nk_code nk_table_restore(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, 
     NK_TRY(nk_model_encode_str(&glue_Table_shape, doc, ctx->arena, &t->body, err));
     nk_search_note(tx, t->space, t->db, t->id, old, doc);
     return nk_table_put(tx, t, err);
+}
+
+nk_code nk_catalog_rename_table(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
+                                nk_str to_database, nk_str to_table, nk_err *err)
+{
+    nk_table_row t;
+    nk_db_ref db;
+    nk_str name;
+    glue_Table *doc, *old;
+    NK_TRY(nk_table_load(tx, ctx, database, table, &t, err));
+    NK_TRY(nk_database_ref(tx, ctx, to_database, &db, err));
+    NK_TRY(nk_fold(ctx->arena, to_table, &name, err));
+    NK_TRY(remember(tx, ctx, &t, NK_HIST_UPDATE, NULL, err));
+    NK_TRY(archive(tx, &t, err));
+    NK_TRY(nk_model_decode(&glue_Table_shape, t.body, ctx->arena, (void **)&old, err));
+    NK_TRY(nk_model_decode(&glue_Table_shape, t.body, ctx->arena, (void **)&doc, err));
+    NK_TRY(move(tx, &t, &db, name, err));
+    NK_TRY(renew(tx, ctx, &t, doc, old, err));
+    return nk_stats_settings_rename(tx, &t, ctx->arena, err);
+}
+
+typedef struct by_id {
+    nk_arena *arena;
+    nk_row row;
+    bool found;
+} by_id;
+
+static bool copy_key(void *arg, const nk_row *row)
+{
+    by_id *b = arg;
+    nk_val *key = NK_NEWN(b->arena, nk_val, 2);
+    if (key) {
+        key[NK_TBL_DB] = row->cols[NK_TBL_DB];
+        key[NK_TBL_NAME] = nk_vs(nk_str_dup(b->arena, row->cols[NK_TBL_NAME].s));
+    }
+    b->row.cols = key;
+    b->found = true;
+    return false;
+}
+
+nk_code nk_table_by_id(nk_tx *tx, int64_t id, nk_arena *a, nk_table_row *out, nk_err *err)
+{
+    by_id b = {.arena = a};
+    nk_query q = {.kind = &nk_kind_table,
+                  .index = &nk_kind_table.indexes[0],
+                  .prefix = NK_KEY(nk_vi(id)),
+                  .nprefix = 1,
+                  .no_body = true,
+                  .limit = 1};
+    NK_TRY(nk_store_scan(tx, &q, copy_key, &b, err));
+    if (!b.found)
+        return nk_fail(err, NK_E_NOT_FOUND, "The table is not there any more.");
+    if (!b.row.cols || !b.row.cols[NK_TBL_NAME].s.p)
+        return nomem(err);
+    NK_TRY(nk_store_get(tx, &nk_kind_table, b.row.cols, a, &b.row, err));
+    return nk_table_of_row(&b.row, a, out, err);
+}
+
+nk_code nk_table_restore(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, const nk_row *row,
+                         nk_err *err)
+{
+    nk_table_row was;
+    const nk_table_row now = *t;
+    glue_Table *doc, *old;
+    nk_db_ref db;
+    NK_TRY(nk_table_of_row(row, ctx->arena, &was, err));
+    if (!nk_str_eq(was.keys_packed, t->keys_packed))
+        NK_TRY(change_keys(tx, ctx, t, was.keys_packed, err));
+    NK_TRY(archive(tx, &now, err));
+    NK_TRY(remember(tx, ctx, &now, NK_HIST_UPDATE, NULL, err));
+    NK_TRY(nk_model_decode(&glue_Table_shape, row->body, ctx->arena, (void **)&doc, err));
+    NK_TRY(nk_model_decode(&glue_Table_shape, t->body, ctx->arena, (void **)&old, err));
+    if (was.db != t->db || !nk_str_eq(was.name, t->name)) {
+        NK_TRY(nk_database_ref(tx, ctx, doc->DatabaseName, &db, err));
+        if (db.id != was.db)
+            return nk_fail(err, NK_E_NOT_FOUND, "Database %.*s is another one now.",
+                           NK_STR_ARG(doc->DatabaseName));
+        NK_TRY(move(tx, t, &db, was.name, err));
+    }
+    t->keys_packed = was.keys_packed;
+    t->target = was.target;
+    NK_TRY(renew(tx, ctx, t, doc, old, err));
+    return nk_stats_settings_rename(tx, t, ctx->arena, err);
 }
 
 nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,

@@ -212,22 +212,33 @@ static nk_code revive_table(nk_undoing *u)
     return nk_history_add(tx, &u->ctx, &h, NULL, err);
 }
 
+/* The change's table, whatever it is called now. */
+static nk_code now_called(const nk_undoing *u, nk_table_row *t)
+{
+    glue_Table *doc;
+    NK_TRY(nk_table_by_id(u->call->tx, u->id, u->call->arena, t, u->call->err));
+    NK_TRY(
+        nk_model_decode(&glue_Table_shape, t->body, u->call->arena, (void **)&doc, u->call->err));
+    nk_str name = t->name;
+    NK_TRY(nk_table_load(u->call->tx, &u->ctx, doc->DatabaseName, name, t, u->call->err));
+    return t->id == u->id ? NK_OK : NK_E_NOT_FOUND;
+}
+
 static nk_code undo_table(nk_undoing *u)
 {
     nk_tx *tx = u->call->tx;
     nk_err *err = u->call->err;
-    nk_str database, name;
     nk_table_row t;
-    nk_undo_halves(u->object, &database, &name);
     if (u->op == NK_HIST_DELETE)
         return revive_table(u);
-    nk_code rc = nk_table_load(tx, &u->ctx, database, name, &t, err);
-    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && t.id != u->id))
+    nk_code rc = now_called(u, &t);
+    if (rc == NK_E_NOT_FOUND)
         return nk_undo_gone(u);
     NK_TRY(rc);
     if (u->op == NK_HIST_CREATE) {
-        (void)nk_buf_printf(u->said, "deleted table %.*s", NK_STR_ARG(u->object));
-        return nk_table_drop(tx, &u->ctx, database, name, err);
+        (void)nk_buf_printf(u->said, "deleted table %.*s.%.*s", NK_STR_ARG(t.database),
+                            NK_STR_ARG(t.name));
+        return nk_table_drop(tx, &u->ctx, t.database, t.name, err);
     }
     NK_TRY(nk_table_restore(tx, &u->ctx, &t, u->before, err));
     (void)nk_buf_printf(u->said, "put table %.*s back to version %lld, as version %lld",
@@ -388,8 +399,8 @@ nk_code nk_history_current(nk_call *call, const nk_catalog_ctx *ctx, const nk_ro
         *out = rc == NK_OK && now.cols[NK_DB_ID].i == u.id ? now.body : NK_STR_NULL;
         break;
     case NK_HIST_TABLE:
-        rc = nk_table_load(call->tx, ctx, database, name, &t, call->err);
-        *out = rc == NK_OK && t.id == u.id ? t.body : NK_STR_NULL;
+        rc = nk_table_by_id(call->tx, u.id, call->arena, &t, call->err);
+        *out = rc == NK_OK ? t.body : NK_STR_NULL;
         break;
     case NK_HIST_INDEXES:
         rc = nk_table_load(call->tx, ctx, database, name, &t, call->err);

@@ -56,30 +56,37 @@ static nk_str text_or_null(const nk_val *v)
     return v->kind == NK_V_NULL ? NK_STR_NULL : v->s;
 }
 
-nk_code nk_ice_optimizer_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
-                              nk_str type, nk_ice_optimizer *out, nk_err *err)
+/* Of the table that was created then; names as the catalogue has them. */
+static nk_code load_of(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
+                       int64_t created_us, nk_str type, nk_ice_optimizer *out, nk_err *err)
 {
-    glue_Table *t;
     nk_row row;
-    NK_TRY(nk_catalog_get_table(tx, ctx, database, table, &t, err));
-    nk_code rc = nk_store_get(
-        tx, &nk_kind_optimizer,
-        NK_KEY(nk_vs(ctx->region), nk_vs(t->DatabaseName), nk_vs(t->Name), nk_vs(type)), ctx->arena,
-        &row, err);
-    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && row.cols[OPT_CREATED].i != t->CreateTime.us))
+    nk_code rc =
+        nk_store_get(tx, &nk_kind_optimizer,
+                     NK_KEY(nk_vs(ctx->region), nk_vs(database), nk_vs(table), nk_vs(type)),
+                     ctx->arena, &row, err);
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && row.cols[OPT_CREATED].i != created_us))
         return no_optimizer(err, type, table);
     NK_TRY(rc);
     *out =
         (nk_ice_optimizer){.region = ctx->region,
-                           .database = t->DatabaseName,
-                           .table = t->Name,
+                           .database = database,
+                           .table = table,
                            .type = type,
                            .due_us = row.cols[OPT_DUE].kind == NK_V_NULL ? 0 : row.cols[OPT_DUE].i,
-                           .created_us = t->CreateTime.us,
+                           .created_us = created_us,
                            .seen = text_or_null(&row.cols[OPT_SEEN]),
                            .home = row.cols[OPT_HOME].s,
                            .catalog = text_or_null(&row.cols[OPT_CATALOG])};
     return nk_model_decode(&glue_TableOptimizer_shape, row.body, ctx->arena, (void **)&out->o, err);
+}
+
+nk_code nk_ice_optimizer_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
+                              nk_str type, nk_ice_optimizer *out, nk_err *err)
+{
+    glue_Table *t;
+    NK_TRY(nk_catalog_get_table(tx, ctx, database, table, &t, err));
+    return load_of(tx, ctx, t->DatabaseName, t->Name, t->CreateTime.us, type, out, err);
 }
 
 nk_code nk_ice_optimizer_save(nk_tx *tx, const nk_ice_optimizer *o, bool insert, nk_arena *a,
@@ -119,6 +126,91 @@ nk_code nk_ice_run_save(nk_tx *tx, const nk_ice_optimizer *o, int64_t seq,
                                  nk_vs(o->type), nk_vi(seq))};
     NK_TRY(nk_model_encode_str(&glue_TableOptimizerRun_shape, run, a, &row.body, err));
     return nk_store_put(tx, &nk_kind_optimizer_run, &row, err);
+}
+
+/* ---- renaming ---- */
+
+static const char *const types[] = {"compaction", "retention", "orphan_file_deletion"};
+
+NK_LIST(row_list, nk_row);
+typedef struct rows_of {
+    nk_arena *arena;
+    row_list list;
+    bool failed;
+} rows_of;
+
+static bool copy_run(void *arg, const nk_row *row)
+{
+    rows_of *c = arg;
+    nk_val *cols = NK_NEWN(c->arena, nk_val, RUN_COLS);
+    nk_row *r = row_list_add(&c->list, c->arena);
+    c->failed = !r || !cols;
+    if (c->failed)
+        return false;
+    cols[RUN_SEQ] = row->cols[RUN_SEQ];
+    *r = (nk_row){.cols = cols, .body = nk_str_dup(c->arena, row->body)};
+    c->failed = !r->body.p;
+    return !c->failed;
+}
+
+/* What is at work on it finds no table of the old name: its end is told here. */
+static bool break_off(nk_ice_optimizer *o, int64_t now_us)
+{
+    glue_TableOptimizerRun *run = o->o->lastRun;
+    if (!run || !nk_str_is(run->eventType, "in_progress"))
+        return false;
+    run->eventType = NK_STR("failed");
+    run->endTimestamp = nk_some_time(now_us);
+    run->error = NK_STR("The table was renamed while the optimizer ran");
+    o->due_us = now_us;
+    return true;
+}
+
+static nk_code rename_one(nk_tx *tx, const nk_catalog_ctx *ctx, nk_ice_optimizer *o,
+                          const glue_Table *to, nk_err *err)
+{
+    rows_of runs = {.arena = ctx->arena};
+    const nk_val key[] = {nk_vs(o->region), nk_vs(o->database), nk_vs(o->table), nk_vs(o->type)};
+    nk_query q = {.kind = &nk_kind_optimizer_run, .prefix = key, .nprefix = 4};
+    NK_TRY(nk_store_scan(tx, &q, copy_run, &runs, err));
+    if (runs.failed)
+        return nomem(err);
+    NK_TRY(nk_ice_optimizer_forget(tx, o->region, o->database, o->table, o->type, err));
+    o->database = to->DatabaseName;
+    o->table = to->Name;
+    bool broken = break_off(o, ctx->now_us);
+    /* another table of this name may have left one */
+    NK_TRY(nk_ice_optimizer_forget(tx, o->region, o->database, o->table, o->type, err));
+    NK_TRY(nk_ice_optimizer_save(tx, o, true, ctx->arena, err));
+    for (size_t i = 0; i < runs.list.n; i++) {
+        nk_val *cols = (nk_val *)(uintptr_t)runs.list.v[i].cols;
+        cols[RUN_REGION] = nk_vs(o->region);
+        cols[RUN_DATABASE] = nk_vs(o->database);
+        cols[RUN_TABLE] = nk_vs(o->table);
+        cols[RUN_TYPE] = nk_vs(o->type);
+        NK_TRY(nk_store_put(tx, &nk_kind_optimizer_run, &runs.list.v[i], err));
+    }
+    return broken && runs.list.n
+               ? nk_ice_run_save(tx, o, runs.list.v[runs.list.n - 1].cols[RUN_SEQ].i, o->o->lastRun,
+                                 ctx->arena, err)
+               : NK_OK;
+}
+
+nk_code nk_ice_optimizers_rename(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
+                                 nk_str table, nk_str to_database, nk_str to_table, nk_err *err)
+{
+    glue_Table *to;
+    NK_TRY(nk_catalog_get_table(tx, ctx, to_database, to_table, &to, err));
+    for (size_t i = 0; i < NK_COUNTOF(types); i++) {
+        nk_ice_optimizer o;
+        nk_code rc =
+            load_of(tx, ctx, database, table, to->CreateTime.us, nk_str_c(types[i]), &o, err);
+        if (rc == NK_E_NOT_FOUND)
+            continue;
+        NK_TRY(rc);
+        NK_TRY(rename_one(tx, ctx, &o, to, err));
+    }
+    return NK_OK;
 }
 
 /* ---- checking ---- */

@@ -44,6 +44,10 @@ nk_code nk_ice_optimizer_save(nk_tx *tx, const nk_ice_optimizer *o, bool insert,
 /* With its runs. */
 nk_code nk_ice_optimizer_forget(nk_tx *tx, nk_str region, nk_str database, nk_str table,
                                 nk_str type, nk_err *err) NK_MUST;
+/* Those of a table that has been renamed follow it, with their runs. */
+nk_code nk_ice_optimizers_rename(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
+                                 nk_str table, nk_str to_database, nk_str to_table,
+                                 nk_err *err) NK_MUST;
 nk_code nk_ice_run_save(nk_tx *tx, const nk_ice_optimizer *o, int64_t seq,
                         const glue_TableOptimizerRun *run, nk_arena *a, nk_err *err) NK_MUST;
 

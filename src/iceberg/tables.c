@@ -95,10 +95,12 @@ static void fill(nk_ice_entry *out, glue_Table *row)
 
 nk_code nk_ice_entry_find(nk_call *call, bool view, nk_str database, nk_str name, nk_ice_entry *out)
 {
-    glue_Table *row;
-    NK_TRY(find_row(call, database, name, &row));
-    if (!row || !is_kind(row, view))
+    glue_Table *row = NULL;
+    nk_code rc = find_row(call, database, name, &row);
+    /* a client that is told of a namespace does not look for a metadata table then */
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && (!row || !is_kind(row, view))))
         return no_such(call->err, view, database, name);
+    NK_TRY(rc);
     fill(out, row);
     return NK_OK;
 }
@@ -481,8 +483,16 @@ static nk_code prepare(nk_call *call, const nk_ice_change *c, state *s, prepared
     nk_json *base = NULL;
     nk_ice_edit e;
     char uuid[37];
-    NK_TRY(find_row(call, c->database, c->name, &row));
-    if (row && !is_kind(row, c->view))
+    bool creates = false;
+    NK_ICE_EACH(r, c->requirements)
+    {
+        creates = creates || nk_str_is(nk_json_str(r, "type"), "assert-create");
+    }
+    nk_code found = find_row(call, c->database, c->name, &row);
+    if (found != NK_OK && (found != NK_E_NOT_FOUND || creates))
+        return found;
+    row = found == NK_OK ? row : NULL;
+    if (row ? !is_kind(row, c->view) : !creates)
         return no_such(call->err, c->view, c->database, c->name);
     if (row && c->version.p && !nk_str_eq(row->VersionId, c->version))
         return nk_ice_fail(call->err, NK_ICE_COMMIT_FAILED,
@@ -502,14 +512,6 @@ static nk_code prepare(nk_call *call, const nk_ice_change *c, state *s, prepared
         s->previous = now.location;
         nk_ice_tree t = {.a = call->arena};
         s->old_properties = nk_ice_copy(&t, nk_ice_object(base, "properties"));
-    } else {
-        bool creates = false;
-        NK_ICE_EACH(r, c->requirements)
-        {
-            creates = creates || nk_str_is(nk_json_str(r, "type"), "assert-create");
-        }
-        if (!creates)
-            return no_such(call->err, c->view, c->database, c->name);
     }
     NK_TRY(nk_ice_require(base, c->view, c->requirements, call->err));
     NK_TRY(nk_uuid(call->app->env, uuid));
@@ -587,8 +589,10 @@ typedef struct mover {
 static nk_code own_row(nk_tx *tx, const mover *m, const nk_catalog_ctx *ctx, glue_Table **row,
                        nk_err *err)
 {
-    NK_TRY(get_row(tx, ctx, m->database, m->name, row, err));
-    return *row && is_kind(*row, m->view) ? NK_OK : no_such(err, m->view, m->database, m->name);
+    nk_code rc = get_row(tx, ctx, m->database, m->name, row, err);
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && (!*row || !is_kind(*row, m->view))))
+        return no_such(err, m->view, m->database, m->name);
+    return rc;
 }
 
 /* The files go in the background; the note stays until they have. */
@@ -650,22 +654,10 @@ static nk_code rename_in_tx(nk_tx *tx, void *arg, nk_err *err)
         return nk_ice_fail(err, NK_ICE_EXISTS, "%s already exists: %.*s.%.*s",
                            is_kind(there, true) ? "View" : "Table", NK_STR_ARG(m->to_database),
                            NK_STR_ARG(m->to_name));
-    glue_TableInput in = {.Name = m->to_name,
-                          .Description = row->Description,
-                          .Owner = row->Owner,
-                          .LastAccessTime = row->LastAccessTime,
-                          .LastAnalyzedTime = row->LastAnalyzedTime,
-                          .Retention = row->Retention,
-                          .StorageDescriptor = row->StorageDescriptor,
-                          .PartitionKeys = row->PartitionKeys,
-                          .ViewOriginalText = row->ViewOriginalText,
-                          .ViewExpandedText = row->ViewExpandedText,
-                          .TableType = row->TableType,
-                          .Parameters = row->Parameters};
-    const nk_catalog_change c[] = {
-        {.kind = NK_CHANGE_DELETE_TABLE, .database = m->database, .table = m->name},
-        {.kind = NK_CHANGE_CREATE_TABLE, .database = m->to_database, .table_input = &in}};
-    return nk_catalog_apply(tx, &ctx, c, NK_COUNTOF(c), NULL, err);
+    NK_TRY(
+        nk_catalog_rename_table(tx, &ctx, m->database, m->name, m->to_database, m->to_name, err));
+    return nk_ice_optimizers_rename(tx, &ctx, row->DatabaseName, row->Name, m->to_database,
+                                    m->to_name, err);
 }
 
 nk_code nk_ice_entry_rename(nk_call *call, bool view, nk_str database, nk_str name,

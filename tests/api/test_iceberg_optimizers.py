@@ -373,3 +373,73 @@ def test_operations(glue, catalog, db, watch):
     catalog.create_table(f"{db}.t", schema=pa.schema([("a", pa.int64())]))
     refused("EntityNotFoundException", glue.get_table_optimizer, **which)
     glue.create_table_optimizer(**which, TableOptimizerConfiguration={**config, "enabled": False})
+
+
+def test_a_renamed_table_keeps_versions_optimizers_and_statistics_settings(glue, catalog, server, db, bucket):
+    from test_history import history, nikawa
+    other = name("o")
+    glue.create_database(DatabaseInput={"Name": other, "LocationUri": f"s3://{bucket}/{other}"})
+    t = catalog.create_table(f"{db}.t", schema=pa.schema([("id", pa.int64())]))
+    t.append(pa.table({"id": [1, 2]}))
+    t.append(pa.table({"id": [3]}))
+    create(glue, db, "compaction", minInputFiles=2)
+    completed(glue, db, "compaction")
+    create(glue, db, "retention")
+    completed(glue, db, "retention")
+    glue.create_column_statistics_task_settings(DatabaseName=db, TableName="t", Role=ROLE, Schedule="cron(0 1 ? * MON *)")
+    glue.search_tables(SearchText="warm the index")
+    # Glue's own UpdateTable keeps the version before
+    table = glue.get_table(DatabaseName=db, Name="t")["Table"]
+    glue.update_table(DatabaseName=db, TableInput={k: table[k] for k in ("Name", "StorageDescriptor", "TableType", "Parameters")} | {"Owner": "me"})
+    of = dict(CatalogId=CATALOG, DatabaseName=db, TableName="t")
+    to = dict(CatalogId=CATALOG, DatabaseName=other, TableName="u")
+    runs = {k: glue.list_table_optimizer_runs(**of, Type=k)["TableOptimizerRuns"] for k in ("compaction", "retention")}
+    before = {v["VersionId"]: v["Table"] for v in glue.get_table_versions(DatabaseName=db, TableName="t")["TableVersions"]}
+    assert len(before) == 2 and all(runs.values())
+    # another table had this name, and an optimizer
+    catalog.create_table(f"{other}.u", schema=pa.schema([("x", pa.int64())]))
+    create(glue, other, "compaction", table="u")
+    catalog.drop_table(f"{other}.u")
+
+    Rest(server).post("tables/rename", {"source": {"namespace": [db], "name": "t"}, "destination": {"namespace": [other], "name": "u"}})
+    after = {v["VersionId"]: v["Table"] for v in glue.get_table_versions(DatabaseName=other, TableName="u")["TableVersions"]}
+    assert {k: after[k] for k in before} == before and len(after) == 3
+    now = glue.get_table(DatabaseName=other, Name="u")["Table"]
+    assert (now["Name"], now["DatabaseName"], now["CreateTime"], now["Owner"]) == ("u", other, table["CreateTime"], "me")
+    for k, want in runs.items():
+        assert glue.list_table_optimizer_runs(**to, Type=k)["TableOptimizerRuns"] == want
+        assert glue.get_table_optimizer(**to, Type=k)["TableOptimizer"]["lastRun"] == want[0]
+        refused("EntityNotFoundException", glue.get_table_optimizer, **of, Type=k)
+    settings = glue.get_column_statistics_task_settings(DatabaseName=other, TableName="u")["ColumnStatisticsTaskSettings"]
+    assert (settings["DatabaseName"], settings["TableName"], settings["Schedule"]["ScheduleExpression"]) == (other, "u", "cron(0 1 ? * MON *)")
+    found = glue.search_tables(Filters=[{"Key": "DatabaseName", "Value": other, "Comparator": "EQUALS"}])["TableList"]
+    assert [f["Name"] for f in found] == ["u"]
+    # they go on working under the new name
+    u = catalog.load_table(f"{other}.u")
+    u.append(pa.table({"id": [4]}))
+    glue.update_table_optimizer(**to, Type="compaction", TableOptimizerConfiguration=kind("compaction", minInputFiles=2))
+    assert completed(glue, other, "compaction", "u", runs=len(runs["compaction"]) + 1)["compactionMetrics"]["IcebergMetrics"]["NumberOfFilesCompacted"] == 2
+    assert sorted(catalog.load_table(f"{other}.u").scan().to_arrow()["id"].to_pylist()) == [1, 2, 3, 4]
+    # and the history takes it back
+    change = next(c for c in history(server, f"{db}.t") if c["What"] == "update")
+    assert nikawa(server, "undo", str(change["Id"])).startswith(f"put table {db}.t back")
+    assert glue.get_table(DatabaseName=db, Name="t")["Table"]["Parameters"]["metadata_location"] == table["Parameters"]["metadata_location"]
+    refused("EntityNotFoundException", glue.get_table, DatabaseName=other, Name="u")
+
+
+def test_renaming_ends_a_run_that_is_at_work(glue, catalog, server, db):
+    """Whatever the run has come to when the table gets another name, it has an end and the table its rows."""
+    rng = random.Random(5)
+    t = catalog.create_table(f"{db}.t", schema=batch(rng, 0, 1).schema)
+    for i in range(8):
+        t.append(batch(rng, i * 100, 100))
+    create(glue, db, "compaction", minInputFiles=2)
+    wait_for(lambda: glue.list_table_optimizer_runs(CatalogId=CATALOG, DatabaseName=db, TableName="t", Type="compaction")["TableOptimizerRuns"], 60)
+    Rest(server).post("tables/rename", {"source": {"namespace": [db], "name": "t"}, "destination": {"namespace": [db], "name": "u"}})
+
+    def settled():
+        seen = glue.list_table_optimizer_runs(CatalogId=CATALOG, DatabaseName=db, TableName="u", Type="compaction")["TableOptimizerRuns"]
+        return all(r["eventType"] != "in_progress" for r in seen) and any(r["eventType"] == "completed" for r in seen)
+    wait_for(settled, 60)
+    now = catalog.load_table(f"{db}.u")
+    assert sorted(now.scan().to_arrow()["id"].to_pylist()) == list(range(800)) and len(list(now.scan().plan_files())) == 1

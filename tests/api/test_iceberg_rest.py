@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import random
+import urllib.parse
 import uuid
 
 import pyarrow as pa
@@ -346,6 +347,21 @@ def test_staged_tables_are_made_by_their_commit(rest, ns):
         assert made["metadata"][key] == m[key]
     refused(409, "CommitFailedException", rest.post, f"namespaces/{ns}/tables/t",
             {"requirements": [{"type": "assert-create"}], "updates": updates}, says="already exists")
+
+
+def test_a_table_of_a_namespace_that_is_not_there(rest, ns):
+    """NoSuchTable, not NoSuchNamespace: Spark looks for db.t.snapshots as a table of namespace db.t and then for db.t's own."""
+    made = make(rest, ns)
+    levels = urllib.parse.quote(f"{ns}\x1ft")
+    for where in ("absent", levels):
+        for path in (f"namespaces/{where}/tables/t", f"namespaces/{where}/tables/t/credentials"):
+            refused(404, "NoSuchTableException", rest.get, path)
+        refused(404, "NoSuchTableException", rest.delete, f"namespaces/{where}/tables/t")
+        refused(404, "NoSuchTableException", rest.post, f"namespaces/{where}/tables/t", {"requirements": [uuid_of(made)], "updates": []})
+        refused(404, "NoSuchViewException", rest.get, f"namespaces/{where}/views/t")
+        refused(404, "NoSuchNamespaceException", rest.get, f"namespaces/{where}/tables")
+        assert rest.head(f"namespaces/{where}/tables/t") == 404
+    refused(404, "NoSuchNamespaceException", rest.post, "namespaces/absent/tables/t", {"requirements": [{"type": "assert-create"}], "updates": []})
 
 
 def test_rename_and_register(rest, ns):
