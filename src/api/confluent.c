@@ -364,13 +364,34 @@ static nk_code put_schema(cf *x, nk_tx *tx, nk_subject_version *v, nk_err *err)
     return NK_OK;
 }
 
-static nk_code schema_by_id(cf *x, nk_tx *tx, nk_err *err)
+/* Nothing in it but the id: its answer is kept. */
+static bool plain_question(cf *x)
 {
+    static const char *const names[] = {"format", "fetchMaxId", "subject"};
+    bool plain = !x->plain;
+    for (size_t i = 0; plain && x->req->query.n && i < NK_COUNTOF(names); i++)
+        plain = !param(x, names[i]).p;
+    return plain;
+}
+
+static nk_code read_by_id(nk_tx *tx, void *arg, nk_err *err)
+{
+    cf *x = arg;
     nk_subject_versions v;
     int64_t number;
     NK_TRY(need_number(x, &number, err));
     NK_TRY(nk_number_versions(tx, &x->ctx, number, NK_WITH_DELETED, true, &v, err));
-    return put_schema(x, tx, &v.v[0], err);
+    NK_TRY(put_schema(x, tx, &v.v[0], err));
+    if (plain_question(x))
+        nk_reply_keep(tx, &x->ctx, x->id, nk_buf_view(x->out));
+    return NK_OK;
+}
+
+static nk_code schema_by_id(cf *x, nk_tx *tx, nk_err *err)
+{
+    nk_str kept = plain_question(x) ? nk_reply_recall(&x->ctx, x->id) : NK_STR_NULL;
+    return kept.p ? nk_buf_str(x->out, kept)
+                  : nk_store_read(x->api->app->store, read_by_id, x, err);
 }
 
 static nk_code text_by_id(cf *x, nk_tx *tx, nk_err *err)
@@ -805,7 +826,7 @@ static nk_code get_release(cf *x, nk_tx *tx, nk_err *err)
 }
 
 static const route routes[] = {
-    {"GET", "schemas/ids/{id}", CF_READ, schema_by_id},
+    {"GET", "schemas/ids/{id}", CF_QUICK, schema_by_id},
     {"GET", "schemas/ids/{id}/schema", CF_READ, text_by_id},
     {"GET", "schemas/ids/{id}/subjects", CF_READ, subjects_of_id},
     {"GET", "schemas/ids/{id}/versions", CF_READ, versions_of_id},

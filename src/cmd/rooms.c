@@ -8,7 +8,7 @@
 
 const nk_room nk_rooms[] = {
     {"catalog", nk_catalog_kinds, nk_catalog_start, nk_catalog_stop},
-    {"registry", nk_registry_kinds, nk_registry_room_start, NULL},
+    {"registry", nk_registry_kinds, nk_registry_room_start, nk_registry_room_stop},
     {"job", nk_job_kinds, nk_job_room_start, nk_job_room_stop},
     {"crawl", nk_crawl_kinds, nk_crawl_room_start,
      nk_crawl_room_stop}, /* after job, which makes the pool */

@@ -14,6 +14,7 @@ struct nk_crawlers;
 struct nk_iceberg;
 struct nk_keys;
 struct nk_catalog;
+struct nk_registry;
 
 /* Fixed at start; static for the life of the process. */
 typedef struct nk_settings {
@@ -40,6 +41,7 @@ typedef struct nk_app {
     struct nk_crawlers *crawlers;
     struct nk_iceberg *iceberg;
     struct nk_catalog *catalog;
+    struct nk_registry *registry;
     struct nk_keys *keys; /* net/keys.h: add a pair for a run, remove it with the run's scope */
 } nk_app;
 

@@ -277,7 +277,11 @@ nk_code nk_registry_room_start(nk_app *app, nk_err *err)
     for (size_t i = 0; i < NK_COUNTOF(types); i++)
         NK_TRY(nk_tags_register(&types[i], err));
     nk_catalog_set_schema_columns(nk_registry_columns);
-    return sweep_begin(app->store, err);
+    NK_TRY(nk_recall_start(app, err));
+    nk_code rc = sweep_begin(app->store, err);
+    if (rc != NK_OK)
+        nk_registry_room_stop(app);
+    return rc;
 }
 
 /* ---- schemas and registries ---- */

@@ -17,6 +17,7 @@
 extern const nk_kind *const nk_registry_kinds[];
 /* Takes up again deletions that a stop cut short. Call once, when the store is open. */
 nk_code nk_registry_room_start(nk_app *app, nk_err *err) NK_MUST;
+void nk_registry_room_stop(nk_app *app);
 
 #define NK_DEFAULT_REGISTRY NK_STR("default-registry")
 
@@ -81,6 +82,10 @@ nk_code nk_version_by_uuid(nk_tx *tx, const nk_reg_ctx *ctx, nk_str uuid, nk_ver
                            nk_err *err) NK_MUST;
 /* Reads the definition out of the reply. */
 nk_code nk_version_text(const nk_reg_ctx *ctx, nk_version_row *v, nk_err *err) NK_MUST;
+/* The answer that was kept for this door and id; p NULL: ask the store. Needs no transaction. */
+nk_str nk_reply_recall(const nk_reg_ctx *ctx, nk_str id);
+/* Only answers that can change by nothing but a change of versions' records. */
+void nk_reply_keep(nk_tx *tx, const nk_reg_ctx *ctx, nk_str id, nk_str reply);
 /* The definition parsed, with all it links to. */
 nk_code nk_version_parse(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s,
                          nk_version_row *v, nk_schema_doc **out, nk_err *err) NK_MUST;

@@ -74,6 +74,9 @@ enum {
     NK_DELETE_RANGE_MAX = 10000 /* versions named by one DeleteSchemaVersions */
 };
 
+/* ---- recall.c ---- */
+nk_code nk_recall_start(nk_app *app, nk_err *err) NK_MUST;
+
 /* ---- load.c ---- */
 nk_reg_ctx nk_reg_ctx_of(const nk_call *call);
 typedef struct nk_registry_row {

@@ -51,21 +51,38 @@ nk_code glue_RegisterSchemaVersion(nk_call *call, const glue_RegisterSchemaVersi
     return NK_OK;
 }
 
+typedef struct getter {
+    nk_reg_ctx ctx;
+    const glue_GetSchemaVersionInput *in;
+    glue_GetSchemaVersionResponse *out;
+} getter;
+
+static nk_code get_version(nk_tx *tx, void *arg, nk_err *err)
+{
+    getter *g = arg;
+    const glue_GetSchemaVersionInput *in = g->in;
+    nk_version_row v;
+    NK_TRY(nk_version_of(tx, &g->ctx, in->SchemaId, in->SchemaVersionId, in->SchemaVersionNumber,
+                         NULL, &v, err));
+    if (v.state == NK_VERSION_AVAILABLE) {
+        g->out->raw_ = v.reply;
+        if (in->SchemaVersionId.p)
+            nk_reply_keep(tx, &g->ctx, in->SchemaVersionId, v.reply);
+        return NK_OK;
+    }
+    NK_TRY(nk_model_decode_into(&glue_GetSchemaVersionResponse_shape, v.reply, g->ctx.arena, g->out,
+                                err));
+    g->out->Status = status_of(&v);
+    return NK_OK;
+}
+
 nk_code glue_GetSchemaVersion(nk_call *call, const glue_GetSchemaVersionInput *in,
                               glue_GetSchemaVersionResponse *out)
 {
-    nk_reg_ctx ctx = nk_reg_ctx_of(call);
-    nk_version_row v;
-    NK_TRY(nk_version_of(call->tx, &ctx, in->SchemaId, in->SchemaVersionId, in->SchemaVersionNumber,
-                         NULL, &v, call->err));
-    if (v.state == NK_VERSION_AVAILABLE) {
-        out->raw_ = v.reply;
-        return NK_OK;
-    }
-    NK_TRY(nk_model_decode_into(&glue_GetSchemaVersionResponse_shape, v.reply, call->arena, out,
-                                call->err));
-    out->Status = status_of(&v);
-    return NK_OK;
+    getter g = {nk_reg_ctx_of(call), in, out};
+    if (in->SchemaVersionId.p && !in->SchemaId && !in->SchemaVersionNumber)
+        out->raw_ = nk_reply_recall(&g.ctx, in->SchemaVersionId);
+    return out->raw_.p ? NK_OK : nk_store_read(call->app->store, get_version, &g, call->err);
 }
 
 typedef struct lookup {

@@ -222,7 +222,7 @@ nk_code nk_store_read(nk_store *s, nk_store_fn fn, void *arg, nk_err *err)
     NK_TRY(reader_take(s, &r, err));
     nk_code rc = reader_begin(s, r, err);
     if (rc == NK_OK) {
-        nk_tx tx = {.s = s, .c = &r->conn}, *outer = tl_tx;
+        nk_tx tx = {.s = s, .c = &r->conn, .seq = r->seq}, *outer = tl_tx;
         tl_tx = &tx;
         rc = fn(&tx, arg, err);
         tl_tx = outer;
@@ -254,7 +254,7 @@ typedef enum { DONE, SPOILED, LOST } outcome;
 static outcome run_job(nk_store *s, nk_job *j, bool guarded, nk_err *lost)
 {
     nk_conn *c = &s->wconn;
-    nk_tx tx = {.s = s, .c = c, .write = true};
+    nk_tx tx = {.s = s, .c = c, .seq = -1, .write = true};
     int rc = guarded ? run(c->savepoint) : SQLITE_OK;
     int64_t changes = sqlite3_total_changes64(c->db);
     if (rc != SQLITE_OK) {
@@ -313,11 +313,23 @@ static bool run_jobs(nk_store *s, nk_job *batch, nk_err *lost)
     return o == DONE;
 }
 
+/* Before anybody is answered: see nk_store_changed. */
+static void committed(nk_store *s)
+{
+    int64_t seq = atomic_fetch_add(&s->commit_seq, 1) + 1;
+    for (unsigned i = 0; i < s->nkinds; i++)
+        if (s->kinds[i].touched)
+            atomic_store(&s->kinds[i].changed, seq);
+    atomic_fetch_add(&s->commits, 1);
+}
+
 static void run_batch(nk_store *s, nk_job *batch)
 {
     nk_conn *c = &s->wconn;
     nk_err lost = NK_ERR_INIT;
     int rc;
+    for (unsigned i = 0; i < s->nkinds; i++)
+        s->kinds[i].touched = false;
     bool ok = run_jobs(s, batch, &lost);
     if (ok && (rc = run(c->commit)) != SQLITE_OK) {
         ok = false;
@@ -326,8 +338,7 @@ static void run_batch(nk_store *s, nk_job *batch)
     if (!sqlite3_get_autocommit(c->db))
         (void)run(c->rollback);
     if (ok) {
-        atomic_fetch_add(&s->commit_seq, 1);
-        atomic_fetch_add(&s->commits, 1);
+        committed(s);
     } else {
         /* Nothing of this batch happened, so no closure's own answer holds: it may have seen
          * another's work. */
@@ -611,6 +622,17 @@ nk_code nk_store_backup(nk_store *s, const char *path, nk_err *err)
 nk_store *nk_tx_store(nk_tx *tx)
 {
     return tx->s;
+}
+
+int64_t nk_tx_seq(const nk_tx *tx)
+{
+    return tx->seq;
+}
+
+int64_t nk_store_changed(const nk_store *s, const nk_kind *kind)
+{
+    int k = nk_store_kind_index(s, kind);
+    return k < 0 ? INT64_MAX : atomic_load(&s->kinds[k].changed);
 }
 
 void nk_store_get_stats(nk_store *s, nk_store_stats *out)

@@ -31,7 +31,9 @@ typedef enum {
 
 typedef struct nk_sql_kind {
     const nk_kind *kind;
-    char *sql[NK_ST_COUNT]; /* owned */
+    char *sql[NK_ST_COUNT];  /* owned */
+    bool touched;            /* by the open transaction of the writer, on whose thread it is used */
+    _Atomic int64_t changed; /* the commit that replaced or deleted records last */
 } nk_sql_kind;
 
 typedef struct nk_cached {
@@ -114,6 +116,7 @@ struct nk_store {
 struct nk_tx {
     nk_store *s;
     nk_conn *c;
+    int64_t seq; /* of the reader's snapshot */
     bool write;
 };
 

@@ -17,6 +17,8 @@ static nk_code fixed(nk_tx *tx, const nk_kind *kind, nk_stmt_id id, sqlite3_stmt
         if (rc != SQLITE_OK)
             return nk_sqlite_fail(tx->c->db, rc, err, "preparing a statement");
     }
+    if (id == NK_ST_PUT || id == NK_ST_DELETE)
+        tx->s->kinds[k].touched = true;
     *out = *st;
     return NK_OK;
 }
@@ -251,8 +253,10 @@ nk_code nk_store_delete(nk_tx *tx, const nk_kind *kind, const nk_val *key, nk_er
 nk_code nk_store_delete_range(nk_tx *tx, const nk_kind *kind, const nk_val *prefix,
                               unsigned nprefix, size_t limit, size_t *deleted, nk_err *err)
 {
-    if (nprefix < 1 || nprefix > kind->nkey || !tx->write)
+    int k = nk_store_kind_index(tx->s, kind);
+    if (nprefix < 1 || nprefix > kind->nkey || !tx->write || k < 0)
         return nk_fail(err, NK_E_INTERNAL, "a range of %s cannot be deleted so", kind->name);
+    tx->s->kinds[k].touched = true;
     nk_buf b;
     nk_buf_init(&b, 4096);
     nk_buf_printf(&b,

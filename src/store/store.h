@@ -141,6 +141,13 @@ nk_code nk_store_submit(nk_store *s, nk_store_fn fn, void *arg, nk_store_done do
 /* The store a transaction belongs to. */
 nk_store *nk_tx_store(nk_tx *tx);
 
+/* For those who keep what they have read: it still stands while the nk_tx_seq of the transaction
+ * that read it is not below nk_store_changed of its kind, which is raised before a write that
+ * replaced or deleted records of the kind (not one that inserted some) is answered. -1 in a
+ * writer's transaction: what it sees is not to be kept. */
+int64_t nk_tx_seq(const nk_tx *tx);
+int64_t nk_store_changed(const nk_store *s, const nk_kind *kind);
+
 /* ---- records; key: kind->nkey values ---- */
 
 /* Copies the record into the arena. NK_E_NOT_FOUND ("<kind> not found", for the caller to say

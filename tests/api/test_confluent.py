@@ -1,6 +1,7 @@
 """The Confluent door: confluent-kafka's client and serializers, and the protocol's own error codes."""
 import base64
 import json
+import random
 import threading
 import urllib.error
 import urllib.parse
@@ -338,3 +339,46 @@ def test_many_register_one_history(server):
     assert all(status == 200 for _, status, _, _ in got)
     assert len({(k, number, version) for k, _, number, version in got}) == 16
     assert Rest(server)("GET", f"/subjects/{s}/versions")[1] == list(range(1, 17))
+
+
+def test_answers_that_were_kept_are_never_stale(rest, server):
+    """Versions asked for by both ids before and after each change: what a plain table of them says."""
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    chance, g, subjects = random.Random(seed), server.client("glue"), [name() for _ in range(3)]
+    own = name("R")  # definitions that no other test registers: numbers are shared
+    for s in subjects:
+        rest("PUT", f"/config/{s}", {"compatibility": "NONE"})
+    versions = []  # [subject, version, number, guid, text, state]
+
+    def look():
+        for subject, version, number, guid, text, state in chance.sample(versions, min(len(versions), 6)):
+            try:
+                got = g.get_schema_version(SchemaVersionId=guid)
+                seen = (got["SchemaDefinition"], got["VersionNumber"], got["Status"])
+            except g.exceptions.EntityNotFoundException:
+                seen = None
+            assert seen == ((text, version, {"live": "AVAILABLE", "soft": "DELETING"}[state]) if state != "gone" else None)
+            status, answer = rest("GET", f"/schemas/ids/{number}")
+            alive = [v for v in versions if v[2] == number and v[5] != "gone"]
+            assert status == (200 if alive else 404)
+            assert not alive or (answer["guid"] in {v[3] for v in alive} and answer["schema"] == text)
+    for i in range(60):
+        s, what = chance.choice(subjects), chance.random()
+        mine = [v for v in versions if v[0] == s and v[5] == "live"]
+        soft = [v for v in versions if v[0] == s and v[5] == "soft"]
+        if what < 0.5 or not mine:
+            text = record((f"f{chance.randrange(12)}", "int", 0), record_name=own)
+            got = rest("POST", f"/subjects/{s}/versions", {"schema": text})[1]
+            if all(v[3] != got["guid"] for v in versions):
+                versions.append([s, got["version"], got["id"], got["guid"], text, "live"])
+        elif what < 0.75:
+            one = chance.choice(mine)
+            assert rest("DELETE", f"/subjects/{s}/versions/{one[1]}") == (200, one[1])
+            one[5] = "soft"
+        elif soft and (len(mine) + len(soft) > 1):
+            one = chance.choice(soft)
+            assert rest("DELETE", f"/subjects/{s}/versions/{one[1]}?permanent=true") == (200, one[1])
+            one[5] = "gone"
+        look()
+        look()

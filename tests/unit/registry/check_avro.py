@@ -218,9 +218,10 @@ def run(judge, seed, rounds):
         answer = judge(writer, reader)
         if "error" in answer:
             try:
+                fresh(writer)
                 fresh(reader)
             except Exception:
-                continue  # the change made no definition of it
+                continue  # chance or the change made no definition of it
             raise AssertionError(f"round {i}: {answer['error']}\n{json.dumps(writer)}\n{json.dumps(reader)}")
         w, rd = fresh(writer), fresh(reader)
         canonical = json.loads(answer["canonical"])

@@ -47,6 +47,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fixture *f = *state;
+    nk_registry_room_stop(&f->app);
     nk_store_close(f->store);
     assert_int_equal(nk_file_remove_tree(f->dir, NULL), NK_OK);
     free(f);
@@ -245,6 +246,7 @@ static void large_registries_go_in_steps(void **state)
                              "{\"SchemaId\":{\"SchemaName\":\"s149\",\"RegistryName\":\"r\"}}",
                              NULL, &err),
                      NK_E_NOT_FOUND);
+    nk_registry_room_stop(&f->app);
     nk_store_close(f->store);
     open_store(f);
     nk_code rc;

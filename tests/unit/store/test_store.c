@@ -951,6 +951,43 @@ static void what_was_answered_survives_kills(void **state)
     }
 }
 
+/* ---- what was read and kept ---- */
+
+static nk_code see_seq(nk_tx *tx, void *arg, nk_err *err)
+{
+    *(int64_t *)arg = nk_tx_seq(tx);
+    return NK_OK;
+}
+
+static bool still_stands(fixture *f, int64_t seq)
+{
+    return seq >= nk_store_changed(f->s, &item);
+}
+
+static void what_was_kept_stands_until_a_record_changes(void **state)
+{
+    fixture *f = *state;
+    int64_t seq, later;
+    assert_int_equal(write_op(f, (op){INSERT, "a", "{}", NULL, 1}), NK_OK);
+    assert_int_equal(nk_store_read(f->s, see_seq, &seq, NULL), NK_OK);
+    assert_true(still_stands(f, seq));
+    assert_int_equal(write_op(f, (op){INSERT, "b", "{}", NULL, 1}), NK_OK);
+    assert_int_equal(write_op(f, (op){INSERT, "b", "{}", NULL, 1}), NK_E_EXISTS);
+    assert_true(still_stands(f, seq));
+    const op changes[] = {{PUT, "a", "{}", NULL, 2}, {DELETE, "b", "{}", NULL, 1}};
+    for (size_t i = 0; i < NK_COUNTOF(changes); i++) {
+        assert_int_equal(write_op(f, changes[i]), NK_OK);
+        assert_false(still_stands(f, seq));
+        assert_int_equal(nk_store_read(f->s, see_seq, &later, NULL), NK_OK);
+        assert_true(later > seq && still_stands(f, later));
+        seq = later;
+    }
+    assert_int_equal(nk_store_write(f->s, see_seq, &later, NULL), NK_OK);
+    assert_int_equal(later, -1);
+    nk_kind other = item;
+    assert_int_equal(nk_store_changed(f->s, &other), INT64_MAX);
+}
+
 int main(void)
 {
     nk_log_set_level(NK_LOG_ERROR);
@@ -973,6 +1010,7 @@ int main(void)
         T(the_log_is_begun_anew_among_readers),
         T(the_log_grows_ahead),
         T(readers_follow_a_growing_file),
+        T(what_was_kept_stands_until_a_record_changes),
         T(what_was_answered_survives_kills),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
