@@ -403,7 +403,7 @@ static nk_code text_by_id(cf *x, nk_tx *tx, nk_err *err)
 static nk_code by_guid(cf *x, nk_tx *tx, nk_subject_version *v, nk_err *err)
 {
     nk_code rc = nk_version_by_uuid(tx, &x->ctx, x->id, &v->version, err);
-    if (rc == NK_E_NOT_FOUND)
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && v->version.state == NK_VERSION_FAILED))
         return nk_cf_fail(err, NK_CF_SCHEMA_NOT_FOUND, "Schema %.*s not found", NK_STR_ARG(x->id));
     NK_TRY(rc);
     NK_TRY(nk_schema_load_id(tx, &x->ctx, v->version.schema, &v->schema, err));

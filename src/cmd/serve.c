@@ -36,6 +36,7 @@ static const nk_cmd_help help = {
 typedef struct options {
     const char *data, *listen, *s3_endpoint, *account_id, *region, *tls_cert, *tls_key, *weed,
         *python, *log;
+    const char *registry_failures;
     bool no_lake;
     int64_t max_clock_skew, max_body_mb, history, lake_cache_mb, threads, connections, idle_timeout,
         header_timeout, request_timeout;
@@ -100,6 +101,9 @@ static nk_code check_options(server *s)
         strspn(o->region, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(o->region))
         return nk_fail(s->err, NK_E_INVALID, "--region wants a name like us-east-1, not '%s'",
                        o->region);
+    if (strcmp(o->registry_failures, "refuse") != 0 && strcmp(o->registry_failures, "keep") != 0)
+        return nk_fail(s->err, NK_E_INVALID, "--registry-failures wants refuse or keep, not '%s'",
+                       o->registry_failures);
     if (!o->tls_cert != !o->tls_key)
         return nk_fail(s->err, NK_E_INVALID, "--tls-cert and --tls-key go together");
     if (o->no_lake && o->s3_endpoint)
@@ -317,6 +321,7 @@ static void fill_settings(server *s)
     s->settings.max_clock_skew_s = s->opt.max_clock_skew;
     s->settings.body_max_bytes = (size_t)s->opt.max_body_mb << 20;
     s->settings.history_max = s->opt.history;
+    s->settings.keep_failures = strcmp(s->opt.registry_failures, "keep") == 0;
     s->app.env = nk_env_real();
     s->app.settings = &s->settings;
     s->state.pid = (int)getpid();
@@ -400,6 +405,7 @@ int nk_cmd_serve(int argc, char **argv)
                    .account_id = "000000000000",
                    .region = "us-east-1",
                    .log = "info",
+                   .registry_failures = "refuse",
                    .max_clock_skew = 900,
                    .max_body_mb = 64,
                    .history = 10000,
@@ -426,6 +432,10 @@ int nk_cmd_serve(int argc, char **argv)
         {"history", 0, NK_OPT_INT, "N",
          "changes of the catalogue kept for undo (default 10000, 0 = none)", &o->history, 0,
          100000000},
+        {"registry-failures", 0, NK_OPT_STR, "refuse|keep",
+         "what becomes of a schema version that its schema's compatibility forbids: an error that "
+         "says why, or, as at AWS, a version in status FAILURE (default refuse)",
+         &o->registry_failures, 0, 0},
         {"tls-cert", 0, NK_OPT_STR, "FILE", "PEM certificate chain: serve https", &o->tls_cert, 0,
          0},
         {"tls-key", 0, NK_OPT_STR, "FILE", "its private key, PEM", &o->tls_key, 0, 0},

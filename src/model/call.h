@@ -28,6 +28,7 @@ typedef struct nk_settings {
     const char *exe;         /* this binary, absolute */
     int64_t max_clock_skew_s;
     size_t body_max_bytes;
+    bool keep_failures;  /* incompatible schema versions are kept, in status FAILURE */
     int64_t history_max; /* changes of the catalogue that are kept for undo; 0 = none */
 } nk_settings;
 

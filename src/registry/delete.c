@@ -69,7 +69,7 @@ static nk_code registry_linked(nk_tx *tx, const nk_reg_ctx *ctx, int64_t registr
 
 static bool take_latest(void *arg, const nk_row *row)
 {
-    if (row->cols[NK_VER_STATE].i == NK_VERSION_DELETED)
+    if (row->cols[NK_VER_STATE].i != NK_VERSION_AVAILABLE)
         return true;
     *(int64_t *)arg = row->cols[NK_VER_VERSION].i;
     return false;

@@ -198,22 +198,28 @@ static nk_code settle(nk_tx *tx, const nk_reg_ctx *ctx, nk_schema_row *s, nk_err
     return NK_OK;
 }
 
-nk_code nk_schema_load(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_str name,
-                       nk_schema_row *out, nk_err *err)
+nk_code nk_schema_load_any(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_str name,
+                           nk_schema_row *out, nk_err *err)
 {
     nk_registry_row r;
     nk_row row;
     nk_code rc = nk_registry_load(tx, ctx, registry, &r, err);
-    if (rc == NK_OK && !r.deleting)
+    if (rc == NK_OK)
         rc = nk_store_get(tx, &nk_kind_schema, NK_KEY(nk_vi(r.id), nk_vs(name)), ctx->arena, &row,
                           err);
-    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && r.deleting))
+    if (rc == NK_E_NOT_FOUND)
         return nk_fail_schema(err, registry, name);
     NK_TRY(rc);
     NK_TRY(nk_schema_read(ctx, &row, out, err));
-    if (out->deleting)
-        return nk_fail_schema(err, registry, name);
+    out->deleting = out->deleting || r.deleting;
     return settle(tx, ctx, out, err);
+}
+
+nk_code nk_schema_load(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_str name,
+                       nk_schema_row *out, nk_err *err)
+{
+    NK_TRY(nk_schema_load_any(tx, ctx, registry, name, out, err));
+    return out->deleting ? nk_fail_schema(err, registry, name) : NK_OK;
 }
 
 typedef struct one {
@@ -249,6 +255,40 @@ nk_code nk_schema_load_id(nk_tx *tx, const nk_reg_ctx *ctx, int64_t id, nk_schem
     return settle(tx, ctx, out, err);
 }
 
+static bool take_deleting(void *arg, const nk_row *row)
+{
+    int64_t *found = arg; /* the registry; whether it is going */
+    found[0] = row->cols[NK_SCH_REGISTRY].i;
+    found[1] = row->cols[NK_SCH_DELETING].kind == NK_V_I64;
+    return false;
+}
+
+static bool take_registry_deleting(void *arg, const nk_row *row)
+{
+    *(bool *)arg = row->cols[NK_REG_DELETING].kind == NK_V_I64;
+    return false;
+}
+
+nk_code nk_schema_is_deleting(nk_tx *tx, int64_t schema, bool *out, nk_err *err)
+{
+    int64_t found[2] = {0, 1}; /* one that is not there has gone */
+    nk_query q = {.kind = &nk_kind_schema,
+                  .index = &nk_kind_schema.indexes[0],
+                  .prefix = NK_KEY(nk_vi(schema)),
+                  .nprefix = 1,
+                  .no_body = true};
+    NK_TRY(nk_store_scan(tx, &q, take_deleting, found, err));
+    *out = found[1];
+    if (*out)
+        return NK_OK;
+    nk_query r = {.kind = &nk_kind_registry,
+                  .index = &nk_kind_registry.indexes[1],
+                  .prefix = NK_KEY(nk_vi(found[0])),
+                  .nprefix = 1,
+                  .no_body = true};
+    return nk_store_scan(tx, &r, take_registry_deleting, out, err);
+}
+
 /* ---- versions ---- */
 
 nk_code nk_version_read(const nk_reg_ctx *ctx, const nk_row *row, nk_version_row *out, nk_err *err)
@@ -280,8 +320,10 @@ static nk_code fail_version(nk_err *err, const nk_schema_row *s, int64_t version
 }
 
 nk_code nk_version_load(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s, int64_t version,
-                        bool deleted, nk_version_row *out, nk_err *err)
+                        nk_find also, nk_version_row *out, nk_err *err)
 {
+    static const nk_find kind[] = {
+        [NK_VERSION_DELETED] = NK_FIND_DELETED, [NK_VERSION_FAILED] = NK_FIND_FAILED};
     nk_row row;
     int64_t v = version ? version : s->latest;
     nk_code rc = v ? nk_store_get(tx, &nk_kind_schema_version, NK_KEY(nk_vi(s->id), nk_vi(v)),
@@ -289,7 +331,7 @@ nk_code nk_version_load(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s
                    : NK_E_NOT_FOUND;
     if (rc == NK_OK)
         rc = nk_version_read(ctx, &row, out, err);
-    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && out->state == NK_VERSION_DELETED && !deleted))
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && (kind[out->state] & also) != kind[out->state]))
         return fail_version(err, s, version);
     return rc;
 }
@@ -319,6 +361,13 @@ nk_code nk_version_by_uuid(nk_tx *tx, const nk_reg_ctx *ctx, nk_str uuid, nk_ver
         return nk_fail(err, NK_E_NOT_FOUND, "Schema version is not found. SchemaVersionId: %.*s",
                        NK_STR_ARG(uuid));
     return NK_OK;
+}
+
+nk_str nk_version_status(const nk_version_row *v)
+{
+    return v->state == NK_VERSION_DELETED  ? NK_STR("DELETING")
+           : v->state == NK_VERSION_FAILED ? NK_STR("FAILURE")
+                                           : NK_STR("AVAILABLE");
 }
 
 nk_code nk_version_text(const nk_reg_ctx *ctx, nk_version_row *v, nk_err *err)
@@ -431,7 +480,7 @@ nk_code nk_version_of(nk_tx *tx, const nk_reg_ctx *ctx, const glue_SchemaId *id,
     NK_TRY(nk_version_number_of(number, &v, err));
     if (s)
         *s = row;
-    return nk_version_load(tx, ctx, &row, v, false, out, err);
+    return nk_version_load(tx, ctx, &row, v, NK_FIND_FAILED, out, err);
 }
 
 /* ---- links ---- */

@@ -1,5 +1,6 @@
 /* Answers to readers of data, who ask for the same versions by their ids again and again: kept as
- * they were sent, until a version of any schema is deleted or changes its state. */
+ * they were sent, until a version of any schema is deleted or changes its state, or a registry
+ * changes. */
 #include "base/cache.h"
 #include "registry/registry_int.h"
 
@@ -46,8 +47,10 @@ static nk_str key_of(const nk_reg_ctx *ctx, nk_str id)
 nk_str nk_reply_recall(const nk_reg_ctx *ctx, nk_str id)
 {
     int64_t changed = nk_store_changed(ctx->app->store, &nk_kind_schema_version);
+    int64_t marked = nk_store_changed(ctx->app->store, &nk_kind_registry);
     nk_str key = key_of(ctx, id);
-    return key.p ? nk_cache_get(ctx->app->registry->replies, key, changed, ctx->arena)
+    return key.p ? nk_cache_get(ctx->app->registry->replies, key,
+                                changed > marked ? changed : marked, ctx->arena)
                  : NK_STR_NULL;
 }
 

@@ -50,7 +50,7 @@ static nk_code pull(puller *p, const nk_schema_link *k, unsigned depth)
         return nk_fail(p->err, NK_E_INVALID, "links go deeper than %d levels, or are more than %d",
                        LINK_DEPTH_MAX, NK_LINKS_MAX);
     NK_TRY(nk_schema_load_id(p->tx, p->ctx, k->schema, &s, p->err));
-    NK_TRY(nk_version_load(p->tx, p->ctx, &s, k->version, true, &v, p->err));
+    NK_TRY(nk_version_load(p->tx, p->ctx, &s, k->version, NK_FIND_DELETED, &v, p->err));
     NK_TRY(nk_version_text(p->ctx, &v, p->err));
     p->bytes += v.text.n;
     if (p->bytes > LINK_BYTES_MAX)
@@ -161,7 +161,7 @@ static nk_code find_link(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_forma
         nk_err why = NK_ERR_INIT;
         nk_code rc = nk_schema_load(tx, ctx, ways[i].registry, ways[i].name, &s, &why);
         if (rc == NK_OK && s.format == f)
-            rc = nk_version_load(tx, ctx, &s, ways[i].version, false, &v, &why);
+            rc = nk_version_load(tx, ctx, &s, ways[i].version, NK_FIND_LIVE, &v, &why);
         else if (rc == NK_OK)
             rc = NK_E_NOT_FOUND;
         if (rc == NK_E_NOT_FOUND)
@@ -187,7 +187,8 @@ static nk_code given_links(nk_tx *tx, const nk_reg_ctx *ctx, const nk_registrati
         nk_version_row v;
         nk_code rc = nk_schema_load(tx, ctx, in->registry_name, in->schema_name, &s, err);
         if (rc == NK_OK)
-            rc = nk_version_load(tx, ctx, &s, in->version > 0 ? in->version : 0, true, &v, err);
+            rc = nk_version_load(tx, ctx, &s, in->version > 0 ? in->version : 0, NK_FIND_DELETED,
+                                 &v, err);
         if (rc == NK_E_NOT_FOUND || (rc == NK_OK && s.format != f))
             return nk_fail(err, NK_E_INVALID,
                            "the reference \"%.*s\" leads to version %lld of \"%.*s\", which there "
@@ -245,6 +246,7 @@ typedef struct nk_reg_job {
     bool was_there;      /* the schema, when it was looked at */
     int64_t change;      /* its count then */
     bool judged;         /* the verdict holds only while nothing changes */
+    bool failed;         /* it was bad, and the version is kept all the same */
     nk_str arn;          /* the schema's */
     nk_version_row made; /* the version as it will be, when its number is what it looks like now */
 } job;
@@ -290,7 +292,8 @@ static bool same_links(const nk_schema_links *a, const nk_schema_links *b)
 
 typedef struct equals {
     job *j;
-    bool deleted, columns_only;
+    nk_find also;
+    bool only_failed;
     nk_version_row found[16]; /* the newest ones */
     size_t n;
     nk_code rc;
@@ -300,7 +303,9 @@ typedef struct equals {
 static bool take_equal(void *arg, const nk_row *row)
 {
     equals *e = arg;
-    if (row->cols[NK_VER_STATE].i == NK_VERSION_DELETED && !e->deleted)
+    int64_t state = row->cols[NK_VER_STATE].i;
+    if ((state == NK_VERSION_DELETED && !(e->also & NK_FIND_DELETED)) ||
+        (state == NK_VERSION_FAILED) != e->only_failed)
         return true;
     e->rc = nk_version_read(e->j->ctx, row, &e->found[e->n], e->err);
     return e->rc == NK_OK && ++e->n < NK_COUNTOF(e->found);
@@ -308,10 +313,10 @@ static bool take_equal(void *arg, const nk_row *row)
 
 /* The newest version of the schema with this definition; links that the request names must be the
  * same ones, others follow the names in it. */
-static nk_code find_equal(nk_tx *tx, job *j, int64_t schema, bool deleted, nk_version_row *out,
+static nk_code find_equal(nk_tx *tx, job *j, int64_t schema, nk_find also, nk_version_row *out,
                           bool *found, nk_err *err)
 {
-    equals e = {.j = j, .deleted = deleted, .err = err};
+    equals e = {.j = j, .also = also, .only_failed = also == NK_FIND_FAILED, .err = err};
     nk_query q = {.kind = &nk_kind_schema_version,
                   .index = &nk_kind_schema_version.indexes[3],
                   .prefix = NK_KEY(nk_vi(schema), nk_vb(nk_str_n((const char *)j->hash, 32))),
@@ -374,7 +379,7 @@ static nk_code fresh_number(nk_tx *tx, const job *j, int64_t *number, nk_err *er
 /* The number that equal definitions of the region share. */
 static nk_code number_of(nk_tx *tx, job *j, int64_t *number, nk_err *err)
 {
-    equals e = {.j = j, .deleted = true, .err = err};
+    equals e = {.j = j, .also = NK_FIND_DELETED, .err = err};
     nk_query q = {.kind = &nk_kind_schema_version,
                   .index = &nk_kind_schema_version.indexes[2],
                   .prefix =
@@ -406,7 +411,7 @@ typedef struct numbers {
 static bool take_number(void *arg, const nk_row *row)
 {
     numbers *l = arg;
-    if (row->cols[NK_VER_STATE].i == NK_VERSION_DELETED)
+    if (row->cols[NK_VER_STATE].i != NK_VERSION_AVAILABLE)
         return true;
     if (l->n == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 64;
@@ -447,7 +452,7 @@ static nk_code bases_of(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s
     if (!out->v)
         return nomem(err);
     if (ctx->door == NK_DOOR_GLUE && s->checkpoint) {
-        nk_code rc = nk_version_load(tx, ctx, s, s->checkpoint, false, &v, NULL);
+        nk_code rc = nk_version_load(tx, ctx, s, s->checkpoint, NK_FIND_LIVE, &v, NULL);
         if (rc != NK_OK && rc != NK_E_NOT_FOUND)
             return rc;
         found = rc == NK_OK;
@@ -469,7 +474,7 @@ static nk_code judge_in(nk_tx *tx, job *j, const nk_reg_ctx *ctx, const nk_schem
     nk_version_row v;
     nk_compat_base base = {.version = version};
     nk_schema_doc *doc = NULL;
-    NK_TRY(nk_version_load(tx, ctx, s, version, false, &v, err));
+    NK_TRY(nk_version_load(tx, ctx, s, version, NK_FIND_LIVE, &v, err));
     if (ctx->quick && (v.links || v.reply.n > 2 * s->format->quick_max))
         return NK_E_NOT_READY;
     NK_TRY(nk_version_parse(tx, ctx, s, &v, &doc, err));
@@ -551,7 +556,7 @@ static nk_code prepare_there(nk_tx *tx, job *j, nk_err *err)
         return nk_fail(err, NK_E_INVALID, "The schema's data format is %.*s, not %.*s.",
                        NK_STR_ARG(s->format->name), NK_STR_ARG(r->format->name));
     NK_TRY(read_definition(tx, j, s->format, err));
-    NK_TRY(find_equal(tx, j, s->id, false, &r->version, &r->existed, err));
+    NK_TRY(find_equal(tx, j, s->id, NK_FIND_LIVE, &r->version, &r->existed, err));
     if (r->existed)
         return NK_OK;
     if (nk_compat_modes[s->compat].closed && s->latest)
@@ -561,7 +566,12 @@ static nk_code prepare_there(nk_tx *tx, job *j, nk_err *err)
     if (!j->judged)
         return NK_OK;
     NK_TRY(bases_of(tx, j->ctx, s, &bases, err));
-    return judge(tx, j, s, bases.v, bases.n, err);
+    nk_code rc = judge(tx, j, s, bases.v, bases.n, err);
+    if (rc != NK_E_CONDITION || !r->keep_failure)
+        return rc;
+    j->failed = true;
+    nk_info("registry", "a version of %.*s failed: %s", NK_STR_ARG(r->name), err ? err->msg : "");
+    return find_equal(tx, j, s->id, NK_FIND_FAILED, &r->version, &r->existed, err);
 }
 
 /* The version's record, all but the number that equal definitions share. */
@@ -575,6 +585,7 @@ static nk_code make_version(job *j, int64_t version, nk_err *err)
     *v = (nk_version_row){.version = version,
                           .uuid = nk_str_n(j->uuid, 36),
                           .created = now,
+                          .state = j->failed ? NK_VERSION_FAILED : NK_VERSION_AVAILABLE,
                           .links = j->links.n > 0,
                           .text = r->text};
     glue_GetSchemaVersionResponse reply = {
@@ -583,7 +594,7 @@ static nk_code make_version(job *j, int64_t version, nk_err *err)
         .DataFormat = j->was_there ? r->schema.format->name : r->format->name,
         .SchemaArn = j->arn,
         .VersionNumber = nk_some_i64(version),
-        .Status = NK_STR("AVAILABLE"),
+        .Status = nk_version_status(v),
         .CreatedTime = now,
     };
     return nk_model_encode_str(&glue_GetSchemaVersionResponse_shape, &reply, j->ctx->arena,
@@ -595,7 +606,7 @@ static nk_code prepare(nk_tx *tx, void *arg, nk_err *err)
     job *j = arg;
     nk_registration *r = j->r;
     nk_code rc = nk_schema_load(tx, j->ctx, r->registry, r->name, &r->schema, err);
-    r->existed = j->judged = false;
+    r->existed = j->judged = j->failed = false;
     j->was_there = rc == NK_OK;
     j->change = j->was_there ? r->schema.change : 0;
     if (j->was_there)
@@ -671,7 +682,8 @@ static nk_code write_links(nk_tx *tx, job *j, nk_err *err)
         nk_version_row v;
         nk_code rc = nk_schema_load_id(tx, j->ctx, k->schema, &to, err);
         if (rc == NK_OK)
-            rc = nk_version_load(tx, j->ctx, &to, k->version, r->links.n > 0, &v, err);
+            rc = nk_version_load(tx, j->ctx, &to, k->version,
+                                 r->links.n > 0 ? NK_FIND_DELETED : NK_FIND_LIVE, &v, err);
         if (rc == NK_E_NOT_FOUND || (rc == NK_OK && to.deleting))
             return changed(err); /* it went meanwhile: resolve anew */
         NK_TRY(rc);
@@ -704,20 +716,18 @@ static nk_code write_version(nk_tx *tx, job *j, nk_err *err)
     nk_version_row *v = &r->version;
     *v = j->made;
     v->schema = s->id;
-    NK_TRY(number_of(tx, j, &v->number, err));
-    const nk_val cols[NK_VER_NCOLS] = {nk_vi(s->id),
-                                       nk_vi(v->version),
-                                       nk_vs(v->uuid),
-                                       nk_vs(j->ctx->region),
-                                       nk_vi(v->number),
-                                       nk_vb(nk_str_n((const char *)j->hash, 32)),
-                                       nk_vi(NK_VERSION_AVAILABLE),
-                                       nk_vs(v->created),
-                                       v->links ? nk_vi(1) : nk_vnull()};
+    if (!j->failed) /* no message has its number */
+        NK_TRY(number_of(tx, j, &v->number, err));
+    const nk_val cols[NK_VER_NCOLS] = {
+        nk_vi(s->id),          nk_vi(v->version), nk_vs(v->uuid),
+        nk_vs(j->ctx->region), nk_vi(v->number),  nk_vb(nk_str_n((const char *)j->hash, 32)),
+        nk_vi(v->state),       nk_vs(v->created), v->links ? nk_vi(1) : nk_vnull()};
     nk_row row = {.cols = cols, .body = v->reply};
     NK_TRY(nk_store_insert(tx, &nk_kind_schema_version, &row, err));
     NK_TRY(write_links(tx, j, err));
-    s->latest = s->next++;
+    if (!j->failed)
+        s->latest = s->next;
+    s->next++;
     s->change++;
     return NK_OK;
 }
@@ -730,7 +740,7 @@ static nk_code look_again(nk_tx *tx, job *j, nk_err *err)
     if (rc == NK_E_NOT_FOUND)
         return changed(err);
     NK_TRY(rc);
-    NK_TRY(find_equal(tx, j, r->schema.id, false, &r->version, &r->existed, err));
+    NK_TRY(find_equal(tx, j, r->schema.id, NK_FIND_LIVE, &r->version, &r->existed, err));
     if (r->existed)
         return NK_OK;
     const nk_compat_mode *mode = &nk_compat_modes[r->schema.compat];
@@ -770,7 +780,7 @@ nk_code nk_registration_write(nk_tx *tx, nk_registration *r, nk_err *err)
     if (!j->was_there)
         return insert_schema(tx, j, err);
     NK_TRY(nk_schema_save(tx, j->ctx, &r->schema, false, err));
-    return nk_registry_follow(tx, j->ctx, &r->schema, err);
+    return j->failed ? NK_OK : nk_registry_follow(tx, j->ctx, &r->schema, err);
 }
 
 nk_code nk_registration_prepare(const nk_reg_ctx *ctx, nk_registration *r, nk_err *err)
@@ -795,7 +805,10 @@ nk_code nk_registry_lookup(nk_tx *tx, const nk_reg_ctx *ctx, nk_registration *r,
     if (r->format && r->format != r->schema.format)
         return nk_fail_schema(err, r->registry, r->name);
     NK_TRY(read_definition(tx, &j, r->schema.format, err));
-    NK_TRY(find_equal(tx, &j, r->schema.id, deleted, &r->version, &r->existed, err));
+    NK_TRY(find_equal(tx, &j, r->schema.id, deleted ? NK_FIND_DELETED : NK_FIND_LIVE, &r->version,
+                      &r->existed, err));
+    if (!r->existed && ctx->door == NK_DOOR_GLUE)
+        NK_TRY(find_equal(tx, &j, r->schema.id, NK_FIND_FAILED, &r->version, &r->existed, err));
     return r->existed ? NK_OK : nk_fail_schema(err, r->registry, r->name);
 }
 

@@ -31,7 +31,13 @@ typedef struct nk_reg_ctx {
 } nk_reg_ctx;
 
 /* Version states, as stored. */
-enum { NK_VERSION_AVAILABLE = 0, NK_VERSION_DELETED = 1 /* softly: only found by its ids */ };
+enum {
+    NK_VERSION_AVAILABLE = 0,
+    NK_VERSION_DELETED = 1, /* softly: only found by its ids */
+    NK_VERSION_FAILED = 2,  /* incompatible, and kept: at Glue's door alone, for whoever asks why */
+};
+/* What is found beside available versions. */
+typedef enum { NK_FIND_LIVE = 0, NK_FIND_DELETED = 1, NK_FIND_FAILED = 2 } nk_find;
 /* A schema's modes at the Confluent door, as stored. */
 enum { NK_MODE_READWRITE, NK_MODE_READONLY, NK_MODE_READONLY_OVERRIDE, NK_MODE_IMPORT, NK_MODES };
 
@@ -75,11 +81,16 @@ nk_code nk_schema_load(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_str
                        nk_schema_row *out, nk_err *err) NK_MUST;
 nk_code nk_schema_load_id(nk_tx *tx, const nk_reg_ctx *ctx, int64_t id, nk_schema_row *out,
                           nk_err *err) NK_MUST;
-/* version 0 = the latest. With `deleted` soft-deleted ones are found too. */
+/* version 0 = the latest. */
 nk_code nk_version_load(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s, int64_t version,
-                        bool deleted, nk_version_row *out, nk_err *err) NK_MUST;
+                        nk_find also, nk_version_row *out, nk_err *err) NK_MUST;
+/* The same of a schema that is being deleted: out->deleting. */
+nk_code nk_schema_load_any(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_str name,
+                           nk_schema_row *out, nk_err *err) NK_MUST;
 nk_code nk_version_by_uuid(nk_tx *tx, const nk_reg_ctx *ctx, nk_str uuid, nk_version_row *out,
                            nk_err *err) NK_MUST;
+/* As Glue's door says it. */
+nk_str nk_version_status(const nk_version_row *v);
 /* Reads the definition out of the reply. */
 nk_code nk_version_text(const nk_reg_ctx *ctx, nk_version_row *v, nk_err *err) NK_MUST;
 /* The answer that was kept for this door and id; p NULL: ask the store. Needs no transaction. */
@@ -113,6 +124,7 @@ typedef struct nk_registration {
     const nk_map_str *tags;       /* the same; NULL = none */
     int64_t number, want_version; /* what an import asks for; 0 = as they come */
     bool unjudged;                /* an import: whatever the mode says */
+    bool keep_failure; /* what is incompatible becomes a version in status FAILURE, no error */
     /* out */
     nk_schema_row schema;
     nk_version_row version;

@@ -116,6 +116,8 @@ nk_code nk_version_number_of(const glue_SchemaVersionNumber *n, int64_t *out, nk
 nk_code nk_version_of(nk_tx *tx, const nk_reg_ctx *ctx, const glue_SchemaId *id, nk_str uuid,
                       const glue_SchemaVersionNumber *number, nk_schema_row *s, nk_version_row *out,
                       nk_err *err) NK_MUST;
+/* Is the schema, or its registry, marked? */
+nk_code nk_schema_is_deleting(nk_tx *tx, int64_t schema, bool *out, nk_err *err) NK_MUST;
 nk_code nk_fail_schema(nk_err *err, nk_str registry, nk_str name);
 /* What their ARNs say after the account: for tags. p NULL when memory is gone. */
 nk_str nk_registry_resource(nk_arena *a, nk_str registry);

@@ -74,7 +74,9 @@ nk_code glue_GetSchema(nk_call *call, const glue_GetSchemaInput *in, glue_GetSch
 {
     nk_reg_ctx ctx = nk_reg_ctx_of(call);
     nk_schema_row s;
-    NK_TRY(nk_schema_of(call->tx, &ctx, in->SchemaId, &s, call->err));
+    nk_str registry, name;
+    NK_TRY(nk_schema_name_of(&ctx, in->SchemaId, &registry, &name, call->err));
+    NK_TRY(nk_schema_load_any(call->tx, &ctx, registry, name, &s, call->err));
     out->RegistryName = s.registry_name;
     NK_TRY(nk_registry_arn(&ctx, s.registry_name, &out->RegistryArn, call->err));
     out->SchemaName = s.name;
@@ -86,7 +88,7 @@ nk_code glue_GetSchema(nk_call *call, const glue_GetSchemaInput *in, glue_GetSch
     if (s.latest)
         out->LatestSchemaVersion = nk_some_i64(s.latest);
     out->NextSchemaVersion = nk_some_i64(s.next);
-    out->SchemaStatus = NK_STR("AVAILABLE");
+    out->SchemaStatus = s.deleting ? NK_STR("DELETING") : NK_STR("AVAILABLE");
     out->CreatedTime = s.created;
     out->UpdatedTime = s.updated;
     return NK_OK;
@@ -202,7 +204,7 @@ nk_code glue_UpdateSchema(nk_call *call, const glue_UpdateSchemaInput *in,
         nk_version_row v;
         int64_t number;
         NK_TRY(nk_version_number_of(in->SchemaVersionNumber, &number, call->err));
-        NK_TRY(nk_version_load(call->tx, &ctx, &s, number, false, &v, call->err));
+        NK_TRY(nk_version_load(call->tx, &ctx, &s, number, NK_FIND_LIVE, &v, call->err));
         s.checkpoint = v.version;
     }
     if (in->Compatibility.p) {

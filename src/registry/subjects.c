@@ -114,11 +114,18 @@ typedef struct walker {
     nk_err *err;
 } walker;
 
+/* Failed versions never are: this door has refused them, or does not know of them. */
+static bool is_shown(const nk_row *row, nk_shown shown)
+{
+    int64_t state = row->cols[NK_VER_STATE].i;
+    return state == NK_VERSION_DELETED ? shown != NK_LIVE
+                                       : state == NK_VERSION_AVAILABLE && shown != NK_ONLY_DELETED;
+}
+
 static bool take_number(void *arg, const nk_row *row)
 {
     walker *w = arg;
-    bool deleted = row->cols[NK_VER_STATE].i == NK_VERSION_DELETED;
-    if ((deleted && w->shown == NK_LIVE) || (!deleted && w->shown == NK_ONLY_DELETED))
+    if (!is_shown(row, w->shown))
         return true;
     if (!add_i64(w->numbers, w->ctx->arena, row->cols[NK_VER_VERSION].i))
         w->rc = nomem(w->err);
@@ -240,7 +247,8 @@ nk_code nk_subject_get(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, in
         NK_TRY(numbers_of(tx, ctx, out->schema.id, NK_WITH_DELETED, false, &all, err));
         version = all.n ? all.v[all.n - 1] : 0;
     }
-    nk_code rc = nk_version_load(tx, ctx, &out->schema, version, deleted, &out->version, err);
+    nk_code rc = nk_version_load(tx, ctx, &out->schema, version,
+                                 deleted ? NK_FIND_DELETED : NK_FIND_LIVE, &out->version, err);
     if (rc == NK_E_NOT_FOUND)
         return nk_cf_fail(err, NK_CF_VERSION_NOT_FOUND, "Version %lld not found.",
                           (long long)version);
@@ -254,8 +262,7 @@ nk_code nk_subject_get(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, in
 static bool take_version(void *arg, const nk_row *row)
 {
     walker *w = arg;
-    bool deleted = row->cols[NK_VER_STATE].i == NK_VERSION_DELETED;
-    if (deleted && w->shown == NK_LIVE)
+    if (!is_shown(row, w->shown))
         return true;
     nk_subject_version *v = nk_subject_versions_add(w->versions, w->ctx->arena);
     w->rc = v ? nk_version_read(w->ctx, row, &v->version, w->err) : nomem(w->err);
@@ -341,7 +348,7 @@ nk_code nk_subject_referenced_by(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subj
         nk_schema_row s;
         nk_version_row from;
         NK_TRY(nk_schema_load_id(tx, ctx, l.schemas.v[i], &s, err));
-        NK_TRY(nk_version_load(tx, ctx, &s, l.versions.v[i], true, &from, err));
+        NK_TRY(nk_version_load(tx, ctx, &s, l.versions.v[i], NK_FIND_DELETED, &from, err));
         if (from.state == NK_VERSION_AVAILABLE && !add_i64(out, ctx->arena, from.number))
             return nomem(err);
     }
@@ -484,7 +491,7 @@ nk_code nk_subject_check(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, 
         return NK_OK; /* nothing stands against a first version */
     NK_TRY(rc);
     if (version >= 0) {
-        rc = nk_version_load(tx, ctx, &row, version, false, &v, err);
+        rc = nk_version_load(tx, ctx, &row, version, NK_FIND_LIVE, &v, err);
         if (rc == NK_E_NOT_FOUND)
             return nk_cf_fail(err, NK_CF_VERSION_NOT_FOUND, "Version %lld not found.",
                               (long long)version);

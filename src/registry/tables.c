@@ -22,10 +22,16 @@ static nk_code find_version(nk_tx *tx, const nk_reg_ctx *ctx, const glue_SchemaR
     if (ref->SchemaVersionId.p && ref->SchemaId)
         return nk_fail(err, NK_E_INVALID,
                        "SchemaReference has both SchemaId and SchemaVersionId: give one of them.");
-    if (ref->SchemaVersionId.p)
-        return nk_version_of(tx, ctx, NULL, ref->SchemaVersionId, NULL, s, v, err);
+    if (ref->SchemaVersionId.p) {
+        NK_TRY(nk_version_of(tx, ctx, NULL, ref->SchemaVersionId, NULL, s, v, err));
+        return v->state != NK_VERSION_FAILED
+                   ? NK_OK
+                   : nk_fail(err, NK_E_INVALID, "The schema version %.*s is in status FAILURE.",
+                             NK_STR_ARG(ref->SchemaVersionId));
+    }
     NK_TRY(nk_schema_of(tx, ctx, ref->SchemaId, s, err));
-    return nk_version_load(tx, ctx, s, nk_i64_or(ref->SchemaVersionNumber, 0), false, v, err);
+    return nk_version_load(tx, ctx, s, nk_i64_or(ref->SchemaVersionNumber, 0), NK_FIND_LIVE, v,
+                           err);
 }
 
 static bool follows(const glue_SchemaReference *ref)

@@ -10,11 +10,6 @@ static nk_code nomem(nk_err *err)
     return nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
-static nk_str status_of(const nk_version_row *v)
-{
-    return v->state == NK_VERSION_DELETED ? NK_STR("DELETING") : NK_STR("AVAILABLE");
-}
-
 typedef struct addition {
     nk_reg_ctx ctx;
     nk_registration r;
@@ -25,7 +20,7 @@ static nk_code answer_addition(addition *a)
 {
     a->out->SchemaVersionId = a->r.version.uuid;
     a->out->VersionNumber = nk_some_i64(a->r.version.version);
-    a->out->Status = NK_STR("AVAILABLE");
+    a->out->Status = nk_version_status(&a->r.version);
     return NK_OK;
 }
 
@@ -43,6 +38,7 @@ nk_code glue_RegisterSchemaVersion(nk_call *call, const glue_RegisterSchemaVersi
     if (!a)
         return nomem(call->err);
     *a = (addition){.ctx = nk_reg_ctx_of(call), .r.text = in->SchemaDefinition, .out = out};
+    a->r.keep_failure = call->app->settings->keep_failures;
     NK_TRY(nk_schema_name_of(&a->ctx, in->SchemaId, &a->r.registry, &a->r.name, call->err));
     NK_TRY(nk_glue_refusal(nk_registration_prepare(&a->ctx, &a->r, call->err), call->err));
     if (a->r.existed)
@@ -64,7 +60,10 @@ static nk_code get_version(nk_tx *tx, void *arg, nk_err *err)
     nk_version_row v;
     NK_TRY(nk_version_of(tx, &g->ctx, in->SchemaId, in->SchemaVersionId, in->SchemaVersionNumber,
                          NULL, &v, err));
-    if (v.state == NK_VERSION_AVAILABLE) {
+    bool deleting = v.state == NK_VERSION_DELETED;
+    if (in->SchemaVersionId.p && !deleting)
+        NK_TRY(nk_schema_is_deleting(tx, v.schema, &deleting, err));
+    if (!deleting) {
         g->out->raw_ = v.reply;
         if (in->SchemaVersionId.p)
             nk_reply_keep(tx, &g->ctx, in->SchemaVersionId, v.reply);
@@ -72,7 +71,7 @@ static nk_code get_version(nk_tx *tx, void *arg, nk_err *err)
     }
     NK_TRY(nk_model_decode_into(&glue_GetSchemaVersionResponse_shape, v.reply, g->ctx.arena, g->out,
                                 err));
-    g->out->Status = status_of(&v);
+    g->out->Status = NK_STR("DELETING");
     return NK_OK;
 }
 
@@ -109,7 +108,7 @@ nk_code glue_GetSchemaByDefinition(nk_call *call, const glue_GetSchemaByDefiniti
     out->SchemaVersionId = r.version.uuid;
     NK_TRY(nk_schema_arn(&ctx, r.registry, r.name, &out->SchemaArn, call->err));
     out->DataFormat = r.schema.format->name;
-    out->Status = status_of(&r.version);
+    out->Status = nk_version_status(&r.version);
     out->CreatedTime = r.version.created;
     return NK_OK;
 }
@@ -145,7 +144,7 @@ static bool take(void *arg, const nk_row *row)
     *item = (glue_SchemaVersionListItem){.SchemaArn = l->arn,
                                          .SchemaVersionId = v.uuid,
                                          .VersionNumber = nk_some_i64(v.version),
-                                         .Status = NK_STR("AVAILABLE"),
+                                         .Status = nk_version_status(&v),
                                          .CreatedTime = v.created};
     return true;
 }
@@ -199,9 +198,38 @@ static nk_code read_range(nk_str text, int64_t *from, int64_t *to, nk_err *err)
     return NK_OK;
 }
 
-static nk_code may_delete(const nk_schema_row *s, int64_t from, int64_t to, nk_err *err)
+static bool found_one(void *arg, const nk_row *row)
 {
+    *(bool *)arg = true;
+    return false;
+}
+
+/* Anything but failed versions, which nothing is compared with. */
+static nk_code any_counts(nk_tx *tx, const nk_schema_row *s, int64_t from, int64_t to, bool *out,
+                          nk_err *err)
+{
+    const nk_cond in = {.op = NK_C_BETWEEN,
+                        .col = NK_VER_VERSION,
+                        .vals = NK_KEY(nk_vi(from), nk_vi(to)),
+                        .nvals = 2};
+    const nk_cond counts = {
+        .op = NK_C_NE, .col = NK_VER_STATE, .vals = NK_KEY(nk_vi(NK_VERSION_FAILED)), .nvals = 1};
+    nk_query q = {
+        .kind = &nk_kind_schema_version,
+        .prefix = NK_KEY(nk_vi(s->id)),
+        .nprefix = 1,
+        .where = &(nk_cond){.op = NK_C_AND, .args = (const nk_cond *[]){&in, &counts}, .nargs = 2},
+        .no_body = true};
+    *out = false;
+    return nk_store_scan(tx, &q, found_one, out, err);
+}
+
+static nk_code may_delete(nk_tx *tx, const nk_schema_row *s, int64_t from, int64_t to, nk_err *err)
+{
+    bool counts = false;
     if (nk_compat_modes[s->compat].all)
+        NK_TRY(any_counts(tx, s, from, to, &counts, err));
+    if (counts)
         return nk_fail(err, NK_E_INVALID,
                        "Versions cannot be deleted while the compatibility mode is %.*s: new "
                        "versions are compared with all of them.",
@@ -242,12 +270,12 @@ nk_code glue_DeleteSchemaVersions(nk_call *call, const glue_DeleteSchemaVersions
     error_list errors = {0};
     NK_TRY(read_range(in->Versions, &from, &to, call->err));
     NK_TRY(nk_schema_of(call->tx, &ctx, in->SchemaId, &s, call->err));
-    NK_TRY(may_delete(&s, from, to, call->err));
+    NK_TRY(may_delete(call->tx, &s, from, to, call->err));
     /* the newest first: a version may link to an older one of the same schema */
     for (int64_t v = to; v >= from; v--) {
         nk_err why = NK_ERR_INIT;
         nk_version_row row;
-        nk_code rc = nk_version_load(call->tx, &ctx, &s, v, false, &row, &why);
+        nk_code rc = nk_version_load(call->tx, &ctx, &s, v, NK_FIND_FAILED, &row, &why);
         if (rc == NK_OK)
             rc = nk_version_delete(call->tx, &ctx, &s, v, &why);
         if (rc == NK_E_NOT_FOUND || rc == NK_E_INVALID)
@@ -299,24 +327,40 @@ typedef struct differ {
     const nk_reg_ctx *ctx;
     const glue_GetSchemaVersionsDiffInput *in;
     nk_str text[2];
+    nk_conflicts conflicts;
 } differ;
+
+/* Could the second have followed the first, by the schema's mode? */
+static nk_code compare_both(nk_tx *tx, differ *d, const nk_schema_row *s, nk_version_row v[2],
+                            nk_err *err)
+{
+    const nk_compat_mode *mode = &nk_compat_modes[s->compat];
+    nk_schema_doc *first, *second;
+    if (!mode->backward && !mode->forward)
+        return NK_OK;
+    NK_TRY(nk_version_parse(tx, d->ctx, s, &v[0], &first, err));
+    NK_TRY(nk_version_parse(tx, d->ctx, s, &v[1], &second, err));
+    nk_compat_base base = {v[0].version, first};
+    return nk_compat_check(s->format, mode, NK_DOOR_GLUE, second, &base, 1, d->ctx->arena,
+                           &d->conflicts, err);
+}
 
 static nk_code read_both(nk_tx *tx, void *arg, nk_err *err)
 {
     differ *d = arg;
     nk_schema_row s;
+    nk_version_row v[2];
     const glue_SchemaVersionNumber *asked[2] = {d->in->FirstSchemaVersionNumber,
                                                 d->in->SecondSchemaVersionNumber};
     NK_TRY(nk_schema_of(tx, d->ctx, d->in->SchemaId, &s, err));
     for (int i = 0; i < 2; i++) {
         int64_t number;
-        nk_version_row v;
         NK_TRY(nk_version_number_of(asked[i], &number, err));
-        NK_TRY(nk_version_load(tx, d->ctx, &s, number, false, &v, err));
-        NK_TRY(nk_version_text(d->ctx, &v, err));
-        d->text[i] = v.text;
+        NK_TRY(nk_version_load(tx, d->ctx, &s, number, NK_FIND_FAILED, &v[i], err));
+        NK_TRY(nk_version_text(d->ctx, &v[i], err));
+        d->text[i] = v[i].text;
     }
-    return NK_OK;
+    return compare_both(tx, d, &s, v, err);
 }
 
 /* A definition that is not JSON (Protobuf) counts as one JSON string. */
@@ -355,6 +399,60 @@ static nk_code write_patch(const differ *d, nk_buf *b, nk_err *err)
     return nk_buf_check(b, err);
 }
 
+static void put_conflict(nk_json_writer *w, const nk_conflict *c)
+{
+    const nk_schema_diff *f = &c->diff;
+    nk_jw_object(w);
+    nk_jw_kcstr(w, "rule", f->rule->id);
+    nk_jw_kcstr(w, "writtenBy", c->forward ? "second" : "first");
+    nk_jw_kstr(w, "writerPath", f->writer_path.n ? f->writer_path : NK_STR("/"));
+    nk_jw_kstr(w, "readerPath", f->reader_path.n ? f->reader_path : NK_STR("/"));
+    nk_jw_kstr(w, "reason", f->message);
+    if (f->sample.p)
+        nk_jw_kstr(w, "record", f->sample);
+    nk_jw_object_end(w);
+}
+
+/* What stands against the second version goes into the patch's first operation, as a member that
+ * RFC 6902 has its readers ignore; as many as there is room for. */
+static nk_code put_conflicts(const differ *d, nk_str patch, nk_buf *out, nk_err *err)
+{
+    nk_json_writer w = {.buf = out};
+    nk_buf_puts(out, "[{\"incompatibilities\":");
+    nk_jw_array(&w);
+    for (size_t i = 0; i < d->conflicts.n; i++) {
+        nk_buf one;
+        nk_buf_init(&one, 1 << 20);
+        nk_json_writer v = {.buf = &one};
+        put_conflict(&v, &d->conflicts.v[i]);
+        bool fits = !one.failed && out->n + one.n + patch.n + 4 < DIFF_MAX;
+        if (fits)
+            nk_jw_raw(&w, nk_buf_view(&one));
+        nk_buf_free(&one);
+        if (!fits)
+            break;
+    }
+    nk_jw_array_end(&w);
+    nk_buf_putc(out, ',');
+    nk_buf_str(out, nk_str_sub(patch, 2, patch.n));
+    return nk_buf_check(out, err);
+}
+
+static nk_code answer_diff(const differ *d, nk_str patch, nk_str *out, nk_err *err)
+{
+    nk_buf b;
+    nk_code rc = NK_OK;
+    nk_buf_init(&b, 1 << 20);
+    if (d->conflicts.n && patch.n > 2)
+        rc = put_conflicts(d, patch, &b, err);
+    if (rc == NK_OK) {
+        *out = nk_str_dup(d->ctx->arena, b.n ? nk_buf_view(&b) : patch);
+        rc = out->p ? NK_OK : nomem(err);
+    }
+    nk_buf_free(&b);
+    return rc;
+}
+
 nk_code glue_GetSchemaVersionsDiff(nk_call *call, const glue_GetSchemaVersionsDiffInput *in,
                                    glue_GetSchemaVersionsDiffResponse *out)
 {
@@ -364,10 +462,8 @@ nk_code glue_GetSchemaVersionsDiff(nk_call *call, const glue_GetSchemaVersionsDi
     NK_TRY(nk_store_read(call->app->store, read_both, &d, call->err));
     nk_buf_init(&b, 1 << 20);
     nk_code rc = write_patch(&d, &b, call->err);
-    if (rc == NK_OK) {
-        out->Diff = nk_buf_dup(&b, call->arena);
-        rc = out->Diff.p ? NK_OK : nomem(call->err);
-    }
+    if (rc == NK_OK)
+        rc = answer_diff(&d, nk_buf_view(&b), &out->Diff, call->err);
     nk_buf_free(&b);
     return rc;
 }

@@ -1,7 +1,10 @@
 """The schema registry through boto3: registries, schemas, versions, metadata, tags."""
+import base64
 import json
 import random
 import threading
+import urllib.error
+import urllib.request
 import uuid
 
 import pytest
@@ -267,6 +270,7 @@ def patched(doc, patch):
     """A JSON Patch (RFC 6902) of adds, removes and replaces, done to a copy."""
     root = {"": json.loads(json.dumps(doc))}
     for op in patch:
+        op = {k: v for k, v in op.items() if k != "incompatibilities"}
         assert set(op) == ({"op", "path"} if op["op"] == "remove" else {"op", "path", "value"}), op
         *way, last = [""] + [p.replace("~1", "/").replace("~0", "~") for p in op["path"].split("/")[1:]]
         at = root
@@ -324,6 +328,147 @@ def test_differences(g, reg, watch):
     refused("EntityNotFoundException", g.get_schema_versions_diff, None, SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": 1},
             SecondSchemaVersionNumber={"VersionNumber": 5}, SchemaDiffType="SYNTAX_DIFF")
     watch.proved("GetSchemaVersionsDiff")
+
+
+def test_differences_say_why_a_version_could_not_follow(g, reg):
+    first, second = record(("a", "int"), ("k", "string")), record(("a", "long"), ("k", "string"), ("m", "int"))
+    n, _ = schema(g, reg, first, "NONE")
+    g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=second)
+    g.update_schema(SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 1}, Compatibility="FULL")
+
+    def diff(a, b):
+        return json.loads(g.get_schema_versions_diff(SchemaId=sid(reg, n), FirstSchemaVersionNumber={"VersionNumber": a},
+                                                     SecondSchemaVersionNumber={"VersionNumber": b}, SchemaDiffType="SYNTAX_DIFF")["Diff"])
+
+    patch = diff(1, 2)
+    assert patched(json.loads(first), patch) == json.loads(second)
+    found = {(x["rule"], x["writtenBy"]): x for op in patch for x in op.get("incompatibilities", [])}
+    assert set(found) == {("READER_FIELD_MISSING_DEFAULT_VALUE", "first"), ("TYPE_MISMATCH", "second")}
+    x = found["READER_FIELD_MISSING_DEFAULT_VALUE", "first"]
+    assert (x["writerPath"], x["readerPath"]) == ("/", "/fields/2")
+    assert set(json.loads(x["record"])) == {"a", "k"}
+    assert set(json.loads(found["TYPE_MISMATCH", "second"]["record"])) == {"a", "k", "m"}
+    g.update_schema(SchemaId=sid(reg, n), SchemaVersionNumber={"VersionNumber": 1}, Compatibility="FORWARD")
+    assert {(x["rule"], x["writtenBy"]) for op in diff(1, 2) for x in op.get("incompatibilities", [])} == {("TYPE_MISMATCH", "second")}
+
+
+@pytest.fixture
+def keeping(new_server):
+    return new_server(args=["--registry-failures", "keep"])
+
+
+def test_failed_versions_may_be_kept(keeping):
+    g = keeping.client("glue")
+    g.create_registry(RegistryName="r")
+    bad, worse, good = record(("a", "int"), ("k", "string")), record(("a", "string")), A2
+    schema(g, "r", A1, "BACKWARD_ALL", "s")
+    one = {"SchemaId": sid("r", "s")}
+    failed = g.register_schema_version(**one, SchemaDefinition=bad)
+    assert (failed["VersionNumber"], failed["Status"]) == (2, "FAILURE")
+    assert g.register_schema_version(**one, SchemaDefinition=bad)["SchemaVersionId"] == failed["SchemaVersionId"]
+    got = g.get_schema_version(SchemaVersionId=failed["SchemaVersionId"])
+    assert (got["Status"], got["VersionNumber"], got["SchemaDefinition"]) == ("FAILURE", 2, bad)
+    assert g.get_schema_version(**one, SchemaVersionNumber={"VersionNumber": 2})["Status"] == "FAILURE"
+    assert g.get_schema_by_definition(**one, SchemaDefinition=bad)["Status"] == "FAILURE"
+    assert g.get_schema_version(**one, SchemaVersionNumber={"LatestVersion": True})["VersionNumber"] == 1
+    s = g.get_schema(**one)
+    assert (s["LatestSchemaVersion"], s["NextSchemaVersion"], s["SchemaCheckpoint"]) == (1, 3, 1)
+    # nothing is compared with it: what follows need not read it
+    assert g.register_schema_version(**one, SchemaDefinition=worse)["Status"] == "FAILURE"
+    fine = g.register_schema_version(**one, SchemaDefinition=good)
+    assert (fine["VersionNumber"], fine["Status"]) == (4, "AVAILABLE")
+    assert g.get_schema(**one)["LatestSchemaVersion"] == 4
+
+    def listed():
+        return [(v["VersionNumber"], v["Status"]) for v in g.list_schema_versions(**one)["Schemas"]]
+    assert listed() == [(1, "AVAILABLE"), (2, "FAILURE"), (3, "FAILURE"), (4, "AVAILABLE")]
+    why = json.loads(g.get_schema_versions_diff(**one, FirstSchemaVersionNumber={"VersionNumber": 1}, SecondSchemaVersionNumber={"VersionNumber": 2},
+                                                SchemaDiffType="SYNTAX_DIFF")["Diff"])[0]["incompatibilities"]
+    assert [(x["rule"], json.loads(x["record"])) for x in why] == [("READER_FIELD_MISSING_DEFAULT_VALUE", {"a": 0})]
+    g.put_schema_version_metadata(SchemaVersionId=failed["SchemaVersionId"], MetadataKeyValue={"MetadataKey": "k", "MetadataValue": "v"})
+    assert not g.query_schema_version_metadata(**one, SchemaVersionNumber={"VersionNumber": 2}).get("NextToken")
+    refused("EntityNotFoundException", g.update_schema, **one, SchemaVersionNumber={"VersionNumber": 2}, Compatibility="NONE")
+    refused("InvalidInputException", g.delete_schema_versions, "compatibility mode", **one, Versions="2-4")
+    assert g.delete_schema_versions(**one, Versions="2-3")["SchemaVersionErrors"] == []
+    assert listed() == [(1, "AVAILABLE"), (4, "AVAILABLE")]
+    refused("EntityNotFoundException", g.get_schema_version, SchemaVersionId=failed["SchemaVersionId"])
+    # what failed under one mode may come under another
+    again = g.register_schema_version(**one, SchemaDefinition=bad)
+    g.update_schema(**one, SchemaVersionNumber={"VersionNumber": 4}, Compatibility="NONE")
+    now = g.register_schema_version(**one, SchemaDefinition=bad)
+    assert (again["Status"], again["VersionNumber"], now["Status"], now["VersionNumber"]) == ("FAILURE", 5, "AVAILABLE", 6)
+    assert g.get_schema_by_definition(**one, SchemaDefinition=bad)["SchemaVersionId"] == now["SchemaVersionId"]
+    refused("InvalidInputException", g.register_schema_version, **one, SchemaDefinition="{")
+
+
+def test_failed_versions_are_glues_alone(keeping):
+    """No table follows one, and the Confluent door knows of none: not by id, not in lists, not as latest."""
+    g = keeping.client("glue")
+    schema(g, "default-registry", A1, "BACKWARD", "s")
+    failed = g.register_schema_version(SchemaId=sid("default-registry", "s"), SchemaDefinition=record(("a", "string")))
+    g.create_database(DatabaseInput={"Name": "d"})
+    table = {"Name": "t", "StorageDescriptor": {"SchemaReference": {"SchemaVersionId": failed["SchemaVersionId"]}}}
+    refused("InvalidInputException", g.create_table, "FAILURE", DatabaseName="d", TableInput=table)
+    table["StorageDescriptor"]["SchemaReference"] = {"SchemaId": sid("default-registry", "s")}
+    g.create_table(DatabaseName="d", TableInput=table)
+    assert [c["Type"] for c in g.get_table(DatabaseName="d", Name="t")["Table"]["StorageDescriptor"]["Columns"]] == ["int"]
+
+    def rest(method, path, body=None):
+        pair = base64.b64encode(f"{keeping.access_key}:{keeping.secret_key}".encode()).decode()
+        request = urllib.request.Request(keeping.url.rstrip("/") + "/confluent" + path, body and json.dumps(body).encode(), {"Authorization": "Basic " + pair}, method=method)
+        try:
+            with urllib.request.urlopen(request) as r:
+                return r.status, json.loads(r.read())
+        except urllib.error.HTTPError as e:
+            return e.code, json.loads(e.read())["error_code"]
+    assert rest("GET", "/subjects/s/versions?deleted=true") == (200, [1])
+    assert rest("GET", "/subjects/s/versions/2?deleted=true") == (404, 40402)
+    assert rest("GET", "/subjects/s/versions/latest")[1]["version"] == 1
+    assert rest("GET", "/schemas/guids/" + failed["SchemaVersionId"]) == (404, 40403)
+    assert rest("POST", "/subjects/s?deleted=true", {"schema": record(("a", "string"))}) == (404, 40403)
+    assert rest("POST", "/subjects/s/versions", {"schema": record(("a", "string"))})[0] == 409
+    assert rest("GET", "/subjects/s/versions?deleted=true") == (200, [1])
+    assert [v["version"] for v in rest("GET", "/schemas?deleted=true")[1]] == [1]
+
+
+def test_many_failures_and_successes_one_history(keeping):
+    g = keeping.client("glue")
+    schema(g, "default-registry", A1, "BACKWARD", "s")
+    got, lock = [], threading.Lock()
+
+    def run(i):
+        text = record(("a", "int"), (f"f{i // 2 % 12}", "int", *([0] if i % 2 else [])))
+        answer = keeping.client("glue").register_schema_version(SchemaId=sid("default-registry", "s"), SchemaDefinition=text)
+        with lock:
+            got.append((text, answer["VersionNumber"], answer["SchemaVersionId"], answer["Status"]))
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(48)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    listed = {v["SchemaVersionId"]: (v["VersionNumber"], v["Status"]) for v in g.list_schema_versions(SchemaId=sid("default-registry", "s"), MaxResults=100)["Schemas"]}
+    assert sorted(n for n, _ in listed.values()) == list(range(1, len(listed) + 1))
+    assert len(listed) == 25 and all(listed[i] == (n, status) for _, n, i, status in got)
+    assert all((status == "AVAILABLE") == ("default" in text) for text, _, _, status in got)
+
+
+def test_what_is_being_deleted_says_so(g, reg):
+    """A schema with more versions than are purged at once."""
+    n, made = schema(g, reg, A1, "NONE")
+    ids = [made["SchemaVersionId"]]
+    for i in range(12):
+        ids.append(g.register_schema_version(SchemaId=sid(reg, n), SchemaDefinition=record(("a", "int"), (f"b{i}", "int", i)))["SchemaVersionId"])
+    assert g.delete_schema(SchemaId=sid(reg, n))["Status"] == "DELETING"
+    for call, params in ((g.get_schema, {"SchemaId": sid(reg, n)}), (g.get_schema_version, {"SchemaVersionId": ids[3]})):
+        for _ in range(200):  # gone at last, and until then it says that it goes
+            try:
+                got = call(**params)
+            except g.exceptions.EntityNotFoundException:
+                break
+            assert got.get("SchemaStatus", got.get("Status")) == "DELETING"
+        else:
+            raise AssertionError("still there")
+    refused("EntityNotFoundException", g.register_schema_version, SchemaId=sid(reg, n), SchemaDefinition=A2)
 
 
 def test_differences_lead_from_one_version_to_the_other(g, reg):

@@ -240,11 +240,26 @@ def test_auto_registration_and_refusals(java, serde, bare_glue, name):
     second = base64.b64decode(java("encode", how, "generic", b64(json.dumps(two)), b64(avro_bytes(two, {"a": 1, "b": 2})))[0])
     assert first[2:18] != second[2:18]
     assert serde.decode(first).value == {"a": 1} and serde.decode(second).value == {"a": 1, "b": 2}
-    java.refusal("encode", how, "generic", b64(json.dumps(bad)), b64(avro_bytes(bad, {"a": "x"})))
+    assert "TYPE_MISMATCH" in java.refusal("encode", how, "generic", b64(json.dumps(bad)), b64(avro_bytes(bad, {"a": "x"})))
     versions = bare_glue.list_schema_versions(SchemaId={"SchemaName": name, "RegistryName": "default-registry"})["Schemas"]
     assert sorted(v["VersionNumber"] for v in versions if v["Status"] == "AVAILABLE") == [1, 2]
+    assert {v["Status"] for v in versions} == {"AVAILABLE"}
     java.refusal("decode", how, b64(b"\x03\x00" + uuid.uuid4().bytes + b"x"))
     java.refusal("decode", how, b64(b"\x00abc"))
+
+
+def test_failed_versions_that_are_kept(java, bare_server, new_server, name):
+    """As at AWS: the serializer is told FAILURE, asks for the version and sees it there, and says so."""
+    keys = {"NIKAWA_ACCESS_KEY_ID": bare_server.access_key, "NIKAWA_SECRET_ACCESS_KEY": bare_server.secret_key}
+    server = new_server(args=["--registry-failures", "keep"], env=keys)
+    how = {"dataFormat": "AVRO", "avroRecordType": "GENERIC_RECORD", "schemaName": name, "compatibility": "BACKWARD", "endpoint": server.url}
+    one = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}
+    bad = {"type": "record", "name": "R", "fields": [{"name": "a", "type": "string"}]}
+    java("encode", how, "generic", b64(json.dumps(one)), b64(avro_bytes(one, {"a": 1})))
+    for _ in range(2):  # the second time the serializer finds it by its definition
+        assert "FAILURE" in java.refusal("encode", how, "generic", b64(json.dumps(bad)), b64(avro_bytes(bad, {"a": "x"})))
+    versions = server.client("glue").list_schema_versions(SchemaId={"SchemaName": name, "RegistryName": "default-registry"})["Schemas"]
+    assert [(v["VersionNumber"], v["Status"]) for v in versions] == [(1, "AVAILABLE"), (2, "FAILURE")]
 
 
 TYPES = ["com.google.rpc.Status", "com.google.rpc.BadRequest", "com.google.rpc.context.AttributeContext", "com.google.rpc.DebugInfo",
