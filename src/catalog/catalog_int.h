@@ -3,6 +3,7 @@
 #define NK_CATALOG_INT_H
 
 #include "catalog/catalog.h"
+#include "lake/hive.h"
 #include "model/glue_handlers.h"
 #include "model/page.h"
 #include "plan/expr.h"
@@ -71,8 +72,6 @@ typedef struct nk_part_keys {
     nk_part_key *v;
     size_t n;
 } nk_part_keys;
-
-#define NK_HIVE_NULL NK_STR("__HIVE_DEFAULT_PARTITION__")
 
 nk_key_class nk_key_class_of(nk_str hive_type, nk_arena *a);
 /* The value's bytes, ordered as the type orders; false when the text is none of the type. Memory

@@ -11,8 +11,8 @@
 /* One row an operation: {"op": name} of a request runs the function. A room adds its header and its
  * row; what needs the engine stands under NK_HAVE_ENGINE. */
 static const nk_worker_op ops[] = {
-    {"crawl", nk_crawl_worker},
 #ifdef NK_HAVE_ENGINE
+    {"crawl", nk_crawl_worker},
     {"iceberg", nk_iceberg_worker},
     {"plan", nk_plan_worker},
     {"statistics", nk_stats_worker},

@@ -6,6 +6,9 @@
 
 #include "crawl/worker_int.h"
 
+#define PARTITION_BATCH 500
+#define FRAME_WANTED    (NK_POOL_FRAME_MAX / 8) /* a frame is sent when it is as long */
+
 static const nk_crawl_target targets[] = {
     {"s3", nk_target_s3, "folders of files, and tables of the catalogue that lie in S3"},
     {"delta", nk_target_delta, "Delta Lake tables, by their _delta_log"},
@@ -68,6 +71,34 @@ nk_code nk_crawl_send_table(nk_crawl *c, nk_str base, nk_str why, size_t partiti
     nk_jw_raw(&w, input);
     nk_jw_object_end(&w);
     nk_code rc = nk_crawl_send(c, &b);
+    nk_buf_free(&b);
+    return rc;
+}
+
+nk_code nk_crawl_send_partitions(nk_crawl *c, size_t n, nk_partition_fn put, void *arg)
+{
+    nk_buf b;
+    nk_code rc = NK_OK;
+    nk_buf_init(&b, NK_POOL_FRAME_MAX);
+    for (size_t i = 0; i < n && rc == NK_OK;) {
+        nk_arena *scratch = nk_arena_create(0);
+        nk_json_writer w = {.buf = &b};
+        size_t end = n - i > PARTITION_BATCH ? i + PARTITION_BATCH : n;
+        nk_buf_clear(&b);
+        nk_buf_puts(&b, "{\"event\":\"partitions\",\"inputs\":");
+        nk_jw_array(&w);
+        if (!scratch)
+            rc = nk_fail(c->err, NK_E_NOMEM, "Out of memory");
+        for (; i < end && b.n < FRAME_WANTED && rc == NK_OK; i++)
+            rc = put(arg, i, &w, scratch);
+        nk_jw_array_end(&w);
+        nk_buf_putc(&b, '}');
+        if (rc == NK_OK)
+            rc = nk_crawl_send(c, &b);
+        if (rc == NK_OK)
+            rc = nk_crawl_stopped(c);
+        nk_arena_destroy(scratch);
+    }
     nk_buf_free(&b);
     return rc;
 }

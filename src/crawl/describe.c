@@ -97,6 +97,8 @@ nk_code nk_crawl_put_columns(nk_json_writer *w, const nk_type *t, nk_err *err)
             nk_jw_object_end(w);
         }
         nk_buf_free(&type);
+        if (rc == NK_E_NOMEM)
+            return nk_fail(err, rc, "Out of memory describing a table");
         if (rc != NK_OK)
             return nk_fail(err, NK_E_LIMIT,
                            "The type of column \"%.*s\" is longer than 131072 characters",

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "crawl/worker_int.h"
+#include "schema/rows.h"
 
 #define FOLDERS_MAX 1000000
 
@@ -82,4 +83,50 @@ nk_code nk_crawl_read(nk_crawl *c, nk_str bucket, nk_str key, size_t max, nk_str
         rc = nk_fail(c->err, NK_E_LIMIT, "s3://%.*s/%.*s is larger than %zu bytes",
                      NK_STR_ARG(bucket), NK_STR_ARG(key), max);
     return rc == NK_OK && !out->p ? nk_fail(c->err, NK_E_NOMEM, "Out of memory") : rc;
+}
+
+typedef struct object {
+    nk_crawl *c;
+    nk_str bucket, key;
+} object;
+
+static nk_code read_object(void *arg, uint64_t at, size_t n, nk_buf *out, nk_err *err)
+{
+    object *o = arg;
+    NK_TRY(nk_crawl_stopped(o->c));
+    return nk_s3_get_range(o->c->s3, o->bucket, o->key, at, n, out, err);
+}
+
+nk_code nk_crawl_lines(nk_crawl *c, nk_str bucket, nk_str key, uint64_t size, nk_line_fn fn,
+                       void *arg)
+{
+    object o = {c, bucket, key};
+    nk_input in = {.read = read_object, .arg = &o, .size = size};
+    nk_code rc = NK_OK;
+    nk_input_init(&in);
+    while (rc == NK_OK) {
+        ptrdiff_t end = nk_str_chr(in.view, '\n');
+        if (end < 0 && !in.end) {
+            rc = nk_input_more(&in, c->err);
+            continue;
+        }
+        if (end < 0 && !in.view.n)
+            break;
+        rc = fn(arg, nk_str_sub(in.view, 0, end < 0 ? in.view.n : (size_t)end));
+        nk_input_take(&in, end < 0 ? in.view.n : (size_t)end + 1);
+    }
+    nk_input_close(&in);
+    return rc;
+}
+
+nk_code nk_crawl_pass_over(nk_crawl *c, nk_code rc, nk_str bucket, nk_str folder)
+{
+    if (rc != NK_E_PARSE && rc != NK_E_LIMIT && rc != NK_E_NOT_FOUND)
+        return rc;
+    c->unreadable++;
+    if (!c->first_problem.p)
+        c->first_problem = nk_str_dup(c->a, nk_str_c(c->err->msg));
+    nk_crawl_say(c, "WARN", "s3://%.*s/%.*s: %s", NK_STR_ARG(bucket), NK_STR_ARG(folder),
+                 c->err->msg);
+    return NK_OK;
 }

@@ -289,15 +289,7 @@ static nk_code on_folder(nk_crawl *c, nk_str bucket, nk_str folder, const nk_str
         *is |= nk_str_eq(below->v[i], wanted);
     if (!*is)
         return NK_OK;
-    nk_code rc = one_table(&h);
-    if (rc != NK_E_PARSE && rc != NK_E_LIMIT && rc != NK_E_NOT_FOUND)
-        return rc;
-    c->unreadable++;
-    if (!c->first_problem.p && c->err)
-        c->first_problem = nk_str_dup(c->a, nk_str_c(c->err->msg));
-    nk_crawl_say(c, "WARN", "s3://%.*s/%.*s: %s", NK_STR_ARG(bucket), NK_STR_ARG(folder),
-                 c->err ? c->err->msg : "cannot be read");
-    return NK_OK;
+    return nk_crawl_pass_over(c, one_table(&h), bucket, folder);
 }
 
 nk_code nk_target_hudi(nk_crawl *c)

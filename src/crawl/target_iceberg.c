@@ -236,16 +236,7 @@ static nk_code on_folder(nk_crawl *c, nk_str bucket, nk_str folder, const nk_str
     if (!n.key.p)
         return NK_OK;
     *is = true;
-    nk_code rc = one_table(c, bucket, folder, n.key);
-    if (rc != NK_E_PARSE && rc != NK_E_LIMIT)
-        return rc;
-    /* a table that cannot be read is this table's trouble */
-    c->unreadable++;
-    if (!c->first_problem.p && c->err)
-        c->first_problem = nk_str_dup(c->a, nk_str_c(c->err->msg));
-    nk_crawl_say(c, "WARN", "s3://%.*s/%.*s: %s", NK_STR_ARG(bucket), NK_STR_ARG(n.key),
-                 c->err ? c->err->msg : "cannot be read");
-    return NK_OK;
+    return nk_crawl_pass_over(c, one_table(c, bucket, folder, n.key), bucket, n.key);
 }
 
 nk_code nk_target_iceberg(nk_crawl *c)

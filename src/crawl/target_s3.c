@@ -4,8 +4,7 @@
 
 #include "crawl/worker_int.h"
 
-#define FILES_MAX       5000000
-#define PARTITION_BATCH 500
+#define FILES_MAX 5000000
 
 typedef struct lister {
     nk_crawl *c;
@@ -244,29 +243,17 @@ static void tell_problems(lister *l)
 
 /* ---- results ---- */
 
-static nk_code send_partitions(nk_crawl *c, const nk_crawl_table *t)
+typedef struct partitions {
+    nk_crawl *c;
+    const nk_crawl_table *t;
+} partitions;
+
+static nk_code put_partition(void *arg, size_t i, nk_json_writer *w, nk_arena *scratch)
 {
-    nk_buf b;
-    nk_code rc = NK_OK;
-    nk_buf_init(&b, NK_POOL_FRAME_MAX);
-    for (size_t i = 0; i < t->partitions.n && rc == NK_OK; i += PARTITION_BATCH) {
-        size_t end = i + PARTITION_BATCH < t->partitions.n ? i + PARTITION_BATCH : t->partitions.n;
-        nk_arena *scratch = nk_arena_create(0);
-        nk_buf_clear(&b);
-        nk_buf_puts(&b, "{\"event\":\"partitions\",\"inputs\":[");
-        for (size_t k = i; k < end && rc == NK_OK && scratch; k++) {
-            if (k > i)
-                nk_buf_putc(&b, ',');
-            rc = nk_crawl_partition_json(t, &t->partitions.v[k], c->inherit, c->grouping.bucket,
-                                         scratch, &b, c->err);
-        }
-        nk_buf_puts(&b, "]}");
-        if (rc == NK_OK)
-            rc = scratch ? nk_crawl_send(c, &b) : nk_fail(c->err, NK_E_NOMEM, "Out of memory");
-        nk_arena_destroy(scratch);
-    }
-    nk_buf_free(&b);
-    return rc;
+    partitions *p = arg;
+    nk_jw_raw(w, NK_STR("")); /* its comma */
+    return nk_crawl_partition_json(p->t, &p->t->partitions.v[i], p->c->inherit,
+                                   p->c->grouping.bucket, scratch, w->buf, p->c->err);
 }
 
 /* Which rule made a table of these files, and which file stands for them. */
@@ -291,7 +278,8 @@ static nk_code send_table(nk_crawl *c, const nk_crawl_table *t)
     if (rc == NK_OK)
         rc = nk_crawl_send_table(c, t->base, why, t->partitions.n, nk_buf_view(&b));
     nk_buf_free(&b);
-    return rc == NK_OK ? send_partitions(c, t) : rc;
+    partitions p = {c, t};
+    return rc == NK_OK ? nk_crawl_send_partitions(c, t->partitions.n, put_partition, &p) : rc;
 }
 
 static nk_code group_files(lister *l, nk_str path)

@@ -41,9 +41,13 @@ void nk_crawl_remark_to_log(void *crawl, const char *text);
 nk_code nk_crawl_send(nk_crawl *c, nk_buf *frame) NK_MUST;
 nk_code nk_crawl_stopped(nk_crawl *c) NK_MUST; /* NK_E_CANCELLED when it was */
 /* A table frame: base names it, `why` says which rule and file made it; input: its TableInput
- * without Name. Partitions follow by nk_crawl_send_partition. */
+ * without Name. Its partitions follow. */
 nk_code nk_crawl_send_table(nk_crawl *c, nk_str base, nk_str why, size_t partitions,
                             nk_str input) NK_MUST;
+/* The last table's n partitions, in frames of a bounded size: put writes the i-th PartitionInput,
+ * or nothing to leave it out; scratch lives as long as the frame. */
+typedef nk_code (*nk_partition_fn)(void *arg, size_t i, nk_json_writer *w, nk_arena *scratch);
+nk_code nk_crawl_send_partitions(nk_crawl *c, size_t n, nk_partition_fn put, void *arg) NK_MUST;
 /* The bucket exists? NK_E_NOT_FOUND names it and the target's path. */
 nk_code nk_crawl_open_path(nk_crawl *c, nk_str path, nk_s3_uri *out) NK_MUST;
 /* Hidden files and those the target excludes; rel: behind the include path. */
@@ -58,6 +62,16 @@ typedef nk_code (*nk_folder_fn)(nk_crawl *c, nk_str bucket, nk_str folder, const
 nk_code nk_crawl_walk(nk_crawl *c, nk_str path, int depth, nk_folder_fn fn) NK_MUST;
 /* An object whole, into the arena; at most max bytes. */
 nk_code nk_crawl_read(nk_crawl *c, nk_str bucket, nk_str key, size_t max, nk_str *out) NK_MUST;
+/* Its lines one by one, however long it is; without their ends. */
+typedef nk_code (*nk_line_fn)(void *arg, nk_str line);
+nk_code nk_crawl_lines(nk_crawl *c, nk_str bucket, nk_str key, uint64_t size, nk_line_fn fn,
+                       void *arg) NK_MUST;
+/* Rows of a Delta checkpoint in Parquet, each as the line that a commit would have; those of files
+ * (add, sidecar) only if wanted. NK_E_PARSE when it cannot be read. */
+nk_code nk_crawl_checkpoint(nk_crawl *c, nk_str bucket, nk_str key, uint64_t size, bool files,
+                            nk_line_fn fn, void *arg) NK_MUST;
+/* A table that cannot be read is not the crawl's end: notes c->err for it. */
+nk_code nk_crawl_pass_over(nk_crawl *c, nk_code rc, nk_str bucket, nk_str folder) NK_MUST;
 /* "name":… columns array of Glue; types as the catalogue holds them. */
 nk_code nk_crawl_put_columns(nk_json_writer *w, const nk_type *t, nk_err *err) NK_MUST;
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/session_int.h"
+#include "lake/hive.h"
 #include "net/sigv4.h"
 #include "schema/codec.h"
 #include "schema/infer.h"
@@ -153,7 +154,7 @@ static nk_code parts_of_files(nk_session *s, nk_scan *scan, const nk_files *file
         if (nkeys) {
             (void)hive_keys(files->v[i].rel, keys, values, 16);
             for (size_t j = 0; j < nkeys; j++) {
-                if (nk_str_is(values[j], "__HIVE_DEFAULT_PARTITION__"))
+                if (nk_str_eq(values[j], NK_HIVE_NULL))
                     continue;
                 v[j] = nk_uri_unescape(s->arena, values[j], false);
                 if (!v[j].p) /* or it would be read as null */
@@ -927,7 +928,7 @@ static nk_code add_partition(partitions *p, const nk_json *partition, nk_err *er
     if (!v)
         return oom(err);
     for (const nk_json *x = values ? values->first : NULL; x && k < nkeys; x = x->next, k++)
-        v[k] = nk_str_is(x->text, "__HIVE_DEFAULT_PARTITION__") ? NK_STR_NULL : x->text;
+        v[k] = nk_str_eq(x->text, NK_HIVE_NULL) ? NK_STR_NULL : x->text;
     NK_TRY(partition_files(p, location, err));
     bound_cut(&p->limit, p->files, from);
     struct part *q = p->files->n > from ? part_for(&p->parts, v, NULL) : NULL;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "engine/session_int.h"
+#include "lake/hive.h"
 #include "net/sigv4.h"
 
 static nk_code oom(nk_err *err)
@@ -193,21 +194,11 @@ static void clean_up(target *t)
             (void)!nk_session_delete(t->s, found.v[i].uri, NULL);
 }
 
-/* A partition's value as Hive and Spark write it into a folder's name. */
-static void hive_escape(nk_buf *b, nk_str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        bool plain = c >= 32 && c != 127 && !strchr("\"#%'*/:=?\\{[]^", c);
-        (void)nk_buf_printf(b, plain ? "%c" : "%%%02X", c);
-    }
-}
-
 static bool hive_name(nk_str raw, nk_str value)
 {
     nk_buf b;
     nk_buf_init(&b, raw.n * 3 + value.n * 3 + 16);
-    hive_escape(&b, value);
+    (void)nk_hive_escape(&b, value);
     bool same = nk_str_eq(nk_buf_view(&b), raw);
     nk_buf_free(&b);
     return same;
@@ -453,7 +444,7 @@ static nk_code copy_by_partition(target *t, nk_str sql, nk_err *err)
             else
                 (void)nk_buf_puts(&b, "NULL");
             (void)nk_buf_printf(&dir, "%.*s=", NK_STR_ARG(t->keys[i]));
-            hive_escape(&dir, value.p ? value : NK_STR("__HIVE_DEFAULT_PARTITION__"));
+            (void)nk_hive_escape(&dir, value.p ? value : NK_HIVE_NULL);
             (void)nk_buf_putc(&dir, '/');
         }
         rc = nk_buf_check(&dir, err);

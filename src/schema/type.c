@@ -531,7 +531,7 @@ static void print_type(const nk_type *t, bool cat, nk_buf *out)
 nk_code nk_type_print(const nk_type *t, bool for_catalog, nk_buf *out)
 {
     print_type(t, for_catalog, out);
-    return out->failed ? NK_E_LIMIT : NK_OK;
+    return out->failed ? out->why : NK_OK;
 }
 
 /* ---- Merging ---- */

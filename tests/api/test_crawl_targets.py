@@ -1,4 +1,4 @@
-"""Targets that are no plain folders, through boto3: catalogue tables, Delta, Iceberg and Hudi tables, events from a queue."""
+"""Targets that are no plain folders, through boto3: catalogue tables, Iceberg and Hudi tables, events from a queue."""
 import json
 import os
 import socket
@@ -79,78 +79,8 @@ def test_catalogue_target_logs_a_change(world):
     assert columns(world.tables(db)["t"]) == [("a", "int")]
 
 
-# ---- Delta ----
-
-class Delta:
-    """A Delta table written by hand: Parquet files and a log."""
-
-    def __init__(self, world, prefix, schema, keys=()):
-        self.world, self.prefix, self.version = world, prefix, 0
-        fields = [{"name": n, "type": t, "nullable": True, "metadata": {}} for n, t in schema]
-        self.commit({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
-                    {"metaData": {"id": str(uuid.uuid4()), "format": {"provider": "parquet", "options": {}}, "partitionColumns": list(keys),
-                                  "schemaString": json.dumps({"type": "struct", "fields": fields}), "configuration": {}}})
-
-    def commit(self, *actions):
-        self.world.put(f"{self.prefix}/_delta_log/{self.version:020d}.json", "\n".join(map(json.dumps, actions)))
-        self.version += 1
-
-    def add(self, path, **values):
-        data = parquet(pa.table({"id": [1, 2]}))
-        self.world.put(f"{self.prefix}/{path}", data)
-        return {"add": {"path": path, "partitionValues": values, "size": len(data), "modificationTime": 1, "dataChange": True}}
-
-
-DELTA_SCHEMA = [("id", "long"), ("Amount", "decimal(9,2)"), ("tags", {"type": "array", "elementType": "string", "containsNull": True}),
-                ("at", "timestamp"), ("who", {"type": "struct", "fields": [{"name": "n", "type": "integer", "nullable": True, "metadata": {}}]}),
-                ("m", {"type": "map", "keyType": "string", "valueType": "double", "valueContainsNull": True}), ("day", "string")]
-DELTA_COLUMNS = [("id", "bigint"), ("amount", "decimal(9,2)"), ("tags", "array<string>"), ("at", "timestamp"), ("who", "struct<n:int>"),
-                 ("m", "map<string,double>"), ("day", "string")]
-
-
-def test_delta_native(world):
-    prefix = world.fresh()
-    d = Delta(world, f"{prefix}/orders", DELTA_SCHEMA, ["day"])
-    d.commit(d.add("day=1/a.parquet", day="1"))
-    name = create(world, {"DeltaTargets": [{"DeltaTables": [f"s3://{world.bucket}/{prefix}/orders/"], "CreateNativeDeltaTable": True, "WriteManifest": False}]}, TablePrefix="d_")
-    world.run(name)
-    t = world.tables(name)["d_orders"]
-    assert columns(t) == DELTA_COLUMNS and t["PartitionKeys"] == []
-    assert t["Parameters"]["classification"] == "delta" and t["Parameters"]["spark.sql.sources.provider"] == "delta" and t["Parameters"]["delta.lastUpdateVersion"] == "1"
-    assert t["StorageDescriptor"]["Location"] == t["StorageDescriptor"]["SerdeInfo"]["Parameters"]["path"] == f"s3://{world.bucket}/{prefix}/orders/"
-    # the schema moves on
-    d.commit({"metaData": {"id": "x", "format": {"provider": "parquet", "options": {}}, "partitionColumns": [], "configuration": {},
-                           "schemaString": json.dumps({"type": "struct", "fields": [{"name": "only", "type": "boolean", "nullable": True, "metadata": {}}]})}})
-    world.run(name)
-    assert columns(world.tables(name)["d_orders"]) == [("only", "boolean")]
-
-
-def test_delta_with_manifests(world):
-    prefix = world.fresh()
-    d = Delta(world, prefix, DELTA_SCHEMA, ["day"])
-    d.commit(d.add("day=1/a.parquet", day="1"), d.add("day=2/b.parquet", day="2"), d.add("day=2/c.parquet", day="2"))
-    d.commit({"remove": {"path": "day=2/b.parquet", "deletionTimestamp": 5, "dataChange": True}})
-    name = create(world, {"DeltaTargets": [{"DeltaTables": [f"s3://{world.bucket}/{prefix}"], "WriteManifest": True}]})
-    world.run(name)
-    t = world.tables(name)[prefix]
-    assert columns(t) == DELTA_COLUMNS[:-1] and t["PartitionKeys"] == [{"Name": "day", "Type": "string"}]
-    assert t["StorageDescriptor"]["InputFormat"] == "org.apache.hadoop.hive.ql.io.SymlinkTextInputFormat"
-    parts = world.partitions(name, prefix)
-    assert set(parts) == {("1",), ("2",)}
-    where = parts[("2",)]["StorageDescriptor"]["Location"]
-    assert where == f"s3://{world.bucket}/{prefix}/_symlink_format_manifest/day=2/"
-    text = world.s3.get_object(Bucket=world.bucket, Key=where[len(f"s3://{world.bucket}/"):] + "manifest")["Body"].read().decode()
-    assert text == f"s3://{world.bucket}/{prefix}/day=2/c.parquet\n"
-
-
-def test_no_delta_table_there(world):
-    prefix = world.fresh()
-    world.put(f"{prefix}/f.csv", "a,b\n1,2\n3,4\n")
-    name = create(world, {"DeltaTargets": [{"DeltaTables": [f"s3://{world.bucket}/{prefix}"]}]})
-    c = world.run(name, expect="FAILED")
-    assert "no Delta table" in c["LastCrawl"]["ErrorMessage"]
-    for wrong in ({"DeltaTargets": [{"DeltaTables": []}]}, {"DeltaTargets": [{"DeltaTables": ["hdfs://x"]}]}, {"IcebergTargets": [{"Paths": ["s3://b"], "MaximumTraversalDepth": 99}]},
-                  {"HudiTargets": [{"Paths": []}]}):
+def test_targets_that_are_refused(world):
+    for wrong in ({"IcebergTargets": [{"Paths": ["s3://b"], "MaximumTraversalDepth": 99}]}, {"HudiTargets": [{"Paths": []}]}):
         assert code_of(world.glue.create_crawler, Name="wrong", Role="r", DatabaseName="d", Targets=wrong) == "InvalidInputException"
 
 
