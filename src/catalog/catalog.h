@@ -58,6 +58,26 @@ nk_code nk_catalog_each_partition(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str d
                                   nk_str table, nk_str expression, nk_catalog_partition_fn fn,
                                   void *arg, nk_err *err) NK_MUST;
 
+/* What a catalog asks for all its tables; NULL: nothing. ctx->catalog_id may be the account's id.
+ */
+nk_code nk_catalog_properties(nk_tx *tx, const nk_catalog_ctx *ctx,
+                              const glue_CatalogPropertiesOutput **out, nk_err *err) NK_MUST;
+/* Its optimizer of a type as a table's; enabled is set. p may be NULL. */
+nk_code nk_catalog_optimizer(const glue_CatalogPropertiesOutput *p, nk_str type, nk_arena *a,
+                             glue_TableOptimizerConfiguration **out, nk_err *err) NK_MUST;
+/* The limits of an optimizer's numbers. */
+nk_code nk_optimizer_check(nk_str type, const glue_TableOptimizerConfiguration *c,
+                           nk_err *err) NK_MUST;
+/* What another room does, within the transaction, when a table is made or changed, and when a
+ * catalog's properties are; ctx is where that stands. Set before requests come; one room may. */
+typedef struct nk_catalog_hooks {
+    nk_code (*table)(void *arg, nk_tx *tx, const nk_catalog_ctx *ctx, const glue_Table *table,
+                     const glue_CatalogPropertiesOutput *properties, nk_err *err);
+    nk_code (*properties)(void *arg, nk_tx *tx, const nk_catalog_ctx *ctx, nk_err *err);
+    void *arg;
+} nk_catalog_hooks;
+void nk_catalog_hook(nk_app *app, nk_catalog_hooks hooks);
+
 /* The history of changes and the way back, as operations of our own: JSON in and out. */
 nk_code nk_catalog_history(nk_call *call, const nk_json *in, nk_buf *out) NK_MUST;
 nk_code nk_catalog_undo(nk_call *call, const nk_json *in, nk_buf *out) NK_MUST;

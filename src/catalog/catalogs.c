@@ -1,7 +1,7 @@
 /* CreateCatalog, GetCatalog, GetCatalogs, UpdateCatalog, DeleteCatalog. The account's own catalogue
- * is always there and has no record; each other one is a space of names of its own ("catalog/N"),
- * in which databases live as in the account's. */
-#include "catalog/docs_int.h"
+ * is always there and has a record once it has been changed; each other one is a space of names of
+ * its own ("catalog/N"), in which databases live as in the account's. */
+#include "catalog/properties_int.h"
 #include "catalog/tags.h"
 
 static const nk_col catalog_cols[] = {
@@ -13,29 +13,6 @@ const nk_kind nk_kind_catalog = {.name = "glue_catalog",
                                  .ncols = NK_COUNTOF(catalog_cols)};
 static const nk_doc_type type = {&nk_kind_catalog, &glue_Catalog_shape, "Catalog"};
 
-/* Work that a catalog would have done on its tables is asked for table by table here. */
-static nk_code check_properties(const glue_CatalogProperties *p, nk_err *err)
-{
-    if (p && p->IcebergOptimizationProperties) {
-        (void)nk_fail(
-            err, NK_E_INVALID,
-            "IcebergOptimizationProperties is not supported: optimizers are made for each "
-            "table.");
-        (void)nk_hint(err, "CreateTableOptimizer makes one.");
-        return NK_E_INVALID;
-    }
-    for (size_t i = 0; p && i < p->CustomProperties.n; i++)
-        if (nk_str_starts(p->CustomProperties.v[i].key, NK_STR("ColumnStatistics."))) {
-            (void)nk_fail(err, NK_E_INVALID,
-                          "The property %.*s is not supported: column statistics are scheduled for "
-                          "each table.",
-                          NK_STR_ARG(p->CustomProperties.v[i].key));
-            (void)nk_hint(err, "CreateColumnStatisticsTaskSettings schedules them.");
-            return NK_E_INVALID;
-        }
-    return NK_OK;
-}
-
 static nk_code check_input(const glue_CatalogInput *in, nk_err *err)
 {
     if (in->FederatedCatalog)
@@ -45,29 +22,6 @@ static nk_code check_input(const glue_CatalogInput *in, nk_err *err)
     if (in->TargetRedshiftCatalog)
         return nk_fail(err, NK_E_INVALID,
                        "TargetRedshiftCatalog is not supported: there is no Redshift here.");
-    return check_properties(in->CatalogProperties, err);
-}
-
-static nk_code properties(nk_arena *a, const glue_CatalogProperties *in,
-                          glue_CatalogPropertiesOutput **out)
-{
-    if (!in)
-        return NK_OK;
-    *out = NK_NEW(a, glue_CatalogPropertiesOutput);
-    if (!*out)
-        return NK_E_NOMEM;
-    (*out)->CustomProperties = in->CustomProperties;
-    if (in->DataLakeAccessProperties) {
-        const glue_DataLakeAccessProperties *d = in->DataLakeAccessProperties;
-        glue_DataLakeAccessPropertiesOutput *o = NK_NEW(a, glue_DataLakeAccessPropertiesOutput);
-        if (!o)
-            return NK_E_NOMEM;
-        o->DataLakeAccess = d->DataLakeAccess;
-        o->DataTransferRole = d->DataTransferRole;
-        o->KmsKey = d->KmsKey;
-        o->CatalogType = d->CatalogType;
-        (*out)->DataLakeAccessProperties = o;
-    }
     return NK_OK;
 }
 
@@ -75,12 +29,15 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64
                     int64_t created_us, const glue_CatalogInput *in, bool insert)
 {
     nk_arena *a = call->arena;
+    const char *sep = name.n ? "/" : "";
     glue_Catalog c = {
-        .CatalogId = nk_str_printf(a, "%.*s:%.*s", NK_STR_ARG(call->account_id), NK_STR_ARG(name)),
-        .Name = name,
+        .CatalogId =
+            name.n ? nk_str_printf(a, "%.*s:%.*s", NK_STR_ARG(call->account_id), NK_STR_ARG(name))
+                   : call->account_id,
+        .Name = name.n ? name : call->account_id,
         .ResourceArn =
-            nk_str_printf(a, "arn:aws:glue:%.*s:%.*s:catalog/%.*s", NK_STR_ARG(call->region),
-                          NK_STR_ARG(call->account_id), NK_STR_ARG(name)),
+            nk_str_printf(a, "arn:aws:glue:%.*s:%.*s:catalog%s%.*s", NK_STR_ARG(call->region),
+                          NK_STR_ARG(call->account_id), sep, NK_STR_ARG(name)),
         .Description = in->Description,
         .Parameters = in->Parameters,
         .CreateTime = nk_some_time(created_us),
@@ -89,8 +46,10 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64
         .CreateDatabaseDefaultPermissions = in->CreateDatabaseDefaultPermissions,
         .AllowFullTableExternalDataAccess = in->AllowFullTableExternalDataAccess,
     };
-    nk_code rc = properties(a, in->CatalogProperties, &c.CatalogProperties);
-    if (rc == NK_OK && !c.CreateTableDefaultPermissions.set)
+    NK_TRY(nk_catalog_properties_make(in->CatalogProperties, ctx->now_us, a, &c.CatalogProperties,
+                                      call->err));
+    nk_code rc = NK_OK;
+    if (!c.CreateTableDefaultPermissions.set)
         rc = nk_default_permissions(a, &c.CreateTableDefaultPermissions);
     if (rc == NK_OK && !c.CreateDatabaseDefaultPermissions.set)
         rc = nk_default_permissions(a, &c.CreateDatabaseDefaultPermissions);
@@ -119,6 +78,14 @@ nk_code glue_CreateCatalog(nk_call *call, const glue_CreateCatalogRequest *in,
 
 static nk_code root(nk_call *call, glue_Catalog *c)
 {
+    nk_row row;
+    nk_code rc =
+        nk_store_get(call->tx, &nk_kind_catalog, NK_KEY(nk_vs(call->region), nk_vs(NK_CAT_ROOT)),
+                     call->arena, &row, call->err);
+    if (rc == NK_OK)
+        c->raw_ = row.body;
+    if (rc != NK_E_NOT_FOUND)
+        return rc;
     *c = (glue_Catalog){.CatalogId = call->account_id, .Name = call->account_id};
     c->ResourceArn = nk_str_printf(call->arena, "arn:aws:glue:%.*s:%.*s:catalog",
                                    NK_STR_ARG(call->region), NK_STR_ARG(call->account_id));
@@ -129,29 +96,37 @@ static nk_code root(nk_call *call, glue_Catalog *c)
     return NK_OK;
 }
 
-static nk_code load(nk_call *call, nk_str id, glue_Catalog **value, nk_row *row)
+/* name: NK_CAT_ROOT for the account's own. */
+static nk_code load(nk_call *call, nk_str id, nk_catalog_ctx *ctx, nk_str *name,
+                    glue_Catalog **value, nk_row *row)
 {
-    nk_catalog_ctx ctx;
-    NK_TRY(nk_catalog_open(call, id, &ctx));
-    if (!ctx.catalog_id.p)
-        return nk_fail(call->err, NK_E_INVALID, "The account's own catalog cannot be changed.");
-    nk_str name = nk_str_sub(ctx.catalog_id, call->account_id.n + 1, ctx.catalog_id.n);
-    return nk_doc_load(call->tx, &type, NK_KEY(nk_vs(call->region), nk_vs(name)), name, call->arena,
-                       (void **)value, row, call->err);
+    NK_TRY(nk_catalog_open(call, id, ctx));
+    *name = NK_CAT_ROOT;
+    if (ctx->catalog_id.p)
+        *name = nk_str_sub(ctx->catalog_id, call->account_id.n + 1, ctx->catalog_id.n);
+    return nk_doc_load(call->tx, &type, NK_KEY(nk_vs(call->region), nk_vs(*name)), *name,
+                       call->arena, (void **)value, row, call->err);
 }
 
 nk_code glue_GetCatalog(nk_call *call, const glue_GetCatalogRequest *in,
                         glue_GetCatalogResponse *out)
 {
     nk_row row;
+    nk_str name;
+    nk_catalog_ctx ctx;
     out->Catalog = NK_NEW(call->arena, glue_Catalog);
     if (!out->Catalog)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
     if (nk_str_eq(in->CatalogId, call->account_id))
         return root(call, out->Catalog);
-    NK_TRY(load(call, in->CatalogId, NULL, &row));
+    NK_TRY(load(call, in->CatalogId, &ctx, &name, NULL, &row));
     out->Catalog->raw_ = row.body;
     return NK_OK;
+}
+
+static bool no_root(void *arg, const nk_row *row)
+{
+    return row->cols[NK_CAT_NAME].s.n > 0;
 }
 
 nk_code glue_GetCatalogs(nk_call *call, const glue_GetCatalogsRequest *in,
@@ -166,7 +141,8 @@ nk_code glue_GetCatalogs(nk_call *call, const glue_GetCatalogsRequest *in,
         .query = {.kind = &nk_kind_catalog, .prefix = NK_KEY(nk_vs(ctx.region)), .nprefix = 1},
         .request = nk_str_printf(call->arena, "%.*s %d", NK_STR_ARG(ctx.region), with_root),
         .token = in->NextToken,
-        .max = (size_t)nk_i64_or(in->MaxResults, 100)};
+        .max = (size_t)nk_i64_or(in->MaxResults, 100),
+        .want = no_root};
     NK_TRY(nk_docs_list(&page, &out->NextToken));
     NK_TRY(nk_docs_fill(&page, sizeof(glue_Catalog), &list));
     if (with_root && !ctx.catalog_id.p && !page.place.p) {
@@ -185,29 +161,38 @@ nk_code glue_GetCatalogs(nk_call *call, const glue_GetCatalogsRequest *in,
 nk_code glue_UpdateCatalog(nk_call *call, const glue_UpdateCatalogRequest *in,
                            glue_UpdateCatalogResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     glue_Catalog *old;
+    nk_str name;
     nk_row row;
     NK_TRY(check_input(in->CatalogInput, call->err));
-    NK_TRY(load(call, in->CatalogId, &old, &row));
+    nk_code rc = load(call, in->CatalogId, &ctx, &name, &old, &row);
+    bool first =
+        rc == NK_E_NOT_FOUND && !ctx.catalog_id.p && nk_str_eq(in->CatalogId, call->account_id);
+    if (rc != NK_OK && !first)
+        return rc;
     glue_CatalogInput merged = *in->CatalogInput;
-    if (!merged.CreateTableDefaultPermissions.set)
+    if (!merged.CreateTableDefaultPermissions.set && !first)
         merged.CreateTableDefaultPermissions = old->CreateTableDefaultPermissions;
-    if (!merged.CreateDatabaseDefaultPermissions.set)
+    if (!merged.CreateDatabaseDefaultPermissions.set && !first)
         merged.CreateDatabaseDefaultPermissions = old->CreateDatabaseDefaultPermissions;
-    return save(call, &ctx, row.cols[NK_CAT_NAME].s, row.cols[NK_CAT_ID].i, old->CreateTime.us,
-                &merged, false);
+    NK_TRY(save(call, &ctx, name, first ? 0 : row.cols[NK_CAT_ID].i,
+                first ? ctx.now_us : old->CreateTime.us, &merged, first));
+    return nk_catalog_properties_changed(call->tx, &ctx, call->err);
 }
 
 nk_code glue_DeleteCatalog(nk_call *call, const glue_DeleteCatalogRequest *in,
                            glue_DeleteCatalogResponse *out)
 {
-    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_catalog_ctx ctx;
     nk_row row;
-    nk_str resource;
-    NK_TRY(load(call, in->CatalogId, NULL, &row));
+    nk_str resource, name;
+    if (nk_str_eq(in->CatalogId, call->account_id))
+        return nk_fail(call->err, NK_E_INVALID, "The account's own catalog cannot be deleted.");
+    NK_TRY(load(call, in->CatalogId, &ctx, &name, NULL, &row));
     NK_TRY(nk_store_delete(call->tx, &nk_kind_catalog, row.cols, call->err));
-    NK_TRY(nk_tags_resource(&ctx, "catalog", row.cols[NK_CAT_NAME].s, &resource, call->err));
+    ctx = nk_catalog_ctx_of(call);
+    NK_TRY(nk_tags_resource(&ctx, "catalog", name, &resource, call->err));
     NK_TRY(nk_tags_drop(call->tx, call->region, resource, call->err));
     return nk_task_add(call->tx, row.cols[NK_CAT_ID].i, NK_TASK_PURGE_CATALOG, 0, call->err);
 }

@@ -51,7 +51,7 @@ static nk_code enter(nk_tx *tx, nk_str region, nk_str id, nk_catalog_ctx *ctx, n
     nk_str folded = nk_str_lower(ctx->arena, name);
     if (!folded.p)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
-    if (tx)
+    if (tx && folded.n) /* without a name it is the account's own */
         rc = nk_store_get(tx, &nk_kind_catalog, NK_KEY(nk_vs(region), nk_vs(folded)), ctx->arena,
                           &row, err);
     if (rc == NK_E_NOT_FOUND) {

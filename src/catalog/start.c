@@ -4,6 +4,7 @@
 
 #include "catalog/connections_int.h"
 #include "catalog/history_int.h"
+#include "catalog/properties_int.h"
 #include "catalog/search_int.h"
 #include "catalog/stats_int.h"
 
@@ -13,6 +14,7 @@ struct nk_catalog {
     nk_history_state history;
     nk_seal_key key;
     struct nk_stats *stats; /* NULL until the pool is there */
+    nk_catalog_hooks hooks;
 };
 
 /* Which catalogue a transaction is of: mutators know no more than their transaction. Written at
@@ -40,6 +42,16 @@ static nk_code enlist(struct nk_catalog *c, nk_err *err)
 nk_history_state *nk_catalog_history_state(struct nk_catalog *c)
 {
     return &c->history;
+}
+
+nk_catalog_hooks *nk_catalog_hooks_of(struct nk_catalog *c)
+{
+    return &c->hooks;
+}
+
+void nk_catalog_hook(nk_app *app, nk_catalog_hooks hooks)
+{
+    app->catalog->hooks = hooks;
 }
 
 nk_search *nk_catalog_search(struct nk_catalog *c)

@@ -4,6 +4,7 @@
 #include <pcre2.h>
 
 #include "catalog/history_int.h"
+#include "catalog/properties_int.h"
 #include "catalog/schema_ref.h"
 #include "catalog/search_int.h"
 
@@ -220,7 +221,8 @@ nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                  .space = db.space,
                  .object = nk_table_object(ctx->arena, db.name, name),
                  .id = id};
-    return nk_history_add(tx, ctx, &h, NULL, err);
+    NK_TRY(nk_history_add(tx, ctx, &h, NULL, err));
+    return nk_table_inherit(tx, ctx, &db, &doc, err);
 }
 
 static bool see_one(void *arg, const nk_row *row)
@@ -444,7 +446,7 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
     NK_TRY(nk_model_decode(&glue_Table_shape, t.body, ctx->arena, (void **)&old, err));
     if (!u->skip_archive)
         NK_TRY(archive(tx, &t, err));
-    nk_db_ref db = {.name = t.database, .catalog_id = t.catalog_id};
+    nk_db_ref db = {.name = t.database, .catalog_id = t.catalog_id, .space = t.space};
     glue_TableInput input = *u->in;
     NK_TRY(nk_sd_resolve(tx, ctx, t.database, t.name, u->in->StorageDescriptor,
                          &input.StorageDescriptor, err));
@@ -458,7 +460,8 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
     t.target = target;
     t.body = body;
     nk_search_note(tx, t.space, t.db, t.id, old, &doc);
-    return nk_table_put(tx, &t, err);
+    NK_TRY(nk_table_put(tx, &t, err));
+    return nk_table_inherit(tx, ctx, &db, &doc, err);
 }
 
 nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,

@@ -11,13 +11,13 @@ static nk_code nomem(nk_err *err)
 /* ---- records ---- */
 
 static const nk_col optimizer_cols[] = {
-    {"region", NK_COL_TEXT}, {"db", NK_COL_TEXT},   {"tbl", NK_COL_TEXT},
-    {"type", NK_COL_TEXT},   {"due", NK_COL_I64},   {"created", NK_COL_I64},
-    {"seen", NK_COL_TEXT},   {"home", NK_COL_TEXT}, {"catalog", NK_COL_TEXT},
+    {"region", NK_COL_TEXT},  {"db", NK_COL_TEXT},     {"tbl", NK_COL_TEXT},  {"type", NK_COL_TEXT},
+    {"due", NK_COL_I64},      {"created", NK_COL_I64}, {"seen", NK_COL_TEXT}, {"home", NK_COL_TEXT},
+    {"catalog", NK_COL_TEXT}, {"source", NK_COL_I64},
 };
 static const nk_index optimizer_indexes[] = {{.name = "due", .cols = {OPT_DUE}, .n = 1}};
 const nk_kind nk_kind_optimizer = {.name = "glue_table_optimizer",
-                                   .version = 1,
+                                   .version = 2,
                                    .nkey = 4,
                                    .cols = optimizer_cols,
                                    .ncols = NK_COUNTOF(optimizer_cols),
@@ -45,6 +45,16 @@ const nk_kind nk_kind_purge = {.name = "glue_iceberg_purge",
 _Static_assert(NK_COUNTOF(optimizer_cols) == OPT_COLS, "columns");
 _Static_assert(NK_COUNTOF(run_cols) == RUN_COLS, "columns");
 
+static const nk_col cascade_cols[] = {{"region", NK_COL_TEXT},  {"home", NK_COL_TEXT},
+                                      {"catalog", NK_COL_TEXT}, {"db", NK_COL_TEXT},
+                                      {"tbl", NK_COL_TEXT},     {"type", NK_COL_TEXT}};
+const nk_kind nk_kind_cascade = {.name = "glue_optimizer_cascade",
+                                 .version = 1,
+                                 .nkey = 1,
+                                 .cols = cascade_cols,
+                                 .ncols = NK_COUNTOF(cascade_cols)};
+_Static_assert(NK_COUNTOF(cascade_cols) == CASCADE_COLS, "columns");
+
 static nk_code no_optimizer(nk_err *err, nk_str type, nk_str table)
 {
     return nk_fail(err, NK_E_NOT_FOUND, "Table optimizer of type %.*s not found for table %.*s.",
@@ -56,9 +66,18 @@ static nk_str text_or_null(const nk_val *v)
     return v->kind == NK_V_NULL ? NK_STR_NULL : v->s;
 }
 
-/* Of the table that was created then; names as the catalogue has them. */
-static nk_code load_of(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
-                       int64_t created_us, nk_str type, nk_ice_optimizer *out, nk_err *err)
+/* As its catalog says now. */
+static nk_code configure(nk_tx *tx, const nk_catalog_ctx *ctx, nk_ice_optimizer *o, nk_err *err)
+{
+    const glue_CatalogPropertiesOutput *p;
+    o->o->configurationSource = NK_STR("catalog");
+    NK_TRY(nk_catalog_properties(tx, ctx, &p, err));
+    return nk_catalog_optimizer(p, o->type, ctx->arena, &o->o->configuration, err);
+}
+
+/* Of the table that was created then, deleted ones too; names as the catalogue has them. */
+static nk_code load_any(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
+                        int64_t created_us, nk_str type, nk_ice_optimizer *out, nk_err *err)
 {
     nk_row row;
     nk_code rc =
@@ -77,8 +96,18 @@ static nk_code load_of(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk
                            .created_us = created_us,
                            .seen = text_or_null(&row.cols[OPT_SEEN]),
                            .home = row.cols[OPT_HOME].s,
-                           .catalog = text_or_null(&row.cols[OPT_CATALOG])};
-    return nk_model_decode(&glue_TableOptimizer_shape, row.body, ctx->arena, (void **)&out->o, err);
+                           .catalog = text_or_null(&row.cols[OPT_CATALOG]),
+                           .source = (nk_ice_source)row.cols[OPT_SOURCE].i};
+    NK_TRY(
+        nk_model_decode(&glue_TableOptimizer_shape, row.body, ctx->arena, (void **)&out->o, err));
+    return out->source == OF_CATALOG ? configure(tx, ctx, out, err) : NK_OK;
+}
+
+static nk_code load_of(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
+                       int64_t created_us, nk_str type, nk_ice_optimizer *out, nk_err *err)
+{
+    NK_TRY(load_any(tx, ctx, database, table, created_us, type, out, err));
+    return out->source == DELETED ? no_optimizer(err, type, table) : NK_OK;
 }
 
 nk_code nk_ice_optimizer_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
@@ -87,6 +116,16 @@ nk_code nk_ice_optimizer_load(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str datab
     glue_Table *t;
     NK_TRY(nk_catalog_get_table(tx, ctx, database, table, &t, err));
     return load_of(tx, ctx, t->DatabaseName, t->Name, t->CreateTime.us, type, out, err);
+}
+
+static bool enabled(const glue_TableOptimizerConfiguration *c)
+{
+    return !c || nk_bool_or(c->enabled, true);
+}
+
+bool nk_ice_optimizer_on(const nk_ice_optimizer *o)
+{
+    return enabled(o->o->configuration);
 }
 
 nk_code nk_ice_optimizer_save(nk_tx *tx, const nk_ice_optimizer *o, bool insert, nk_arena *a,
@@ -102,6 +141,7 @@ nk_code nk_ice_optimizer_save(nk_tx *tx, const nk_ice_optimizer *o, bool insert,
         [OPT_SEEN] = nk_vs(o->seen),
         [OPT_HOME] = nk_vs(o->home),
         [OPT_CATALOG] = nk_vs(o->catalog),
+        [OPT_SOURCE] = nk_vi(o->source),
     };
     nk_row row = {.cols = cols};
     NK_TRY(nk_model_encode_str(&glue_TableOptimizer_shape, o->o, a, &row.body, err));
@@ -204,7 +244,7 @@ nk_code nk_ice_optimizers_rename(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str da
     for (size_t i = 0; i < NK_COUNTOF(types); i++) {
         nk_ice_optimizer o;
         nk_code rc =
-            load_of(tx, ctx, database, table, to->CreateTime.us, nk_str_c(types[i]), &o, err);
+            load_any(tx, ctx, database, table, to->CreateTime.us, nk_str_c(types[i]), &o, err);
         if (rc == NK_E_NOT_FOUND)
             continue;
         NK_TRY(rc);
@@ -226,44 +266,6 @@ static nk_str catalog_id(const nk_call *call)
     return call->catalog.p ? call->catalog : call->account_id;
 }
 
-static nk_code at_least(nk_err *err, const char *name, nk_opt_i64 v, int64_t min, int64_t max)
-{
-    if (!v.set || (v.value >= min && v.value <= max))
-        return NK_OK;
-    return nk_fail(err, NK_E_INVALID, "%s must be between %lld and %lld.", name, (long long)min,
-                   (long long)max);
-}
-
-static nk_code check_compaction(const glue_CompactionConfiguration *c, nk_err *err)
-{
-    const glue_IcebergCompactionConfiguration *i = c ? c->icebergConfiguration : NULL;
-    if (!i)
-        return NK_OK;
-    NK_TRY(at_least(err, "minInputFiles", i->minInputFiles, 2, INT32_MAX));
-    return at_least(err, "deleteFileThreshold", i->deleteFileThreshold, 1, INT32_MAX);
-}
-
-static nk_code check_retention(const glue_RetentionConfiguration *c, nk_err *err)
-{
-    const glue_IcebergRetentionConfiguration *i = c ? c->icebergConfiguration : NULL;
-    if (!i)
-        return NK_OK;
-    NK_TRY(at_least(err, "snapshotRetentionPeriodInDays", i->snapshotRetentionPeriodInDays, 1,
-                    INT32_MAX));
-    NK_TRY(at_least(err, "numberOfSnapshotsToRetain", i->numberOfSnapshotsToRetain, 1, INT32_MAX));
-    return at_least(err, "runRateInHours", i->runRateInHours, 3, 168);
-}
-
-static nk_code check_orphans(const glue_OrphanFileDeletionConfiguration *c, nk_err *err)
-{
-    const glue_IcebergOrphanFileDeletionConfiguration *i = c ? c->icebergConfiguration : NULL;
-    if (!i)
-        return NK_OK;
-    NK_TRY(at_least(err, "orphanFileRetentionPeriodInDays", i->orphanFileRetentionPeriodInDays, 0,
-                    INT32_MAX));
-    return at_least(err, "runRateInHours", i->runRateInHours, 3, 168);
-}
-
 static nk_code check_config(nk_call *call, nk_str type, const glue_TableOptimizerConfiguration *c)
 {
     const struct {
@@ -281,9 +283,7 @@ static nk_code check_config(nk_call *call, nk_str type, const glue_TableOptimize
     if (c->vpcConfiguration)
         return nk_fail(call->err, NK_E_INVALID,
                        "vpcConfiguration is not supported: optimizers run on this machine.");
-    NK_TRY(check_compaction(c->compactionConfiguration, call->err));
-    NK_TRY(check_retention(c->retentionConfiguration, call->err));
-    return check_orphans(c->orphanFileDeletionConfiguration, call->err);
+    return nk_optimizer_check(type, c, call->err);
 }
 
 /* ---- changing ---- */
@@ -294,9 +294,20 @@ typedef struct change {
     const glue_TableOptimizerConfiguration *config;
 } change;
 
-static bool enabled(const glue_TableOptimizerConfiguration *c)
+/* A table's own settings in place of those that it had. */
+static nk_code override(nk_tx *tx, const nk_catalog_ctx *ctx, nk_ice_optimizer *o,
+                        const glue_TableOptimizerConfiguration *config, nk_err *err)
 {
-    return nk_bool_or(c->enabled, true);
+    glue_TableOptimizerConfiguration merged = *config;
+    const glue_TableOptimizerConfiguration *old = o->o->configuration;
+    if (!merged.roleArn.p && old)
+        merged.roleArn = old->roleArn;
+    o->source = OF_TABLE;
+    o->o->configurationSource = NK_STR("table");
+    o->o->configuration = &merged;
+    o->due_us = enabled(&merged) ? ctx->now_us : 0;
+    o->seen = NK_STR_NULL;
+    return nk_ice_optimizer_save(tx, o, false, ctx->arena, err);
 }
 
 static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
@@ -315,6 +326,8 @@ static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
         return nk_fail(err, NK_E_INVALID, "Table %.*s is not an Iceberg table.",
                        NK_STR_ARG(c->table));
     nk_code rc = nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &old, err);
+    if (rc == NK_OK && old.source == OF_CATALOG)
+        return override(tx, &ctx, &old, c->config, err);
     if (rc == NK_OK)
         return nk_fail(err, NK_E_EXISTS,
                        "Table optimizer of type %.*s already exists for table "
@@ -336,6 +349,7 @@ static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
                           .type = c->type,
                           .due_us = enabled(c->config) ? ctx.now_us : 0,
                           .created_us = t->CreateTime.us,
+                          .source = OF_TABLE,
                           .o = &o};
     return nk_ice_optimizer_save(tx, &n, true, ctx.arena, err);
 }
@@ -347,16 +361,10 @@ static nk_code update_in_tx(nk_tx *tx, void *arg, nk_err *err)
     nk_ice_optimizer o;
     NK_TRY(nk_ice_ctx(c->call, tx, &ctx, err));
     NK_TRY(nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &o, err));
-    glue_TableOptimizerConfiguration merged = *c->config;
-    const glue_TableOptimizerConfiguration *old = o.o->configuration;
-    if (!merged.roleArn.p && old)
-        merged.roleArn = old->roleArn;
-    o.o->configuration = &merged;
-    o.due_us = enabled(&merged) ? ctx.now_us : 0;
-    o.seen = NK_STR_NULL;
-    return nk_ice_optimizer_save(tx, &o, false, ctx.arena, err);
+    return override(tx, &ctx, &o, c->config, err);
 }
 
+/* The note that stays keeps the catalog's from coming back. */
 static nk_code delete_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     change *c = arg;
@@ -364,7 +372,11 @@ static nk_code delete_in_tx(nk_tx *tx, void *arg, nk_err *err)
     nk_ice_optimizer o;
     NK_TRY(nk_ice_ctx(c->call, tx, &ctx, err));
     NK_TRY(nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &o, err));
-    return nk_ice_optimizer_forget(tx, o.region, o.database, o.table, o.type, err);
+    NK_TRY(nk_ice_optimizer_forget(tx, o.region, o.database, o.table, o.type, err));
+    o.source = DELETED;
+    o.due_us = 0;
+    o.o = &(glue_TableOptimizer){.type = c->type};
+    return nk_ice_optimizer_save(tx, &o, true, ctx.arena, err);
 }
 
 static nk_code apply(nk_call *call, nk_store_fn fn, change *c)
@@ -399,6 +411,169 @@ nk_code glue_DeleteTableOptimizer(nk_call *call, const glue_DeleteTableOptimizer
     change c = {call, in->DatabaseName, in->TableName, in->Type, NULL};
     enter(call, in->CatalogId);
     return apply(call, delete_in_tx, &c);
+}
+
+/* ---- what a catalog asks for ---- */
+
+static bool is_iceberg(const glue_Table *t)
+{
+    return nk_str_ieq(nk_map_str_get(&t->Parameters, "table_type"), NK_STR("ICEBERG"));
+}
+
+/* true when there was none of that type, and there is one now. */
+static nk_code inherit_one(nk_tx *tx, const nk_catalog_ctx *ctx, const glue_Table *t, nk_str type,
+                           bool *made, nk_err *err)
+{
+    nk_ice_optimizer old;
+    nk_code rc = load_any(tx, ctx, t->DatabaseName, t->Name, t->CreateTime.us, type, &old, err);
+    if (rc != NK_E_NOT_FOUND)
+        return rc;
+    NK_TRY(nk_ice_optimizer_forget(tx, ctx->region, t->DatabaseName, t->Name, type, err));
+    nk_ice_optimizer o = {.source = OF_CATALOG,
+                          .region = ctx->region,
+                          .home = ctx->home,
+                          .catalog = ctx->catalog_id,
+                          .database = t->DatabaseName,
+                          .table = t->Name,
+                          .type = type,
+                          .due_us = ctx->now_us,
+                          .created_us = t->CreateTime.us,
+                          .o = &(glue_TableOptimizer){.type = type}};
+    *made = true;
+    return nk_ice_optimizer_save(tx, &o, true, ctx->arena, err);
+}
+
+nk_code nk_ice_inherit(void *arg, nk_tx *tx, const nk_catalog_ctx *ctx, const glue_Table *table,
+                       const glue_CatalogPropertiesOutput *properties, nk_err *err)
+{
+    bool made = false;
+    if (!properties->IcebergOptimizationProperties || !is_iceberg(table))
+        return NK_OK;
+    for (size_t i = 0; i < NK_COUNTOF(types); i++) {
+        glue_TableOptimizerConfiguration *c;
+        nk_str type = nk_str_c(types[i]);
+        NK_TRY(nk_catalog_optimizer(properties, type, ctx->arena, &c, err));
+        if (enabled(c))
+            NK_TRY(inherit_one(tx, ctx, table, type, &made, err));
+    }
+    if (made)
+        nk_ice_optimizers_wake_after(arg);
+    return NK_OK;
+}
+
+nk_code nk_ice_catalog_changed(void *arg, nk_tx *tx, const nk_catalog_ctx *ctx, nk_err *err)
+{
+    const nk_val cols[CASCADE_COLS] = {[CASCADE_REGION] = nk_vs(ctx->region),
+                                       [CASCADE_HOME] =
+                                           nk_vs(ctx->home.p ? ctx->home : ctx->region),
+                                       [CASCADE_CATALOG] = nk_vs(ctx->catalog_id)};
+    nk_row row = {.cols = cols, .body = NK_STR("{}")};
+    nk_ice_optimizers_wake_after(arg);
+    return nk_store_put(tx, &nk_kind_cascade, &row, err);
+}
+
+enum { CASCADE_STEP = 500 };
+
+typedef struct cascade {
+    nk_arena *a;
+    nk_row first; /* the note; cols NULL: there is none */
+    row_list rows;
+    size_t seen;
+    nk_val last[4]; /* of the optimizer seen last */
+    bool failed;
+} cascade;
+
+static const nk_val *copy_cols(cascade *c, const nk_row *row, unsigned n)
+{
+    nk_val *v = NK_NEWN(c->a, nk_val, n);
+    for (unsigned i = 0; v && i < n; i++) {
+        v[i] = row->cols[i];
+        if (v[i].kind == NK_V_TEXT)
+            v[i].s = nk_str_dup(c->a, v[i].s);
+        c->failed = c->failed || (v[i].kind == NK_V_TEXT && !v[i].s.p);
+    }
+    c->failed = c->failed || !v;
+    return v;
+}
+
+static bool first_note(void *arg, const nk_row *row)
+{
+    cascade *c = arg;
+    c->first.cols = copy_cols(c, row, CASCADE_COLS);
+    return false;
+}
+
+static bool of_catalog(void *arg, const nk_row *row)
+{
+    cascade *c = arg;
+    nk_row *copy;
+    c->seen++;
+    if (row->cols[OPT_SOURCE].i != OF_CATALOG && c->seen < CASCADE_STEP)
+        return true;
+    copy = row_list_add(&c->rows, c->a);
+    if (!copy)
+        return !(c->failed = true);
+    *copy = (nk_row){.cols = copy_cols(c, row, OPT_COLS), .body = nk_str_dup(c->a, row->body)};
+    c->failed = c->failed || !copy->body.p;
+    if (!c->failed)
+        memcpy(c->last, copy->cols, sizeof c->last);
+    return !c->failed;
+}
+
+/* They are due, or off, as the properties say now. */
+static nk_code make_due(nk_tx *tx, const nk_catalog_ctx *ctx, const cascade *c, nk_err *err)
+{
+    const glue_CatalogPropertiesOutput *p;
+    NK_TRY(nk_catalog_properties(tx, ctx, &p, err));
+    for (size_t i = 0; i < c->rows.n; i++) {
+        glue_TableOptimizerConfiguration *config;
+        nk_val *cols = (nk_val *)(uintptr_t)c->rows.v[i].cols;
+        if (cols[OPT_SOURCE].i != OF_CATALOG)
+            continue;
+        NK_TRY(nk_catalog_optimizer(p, cols[OPT_TYPE].s, ctx->arena, &config, err));
+        cols[OPT_DUE] = enabled(config) ? nk_vi(ctx->now_us) : nk_vnull();
+        cols[OPT_SEEN] = nk_vnull();
+        NK_TRY(nk_store_put(tx, &nk_kind_optimizer, &c->rows.v[i], err));
+    }
+    return NK_OK;
+}
+
+nk_code nk_ice_cascade(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_ice_cascade_step *step = arg;
+    cascade c = {.a = step->arena};
+    nk_query notes = {.kind = &nk_kind_cascade, .limit = 1};
+    step->more = false;
+    NK_TRY(nk_store_scan(tx, &notes, first_note, &c, err));
+    if (c.failed)
+        return nomem(err);
+    if (!c.first.cols)
+        return NK_OK;
+    nk_val *note = (nk_val *)(uintptr_t)c.first.cols;
+    nk_pos after = {
+        .v = {note[CASCADE_REGION], note[CASCADE_DB], note[CASCADE_TBL], note[CASCADE_TYPE]},
+        .n = 4};
+    nk_query q = {.kind = &nk_kind_optimizer,
+                  .prefix = note,
+                  .nprefix = 1,
+                  .after = note[CASCADE_DB].kind == NK_V_NULL ? NULL : &after,
+                  .limit = CASCADE_STEP};
+    nk_catalog_ctx ctx = {.region = note[CASCADE_REGION].s,
+                          .home = note[CASCADE_HOME].s,
+                          .catalog_id = text_or_null(&note[CASCADE_CATALOG]),
+                          .account_id = nk_str_c(step->app->settings->account_id),
+                          .now_us = nk_now_us(step->app->env),
+                          .arena = step->arena};
+    NK_TRY(nk_store_scan(tx, &q, of_catalog, &c, err));
+    if (c.failed)
+        return nomem(err);
+    NK_TRY(make_due(tx, &ctx, &c, err));
+    step->more = true;
+    if (c.seen < CASCADE_STEP)
+        return nk_store_delete(tx, &nk_kind_cascade, note, err);
+    memcpy(&note[CASCADE_DB], &c.last[OPT_DATABASE], 3 * sizeof *note);
+    c.first.body = NK_STR("{}");
+    return nk_store_put(tx, &nk_kind_cascade, &c.first, err);
 }
 
 /* ---- reading ---- */

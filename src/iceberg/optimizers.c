@@ -221,17 +221,23 @@ static nk_code begin_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
     running *r = arg;
     nk_catalog_ctx ctx;
-    nk_ice_optimizer fresh;
+    nk_ice_optimizer fresh = {0};
     NK_TRY(nk_ice_ctx(&r->call, tx, &ctx, err));
     nk_code rc =
         nk_ice_optimizer_load(tx, &ctx, r->opt.database, r->opt.table, r->opt.type, &fresh, err);
     r->gone = rc == NK_E_NOT_FOUND;
+    if (r->gone && fresh.source == DELETED)
+        return NK_OK; /* the note stays */
     if (r->gone)
         return nk_ice_optimizer_forget(tx, r->opt.region, r->opt.database, r->opt.table,
                                        r->opt.type, err);
     NK_TRY(rc);
     r->opt = fresh;
-    r->idle = !r->opt.due_us;
+    r->idle = !r->opt.due_us || !nk_ice_optimizer_on(&r->opt);
+    if (r->idle && r->opt.due_us) { /* its catalog's is off */
+        r->opt.due_us = 0;
+        return nk_ice_optimizer_save(tx, &r->opt, false, ctx.arena, err);
+    }
     if (r->idle)
         return NK_OK;
     NK_TRY(nk_store_next(tx, "glue.optimizer_run", &r->seq, err));
@@ -675,6 +681,28 @@ static bool run_next(nk_ice_optimizers *os, int64_t *next_us)
     return rc == NK_OK && d.found;
 }
 
+static nk_code count_cascades(nk_tx *tx, void *arg, nk_err *err)
+{
+    nk_query q = {.kind = &nk_kind_cascade};
+    return nk_store_count(tx, &q, arg, err);
+}
+
+/* true: something was done. */
+static bool cascade_next(nk_ice_optimizers *os)
+{
+    int64_t n = 0;
+    nk_err err = NK_ERR_INIT;
+    if (nk_store_read(os->app->store, count_cascades, &n, NULL) != NK_OK || !n)
+        return false;
+    nk_ice_cascade_step step = {.app = os->app, .arena = nk_arena_create(64 << 20)};
+    nk_code rc =
+        step.arena ? nk_store_write(os->app->store, nk_ice_cascade, &step, &err) : nomem(&err);
+    if (rc != NK_OK)
+        nk_warn("iceberg", "the change of a catalog does not reach its tables: %s", err.msg);
+    nk_arena_destroy(step.arena);
+    return rc == NK_OK && step.more;
+}
+
 static void *serve(void *arg)
 {
     nk_ice_optimizers *os = arg;
@@ -683,7 +711,8 @@ static void *serve(void *arg)
         int64_t next_us = 0;
         os->poked = os->lake_away = false;
         pthread_mutex_unlock(&os->lock);
-        bool more = purge_next(os);
+        bool more = cascade_next(os);
+        more = purge_next(os) || more;
         more = run_next(os, &next_us) || more;
         pthread_mutex_lock(&os->lock);
         if (more || os->poked || os->ending)
@@ -701,6 +730,23 @@ static void *serve(void *arg)
     }
     pthread_mutex_unlock(&os->lock);
     return NULL;
+}
+
+static nk_code nothing(nk_tx *tx, void *arg, nk_err *err)
+{
+    return NK_OK;
+}
+
+static void woken(void *arg, nk_code code, const nk_err *err)
+{
+    const nk_app *app = arg;
+    nk_ice_optimizers_wake(app->iceberg ? app->iceberg->optimizers : NULL);
+}
+
+void nk_ice_optimizers_wake_after(nk_app *app)
+{
+    if (nk_store_submit(app->store, nothing, NULL, woken, app, NULL) != NK_OK)
+        nk_debug("iceberg", "optimizers are looked at later: the writer is busy");
 }
 
 void nk_ice_optimizers_wake(nk_ice_optimizers *os)

@@ -240,9 +240,8 @@ def test_catalogs_are_spaces_of_their_own(bare_glue_in):
     refused("InvalidInputException", g.get_catalogs, NextToken="x")
     refused("InvalidInputException", g.create_catalog, "FederatedCatalog", Name=name(), CatalogInput={
         "FederatedCatalog": {"Identifier": "x", "ConnectionName": "y"}})
-    for says, properties in (("optimizers are made for each", {"IcebergOptimizationProperties": {"Compaction": {"enabled": "true"}}}),
-                             ("scheduled for each", {"CustomProperties": {"ColumnStatistics.Enabled": "true"}})):
-        refused("InvalidInputException", g.create_catalog, says, Name=name(), CatalogInput={"CatalogProperties": properties})
+    refused("InvalidInputException", g.create_catalog, "scheduled for each", Name=name(), CatalogInput={"CatalogProperties": {
+        "CustomProperties": {"ColumnStatistics.Enabled": "true"}}})
     g.update_catalog(CatalogId=cid, CatalogInput={"Description": "new"})
     after = g.get_catalog(CatalogId=cid)["Catalog"]
     assert after["Description"] == "new" and after["CreateTime"] == got["CreateTime"] and "Parameters" not in after

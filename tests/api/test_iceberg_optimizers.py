@@ -418,7 +418,8 @@ def test_a_renamed_table_keeps_versions_optimizers_and_statistics_settings(glue,
     u = catalog.load_table(f"{other}.u")
     u.append(pa.table({"id": [4]}))
     glue.update_table_optimizer(**to, Type="compaction", TableOptimizerConfiguration=kind("compaction", minInputFiles=2))
-    assert completed(glue, other, "compaction", "u", runs=len(runs["compaction"]) + 1)["compactionMetrics"]["IcebergMetrics"]["NumberOfFilesCompacted"] == 2
+    wait_for(lambda: any(r["eventType"] == "completed" and r["compactionMetrics"]["IcebergMetrics"]["NumberOfFilesCompacted"] == 2
+                         for r in glue.list_table_optimizer_runs(**to, Type="compaction")["TableOptimizerRuns"]), 60)
     assert sorted(catalog.load_table(f"{other}.u").scan().to_arrow()["id"].to_pylist()) == [1, 2, 3, 4]
     # and the history takes it back
     change = next(c for c in history(server, f"{db}.t") if c["What"] == "update")

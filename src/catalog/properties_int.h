@@ -1,0 +1,23 @@
+/* Inside the catalogue: what a catalog asks for all its tables. */
+#ifndef NK_PROPERTIES_INT_H
+#define NK_PROPERTIES_INT_H
+
+#include "catalog/docs_int.h"
+#include "catalog/search_int.h"
+
+/* The account's own catalog, as a record: it is there once it has been changed. */
+#define NK_CAT_ROOT NK_STR("")
+
+/* Checks what a request gives and makes what is kept of it; *out stays as it is when it gives
+ * nothing. */
+nk_code nk_catalog_properties_make(const glue_CatalogProperties *in, int64_t now_us, nk_arena *a,
+                                   glue_CatalogPropertiesOutput **out, nk_err *err) NK_MUST;
+
+/* Tells the room that is hooked, if any, after the change. */
+nk_code nk_catalog_properties_changed(nk_tx *tx, const nk_catalog_ctx *ctx, nk_err *err) NK_MUST;
+/* A table has been made or changed: it gets what its catalog asks for. db: where it stands. */
+nk_code nk_table_inherit(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_db_ref *db,
+                         const glue_Table *table, nk_err *err) NK_MUST;
+nk_catalog_hooks *nk_catalog_hooks_of(struct nk_catalog *c);
+
+#endif
