@@ -586,7 +586,8 @@ static nk_code read_partitions(found *f, nk_arena *a, nk_err *err)
                     memcpy(v, f->parts.v, f->parts.n * sizeof *v);
                 f->parts.v = v;
             }
-            memcpy(f->parts.v + f->parts.n, l->v, l->n * sizeof *l->v);
+            if (l->n)
+                memcpy(f->parts.v + f->parts.n, l->v, l->n * sizeof *l->v);
             f->parts.n += l->n;
         }
     }

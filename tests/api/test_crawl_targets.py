@@ -1,4 +1,4 @@
-"""Targets that are no plain folders, through boto3: catalogue tables, Iceberg and Hudi tables, events from a queue."""
+"""Targets that are no plain folders, through boto3: catalogue tables, Iceberg tables, events from a queue."""
 import json
 import os
 import socket
@@ -80,7 +80,7 @@ def test_catalogue_target_logs_a_change(world):
 
 
 def test_targets_that_are_refused(world):
-    for wrong in ({"IcebergTargets": [{"Paths": ["s3://b"], "MaximumTraversalDepth": 99}]}, {"HudiTargets": [{"Paths": []}]}):
+    for wrong in ({"IcebergTargets": [{"Paths": ["s3://b"], "MaximumTraversalDepth": 99}]}, {"IcebergTargets": [{"Paths": []}]}):
         assert code_of(world.glue.create_crawler, Name="wrong", Role="r", DatabaseName="d", Targets=wrong) == "InvalidInputException"
 
 
@@ -118,37 +118,6 @@ def test_iceberg(world, server):
     shallow = create(world, {"IcebergTargets": [dict(target, MaximumTraversalDepth=2)]})
     world.run(shallow)
     assert sorted(world.tables(shallow)) == ["first"]
-
-
-# ---- Hudi, its timeline written by hand ----
-
-def hudi(world, prefix, kind="COPY_ON_WRITE", keys=("day",)):
-    schema = {"type": "record", "name": "r", "fields": [{"name": "_hoodie_commit_time", "type": ["null", "string"]}, {"name": "id", "type": "long"},
-                                                        {"name": "v", "type": ["null", "double"]}, {"name": "day", "type": "string"}]}
-    world.put(f"{prefix}/.hoodie/hoodie.properties", f"#x\nhoodie.table.name=trips\nhoodie.table.type={kind}\nhoodie.table.partition.fields={','.join(keys)}\n")
-    world.put(f"{prefix}/.hoodie/20240101000000.commit", json.dumps({"extraMetadata": {"schema": "{\"type\":\"record\",\"name\":\"old\",\"fields\":[]}"}}))
-    world.put(f"{prefix}/.hoodie/20240102000000.commit", json.dumps({"extraMetadata": {"schema": json.dumps(schema)}}))
-    world.put(f"{prefix}/.hoodie/20240103000000.commit.requested", "{}")
-    for day in ("1", "2"):
-        world.put(f"{prefix}/day={day}/.hoodie_partition_metadata", "x=1")
-        world.put(f"{prefix}/day={day}/f.parquet", parquet(pa.table({"id": [1]})))
-
-
-def test_hudi(world):
-    prefix = world.fresh()
-    hudi(world, f"{prefix}/a/trips")
-    hudi(world, f"{prefix}/b/mor", "MERGE_ON_READ")
-    name = create(world, {"HudiTargets": [{"Paths": [f"s3://{world.bucket}/{prefix}"], "MaximumTraversalDepth": 3}]})
-    world.run(name)
-    tables = world.tables(name)
-    assert sorted(tables) == ["trips", "trips_ro", "trips_rt"]
-    t = tables["trips"]
-    assert columns(t) == [(c, "string") for c in ("_hoodie_commit_seqno", "_hoodie_record_key", "_hoodie_partition_path", "_hoodie_file_name", "_hoodie_commit_time")] \
-        + [("id", "bigint"), ("v", "double")]
-    assert t["PartitionKeys"] == [{"Name": "day", "Type": "string"}] and set(world.partitions(name, "trips")) == {("1",), ("2",)}
-    assert t["StorageDescriptor"]["InputFormat"] == "org.apache.hudi.hadoop.HoodieParquetInputFormat"
-    assert tables["trips_rt"]["StorageDescriptor"]["InputFormat"] == "org.apache.hudi.hadoop.realtime.HoodieParquetRealtimeInputFormat"
-    assert world.partitions(name, "trips")[("2",)]["StorageDescriptor"]["Location"] == f"s3://{world.bucket}/{prefix}/a/trips/day=2/"
 
 
 # ---- events ----
