@@ -266,19 +266,37 @@ static bool csv_error(const char *text, nk_err *err)
     return false;
 }
 
+#define TOLD "nk-error " /* then a code, a colon, the message */
+
+const char *nk_duck_tell(char text[NK_DUCK_TOLD], nk_code code, const char *message)
+{
+    snprintf(text, NK_DUCK_TOLD, TOLD "%d:%s", (int)code, message);
+    return text;
+}
+
+/* Behind words of the engine's own ("Invalid Input Error: …"). */
+static bool told(const char *text, nk_err *err)
+{
+    const char *at = strstr(text, ": " TOLD);
+    const char *ours = strncmp(text, TOLD, strlen(TOLD)) == 0 ? text : at ? at + 2 : NULL;
+    char *end;
+    if (!ours)
+        return false;
+    long code = strtol(ours + strlen(TOLD), &end, 10);
+    if (*end != ':' || code <= NK_OK || code >= NK_CODE_COUNT)
+        return false;
+    (void)nk_fail(err, (nk_code)code, "%s", end + 1);
+    return true;
+}
+
 nk_code nk_duck_error(const nk_engine *e, duckdb_error_type type, const char *text, nk_err *err)
 {
     char msg[NK_ERR_MSG_MAX];
     if (!text)
         text = "the engine failed without saying why";
-    if (strncmp(text, "nk:", 3) == 0 || has(text, ": nk:"))
-        return nk_fail(err, NK_E_CONDITION, "%s", strstr(text, "nk:") + 3);
-    const char *ours = strstr(text, NK_ROWS_ERROR);
-    if (ours) {
-        char *end;
-        long code = strtol(ours + strlen(NK_ROWS_ERROR), &end, 10);
-        return nk_fail(err, (nk_code)code, "%s", *end == ':' ? end + 1 : end);
-    }
+    nk_err mine = NK_ERR_INIT;
+    if (told(text, &mine))
+        return nk_fail(err, mine.code, "%s", mine.msg);
     if (csv_error(text, err))
         return NK_E_INVALID;
     shorten(text, msg, sizeof(msg));
@@ -290,8 +308,6 @@ nk_code nk_duck_error(const nk_engine *e, duckdb_error_type type, const char *te
         return nk_hint(err,
                        "give the job a larger WorkerType or raise the server's memory setting");
     }
-    if (has(text, "ut of memory")) /* of a function of ours */
-        return nk_fail(err, NK_E_NOMEM, "%s", msg);
     if (has(text, "HTTP 404") || has(text, "404 (Not Found)") || has(text, "NoSuchBucket") ||
         has(text, "NoSuchKey") || has(text, "No files found"))
         return nk_fail(err, NK_E_NOT_FOUND, "%s", msg);

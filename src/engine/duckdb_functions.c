@@ -27,6 +27,12 @@ static void set_null(duckdb_vector out, uint64_t **mask, size_t i)
     (*mask)[i / 64] &= ~(1ULL << (i % 64));
 }
 
+static void tell(duckdb_function_info info, nk_code code, const char *message)
+{
+    char text[NK_DUCK_TOLD];
+    duckdb_scalar_function_set_error(info, nk_duck_tell(text, code, message));
+}
+
 /* Registers NAME(arg) → ret; takes both types. */
 static nk_code define(duckdb_connection con, const char *name, duckdb_logical_type arg,
                       duckdb_logical_type ret, duckdb_scalar_function_t fn, void *extra,
@@ -152,7 +158,7 @@ static void cells_run(duckdb_function_info info, duckdb_data_chunk in, duckdb_ve
             kinds |= 1u << nk_cell_kind(t);
             continue;
         }
-        duckdb_scalar_function_set_error(info, "nk:a value does not fit its column's type");
+        tell(info, NK_E_CONDITION, "a value does not fit its column's type");
         return;
     }
     if (c->observe)
@@ -201,7 +207,7 @@ static void observer_run(duckdb_function_info info, duckdb_data_chunk in, duckdb
     for (size_t i = 0; i < n; i++) {
         data[i] = true;
         if (valid_at(ok, i) && o->fn(o->arg, text_at(&s[i]), &err) != NK_OK) {
-            duckdb_scalar_function_set_error(info, err.msg);
+            tell(info, err.code, err.msg);
             return;
         }
     }
@@ -286,7 +292,7 @@ static void rows_run(duckdb_function_info info, duckdb_data_chunk in, duckdb_vec
     }
     nk_arena_destroy(a);
     if (rc != NK_OK)
-        duckdb_scalar_function_set_error(info, err.msg[0] ? err.msg : "the function failed");
+        tell(info, rc, err.msg[0] ? err.msg : "the function failed");
 }
 
 nk_code nk_engine_rows_bool(nk_engine *e, nk_str name, const nk_type *type, nk_rows_bool_fn fn,

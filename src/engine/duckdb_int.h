@@ -23,7 +23,11 @@ struct nk_engine {
 nk_code nk_duck_type_from(duckdb_logical_type lt, nk_arena *a, const nk_type **out, bool *exact,
                           nk_err *err);
 duckdb_logical_type nk_duck_type_to(const nk_type *t);
-#define NK_ROWS_ERROR "nk-rows " /* then a code, a colon, the message */
+/* An error of a function of ours on its way through the engine: what the function gives the engine
+ * as its error, from which nk_duck_error makes the same code and message again. text is the
+ * caller's. */
+#define NK_DUCK_TOLD (NK_ERR_MSG_MAX + 32)
+const char *nk_duck_tell(char text[NK_DUCK_TOLD], nk_code code, const char *message);
 /* View of a flat vector; nested children are allocated in the arena. */
 nk_code nk_duck_view(duckdb_vector v, const nk_type *type, nk_arena *a, nk_vec *out);
 /* Maps the engine's error; takes the text as it is. */

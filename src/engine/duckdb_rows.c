@@ -158,6 +158,7 @@ static bool fill(duckdb_vector out, const nk_col *c, size_t n)
 
 static void bind(duckdb_bind_info info)
 {
+    char text[NK_DUCK_TOLD];
     const nk_row_source *s = duckdb_bind_get_extra_info(info);
     duckdb_value v = duckdb_bind_get_parameter(info, 0);
     int64_t part = duckdb_get_int64(v);
@@ -165,7 +166,8 @@ static void bind(duckdb_bind_info info)
     bound *b = nk_calloc(1, sizeof *b);
     if (!b || part < 0 || (size_t)part >= s->nparts) {
         nk_free(b);
-        duckdb_bind_set_error(info, b ? "there is no such part" : "out of memory");
+        duckdb_bind_set_error(info, b ? nk_duck_tell(text, NK_E_INTERNAL, "there is no such part")
+                                      : nk_duck_tell(text, NK_E_NOMEM, "out of memory"));
         return;
     }
     *b = (bound){s, (size_t)part};
@@ -190,6 +192,7 @@ static void scanning_free(void *arg)
 
 static void init(duckdb_init_info info)
 {
+    char text[NK_DUCK_TOLD];
     const bound *b = duckdb_init_get_bind_data(info);
     const nk_row_source *src = b->source;
     scanning *s = nk_calloc(1, sizeof *s);
@@ -201,7 +204,7 @@ static void init(duckdb_init_info info)
     if (!s || !s->wanted || !s->columns) {
         if (s)
             scanning_free(s);
-        duckdb_init_set_error(info, "out of memory");
+        duckdb_init_set_error(info, nk_duck_tell(text, NK_E_NOMEM, "out of memory"));
         return;
     }
     s->source = src;
@@ -243,10 +246,11 @@ static void worker_free(void *arg)
 
 static void local_init(duckdb_init_info info)
 {
+    char text[NK_DUCK_TOLD];
     const bound *b = duckdb_init_get_bind_data(info);
     worker_data *d = nk_calloc(1, sizeof *d);
     if (!d) {
-        duckdb_init_set_error(info, "out of memory");
+        duckdb_init_set_error(info, nk_duck_tell(text, NK_E_NOMEM, "out of memory"));
         return;
     }
     d->source = b->source;
@@ -280,13 +284,12 @@ static nk_code next_rows(scanning *s, worker *w, size_t max, size_t *n, nk_err *
 
 static void say(duckdb_function_info info, const worker *w, nk_code rc, const nk_err *err)
 {
-    char text[NK_ERR_MSG_MAX + 64];
+    char text[NK_DUCK_TOLD];
     nk_err e = *err;
     if (w->file)
         (void)nk_wrap(&e, "%.*s", NK_STR_ARG(w->file->uri));
-    snprintf(text, sizeof text, NK_ROWS_ERROR "%d:%s",
-             (int)(rc == NK_E_PARSE || rc == NK_E_LIMIT ? NK_E_INVALID : rc), e.msg);
-    duckdb_function_set_error(info, text);
+    rc = rc == NK_E_PARSE || rc == NK_E_LIMIT ? NK_E_INVALID : rc;
+    duckdb_function_set_error(info, nk_duck_tell(text, rc, e.msg));
 }
 
 static void run(duckdb_function_info info, duckdb_data_chunk out)
@@ -310,7 +313,7 @@ static void run(duckdb_function_info info, duckdb_data_chunk out)
     for (idx_t i = 0; i < s->ncolumns && n; i++)
         if (s->columns[i] < s->source->type->nfields &&
             !fill(duckdb_data_chunk_get_vector(out, i), &w->cols.row.kids[s->columns[i]], n)) {
-            duckdb_function_set_error(info, "out of memory");
+            say(info, w, NK_E_NOMEM, &(nk_err){.code = NK_E_NOMEM, .msg = "out of memory"});
             return;
         }
     duckdb_data_chunk_set_size(out, n);

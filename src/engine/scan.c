@@ -1012,6 +1012,11 @@ static nk_str table_format(const nk_json *table)
         c = nk_json_str(nk_json_get(sd, "Parameters"), "classification");
     nk_str lib = nk_json_str(nk_json_get(sd, "SerdeInfo"), "SerializationLibrary");
     nk_str in = nk_json_str(sd, "InputFormat");
+    if (nk_str_ends(in, NK_STR(".SymlinkTextInputFormat")))
+        return NK_STR("symlink manifests"); /* whatever the files that they name are */
+    nk_str kind = nk_json_str(nk_json_get(table, "Parameters"), "table_type");
+    if (!c.n && (nk_str_ieq(kind, NK_STR("iceberg")) || nk_str_ieq(kind, NK_STR("delta"))))
+        return kind;
     if (c.n)
         return c;
     if (nk_str_find(lib, NK_STR("arquet")) >= 0 || nk_str_find(in, NK_STR("arquet")) >= 0)

@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import subprocess
 import sys
 import uuid
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from conftest import binary
 from crawling import World, code_of, columns, parquet
 
 sys.path.append(str(Path(os.environ.get("NIKAWA_DEPS", Path.home() / ".cache/nikawa")) / "delta"))
@@ -462,3 +464,15 @@ def test_logs_that_are_broken(world):
 def test_targets_that_are_refused(world):
     for wrong in ({"DeltaTargets": [{"DeltaTables": []}]}, {"DeltaTargets": [{"DeltaTables": ["hdfs://x"]}]}):
         assert code_of(world.glue.create_crawler, Name="wrong", Role="r", DatabaseName="d", Targets=wrong) == "InvalidInputException"
+
+
+def test_jobs_refuse_them_by_name(world, server):
+    """A job's source is not a lake's table yet: better no rows than those of files that are not live."""
+    prefix = world.fresh()
+    d = Hand(world, prefix, DELTA_SCHEMA)
+    d.commit(add("a.parquet"))
+    for target, word in (({"CreateNativeDeltaTable": True}, "delta"), ({"WriteManifest": True}, "symlink manifests")):
+        name = crawler(world, [uri(world, prefix)], **target)
+        world.run(name)
+        done = subprocess.run([binary(), "sql", "--data", str(server.data), f'select * from "{name}"."{prefix}"'], text=True, capture_output=True)
+        assert done.returncode != 0 and f'tables of the format "{word}" cannot be read yet' in done.stderr
