@@ -34,7 +34,8 @@ struct cf {
     nk_registration registration; /* of a POST of a version */
     nk_last last;                 /* what a task leaves for the writer */
     nk_code code;
-    bool plain; /* the answer is a definition, not JSON of ours */
+    bool plain;      /* the answer is a definition, not JSON of ours */
+    unsigned status; /* of a good answer; 0 = 200 */
     char request_id[37];
 };
 
@@ -113,7 +114,7 @@ static void respond(nk_waiting *waiting)
     if (x->code == NK_OK)
         x->code = nk_buf_check(x->out, &x->err);
     if (x->code == NK_OK)
-        answer(x, 200);
+        answer(x, x->status ? x->status : 200);
     else
         answer_error(x);
 }
@@ -123,6 +124,21 @@ static void respond(nk_waiting *waiting)
 static nk_str param(cf *x, const char *name)
 {
     return x->req->query.n ? nk_query_param(x->req->query, name, x->req->arena) : NK_STR_NULL;
+}
+
+/* Every value of a parameter that may stand more than once. */
+static nk_code params(cf *x, const char *name, nk_strs *out, nk_err *err)
+{
+    nk_str rest = x->req->query, one;
+    while (nk_str_split(&rest, '&', &one)) {
+        nk_str v = nk_query_param(one, name, x->req->arena);
+        nk_str *place = v.p ? nk_strs_add(out, x->req->arena) : NULL;
+        if (v.p && !place)
+            return nk_fail(err, NK_E_NOMEM, "out of memory");
+        if (v.p)
+            *place = v;
+    }
+    return NK_OK;
 }
 
 static bool flag(cf *x, const char *name)
@@ -152,7 +168,8 @@ static nk_code page(cf *x, size_t n, size_t *from, size_t *to, nk_err *err)
 static nk_code unsupported(const nk_json *body, const char *const *known, nk_err *err)
 {
     for (const nk_json *m = body->first; m; m = m->next) {
-        bool found = m->kind == NK_JSON_NULL;
+        bool found = m->kind == NK_JSON_NULL || m->kind == NK_JSON_FALSE ||
+                     (m->kind == NK_JSON_ARRAY && !m->first);
         for (size_t i = 0; known[i]; i++)
             found = found || nk_str_is(m->key, known[i]);
         if (!found)
@@ -201,10 +218,44 @@ static nk_code read_descriptor(cf *x, nk_registration *r, nk_err *err)
     return rc;
 }
 
+static nk_code read_contract(cf *x, nk_registration *r, nk_err *err)
+{
+    nk_json *metadata, *rules;
+    NK_TRY(nk_contract_metadata(x->req->arena, nk_json_get(x->body, "metadata"), &metadata, err));
+    NK_TRY(nk_contract_rules(x->req->arena, nk_json_get(x->body, "ruleSet"), &rules, err));
+    r->contract = (nk_contract){metadata, rules};
+    return NK_OK;
+}
+
+/* A contract without a definition is one for the latest definition. */
+typedef struct previous {
+    cf *x;
+    nk_registration *r;
+} previous;
+
+static nk_code previous_text(nk_tx *tx, void *arg, nk_err *err)
+{
+    previous *p = arg;
+    nk_subject_version v;
+    nk_err why = NK_ERR_INIT;
+    nk_subject s = p->x->subject;
+    nk_code rc = nk_subject_alias(tx, &p->x->ctx, &s, &why);
+    if (rc == NK_OK)
+        rc = nk_subject_get(tx, &p->x->ctx, &s, 0, false, &v, &why);
+    if (rc == NK_E_NOT_FOUND)
+        return NK_OK;
+    if (rc != NK_OK)
+        return nk_fail(err, rc, "%s", why.msg);
+    p->r->text = v.version.text;
+    p->r->format = v.schema.format;
+    p->r->links = v.links;
+    return NK_OK;
+}
+
 static nk_code read_schema(cf *x, nk_registration *r, nk_err *err)
 {
-    static const char *const known[] = {"schema",  "schemaType", "references", "id",
-                                        "version", "subject",    "guid",       NULL};
+    static const char *const known[] = {"schema",  "schemaType", "references", "id",      "version",
+                                        "subject", "guid",       "metadata",   "ruleSet", NULL};
     nk_str type = nk_json_str(x->body, "schemaType");
     *r = (nk_registration){.text = nk_json_str(x->body, "schema")};
     if (!x->body || x->body->kind != NK_JSON_OBJECT)
@@ -213,6 +264,10 @@ static nk_code read_schema(cf *x, nk_registration *r, nk_err *err)
     r->format = nk_schema_format_find(type.n ? type : NK_STR("AVRO"));
     if (!r->format)
         return nk_cf_fail(err, NK_CF_INVALID_SCHEMA, "Invalid schema type %.*s", NK_STR_ARG(type));
+    NK_TRY(read_contract(x, r, err));
+    r->normalize = flag(x, "normalize");
+    if (!r->text.n && (r->contract.metadata || r->contract.rules))
+        NK_TRY(nk_store_read(x->api->app->store, previous_text, &(previous){x, r}, err));
     if (!r->text.n)
         return nk_cf_fail(err, NK_CF_INVALID_SCHEMA, "Empty schema");
     if (r->text.n > NK_SCHEMA_TEXT_MAX)
@@ -276,7 +331,22 @@ static nk_code text_of(cf *x, nk_tx *tx, nk_subject_version *v, nk_err *err)
     return rc;
 }
 
-static void put_version(cf *x, nk_json_writer *w, const nk_subject_version *v)
+static nk_code put_contract(cf *x, nk_json_writer *w, const nk_version_row *v, nk_err *err)
+{
+    nk_contract c;
+    NK_TRY(nk_contract_parse(x->req->arena, v->contract, &c, err));
+    if (c.metadata) {
+        nk_jw_key(w, NK_STR("metadata"));
+        nk_jw_tree(w, c.metadata);
+    }
+    if (c.rules) {
+        nk_jw_key(w, NK_STR("ruleSet"));
+        nk_jw_tree(w, c.rules);
+    }
+    return NK_OK;
+}
+
+static nk_code put_version(cf *x, nk_json_writer *w, const nk_subject_version *v, nk_err *err)
 {
     nk_jw_object(w);
     nk_jw_kstr(w, "subject", nk_subject_text(&x->ctx, v->schema.registry_name, v->schema.name));
@@ -285,10 +355,12 @@ static void put_version(cf *x, nk_json_writer *w, const nk_subject_version *v)
     nk_jw_kstr(w, "guid", v->version.uuid);
     put_type(w, &v->schema);
     put_references(x, w, &v->links);
+    NK_TRY(put_contract(x, w, &v->version, err));
     nk_jw_kstr(w, "schema", v->version.text);
     if (v->version.state == NK_VERSION_DELETED)
         nk_jw_kbool(w, "deleted", true);
     nk_jw_object_end(w);
+    return NK_OK;
 }
 
 static void put_numbers(nk_json_writer *w, const nk_i64s *l, size_t from, size_t to)
@@ -354,6 +426,7 @@ static nk_code put_schema(cf *x, nk_tx *tx, nk_subject_version *v, nk_err *err)
         nk_jw_raw(&w, format);
     }
     put_references(x, &w, &v->links);
+    NK_TRY(put_contract(x, &w, &v->version, err));
     nk_jw_kstr(&w, "guid", v->version.uuid);
     if (flag(x, "fetchMaxId")) {
         int64_t max;
@@ -529,7 +602,7 @@ static nk_code put_versions_of(cf *x, nk_tx *tx, nk_json_writer *w, nk_str text,
             continue;
         }
         NK_TRY(nk_subject_get(tx, &x->ctx, &s, numbers.v[i], true, &v, err));
-        put_version(x, w, &v);
+        NK_TRY(put_version(x, w, &v, err));
         --*left;
     }
     return NK_OK;
@@ -574,8 +647,36 @@ static nk_code get_version(cf *x, nk_tx *tx, nk_err *err)
     nk_subject_version v;
     NK_TRY(load_version(x, tx, &v, err));
     NK_TRY(text_of(x, tx, &v, err));
-    put_version(x, &w, &v);
-    return NK_OK;
+    return put_version(x, &w, &v, err);
+}
+
+/* The latest version whose metadata has these properties: ?key=K&value=V, as often as wanted. */
+static nk_code get_with_metadata(cf *x, nk_tx *tx, nk_err *err)
+{
+    nk_json_writer w = {.buf = x->out};
+    nk_strs keys = {0}, values = {0};
+    nk_i64s numbers;
+    nk_subject_version v;
+    bool deleted = flag(x, "deleted");
+    NK_TRY(params(x, "key", &keys, err));
+    NK_TRY(params(x, "value", &values, err));
+    NK_TRY(nk_subject_numbers(tx, &x->ctx, &x->subject, deleted ? NK_WITH_DELETED : NK_LIVE,
+                              &numbers, err));
+    for (size_t i = numbers.n; i-- > 0;) {
+        nk_contract c;
+        NK_TRY(nk_subject_get(tx, &x->ctx, &x->subject, numbers.v[i], deleted, &v, err));
+        NK_TRY(nk_contract_parse(x->req->arena, v.version.contract, &c, err));
+        bool all = nk_json_get(c.metadata, "properties") != NULL;
+        for (size_t k = 0; all && k < keys.n && k < values.n; k++) {
+            nk_str p = nk_contract_property(&c, keys.v[k]);
+            all = p.p && nk_str_eq(p, values.v[k]);
+        }
+        if (!all)
+            continue;
+        NK_TRY(text_of(x, tx, &v, err));
+        return put_version(x, &w, &v, err);
+    }
+    return nk_cf_fail(err, NK_CF_SCHEMA_NOT_FOUND, "Schema not found");
 }
 
 static nk_code get_version_text(cf *x, nk_tx *tx, nk_err *err)
@@ -591,9 +692,11 @@ static nk_code get_referenced_by(cf *x, nk_tx *tx, nk_err *err)
     nk_json_writer w = {.buf = x->out};
     nk_subject_version v;
     nk_i64s numbers;
+    size_t from, to;
     NK_TRY(load_version(x, tx, &v, err));
     NK_TRY(nk_subject_referenced_by(tx, &x->ctx, &v, &numbers, err));
-    put_numbers(&w, &numbers, 0, numbers.n);
+    NK_TRY(page(x, numbers.n, &from, &to, err));
+    put_numbers(&w, &numbers, from, to);
     return NK_OK;
 }
 
@@ -620,6 +723,7 @@ static nk_code write_registered(nk_tx *tx, void *arg, nk_err *err)
 static nk_code post_version(cf *x, nk_tx *tx, nk_err *err)
 {
     nk_registration *r = &x->registration;
+    NK_TRY(nk_subject_parse(&x->ctx, x->subject_text, &x->subject, err));
     NK_TRY(read_schema(x, r, err));
     NK_TRY(nk_subject_prepare(&x->ctx, &x->subject, r, err));
     if (r->existed)
@@ -639,8 +743,7 @@ static nk_code post_lookup(cf *x, nk_tx *tx, nk_err *err)
     v.version = r.version;
     NK_TRY(text_of(x, tx, &v, err));
     NK_TRY(nk_version_links_of(tx, &x->ctx, &v.version, &v.links, err));
-    put_version(x, &w, &v);
-    return NK_OK;
+    return put_version(x, &w, &v, err);
 }
 
 static nk_code delete_subject(cf *x, nk_tx *tx, nk_err *err)
@@ -714,32 +817,24 @@ static nk_code put_one(cf *x, const char *key, nk_str value)
     return NK_OK;
 }
 
-static nk_code get_level(cf *x, nk_tx *tx, nk_err *err)
+static nk_code get_config(cf *x, nk_tx *tx, nk_err *err)
 {
-    nk_str level;
-    NK_TRY(nk_level_get(tx, &x->ctx, place(x), flag(x, "defaultToGlobal"), &level, err));
-    return put_one(x, "compatibilityLevel", level);
+    nk_json_writer w = {.buf = x->out};
+    return nk_config_get(tx, &x->ctx, place(x), flag(x, "defaultToGlobal"), &w, err);
 }
 
-static nk_code put_level(cf *x, nk_tx *tx, nk_err *err)
+static nk_code put_config(cf *x, nk_tx *tx, nk_err *err)
 {
-    static const char *const known[] = {"compatibility", "compatibilityLevel", "normalize", NULL};
+    nk_json_writer w = {.buf = x->out};
     if (!x->body || x->body->kind != NK_JSON_OBJECT)
         return nk_fail(err, NK_E_SERIALIZATION, "The body must be a JSON object");
-    NK_TRY(unsupported(x->body, known, err));
-    nk_str level = nk_json_str(x->body, "compatibility");
-    if (!level.p)
-        level = nk_json_str(x->body, "compatibilityLevel");
-    nk_buf_clear(x->out);
-    NK_TRY(nk_level_put(tx, &x->ctx, place(x), level, err));
-    return put_one(x, "compatibility", level);
+    return nk_config_put(tx, &x->ctx, place(x), x->body, &w, err);
 }
 
-static nk_code delete_level(cf *x, nk_tx *tx, nk_err *err)
+static nk_code delete_config(cf *x, nk_tx *tx, nk_err *err)
 {
-    nk_str level;
-    NK_TRY(nk_level_delete(tx, &x->ctx, place(x), &level, err));
-    return put_one(x, "compatibilityLevel", level);
+    nk_json_writer w = {.buf = x->out};
+    return nk_config_delete(tx, &x->ctx, place(x), &w, err);
 }
 
 static nk_code get_mode(cf *x, nk_tx *tx, nk_err *err)
@@ -772,6 +867,7 @@ static nk_code get_contexts(cf *x, nk_tx *tx, nk_err *err)
     nk_str last = NK_STR_NULL;
     size_t from, to;
     NK_TRY(nk_subjects_list(tx, &x->ctx, NK_STR_NULL, NK_STR(""), NK_WITH_DELETED, &names, err));
+    nk_str prefix = param(x, "contextPrefix");
     /* subjects come registry by registry */
     nk_strs all = {0};
     nk_str *s = nk_strs_add(&all, x->req->arena);
@@ -784,6 +880,10 @@ static nk_code get_contexts(cf *x, nk_tx *tx, nk_err *err)
         if (nk_str_eq(sub.registry, NK_DEFAULT_REGISTRY) || nk_str_eq(sub.registry, last))
             continue;
         last = sub.registry;
+        if (prefix.n && !nk_str_starts(sub.registry, nk_str_starts(prefix, NK_STR("."))
+                                                         ? nk_str_sub(prefix, 1, prefix.n)
+                                                         : prefix))
+            continue;
         s = nk_strs_add(&all, x->req->arena);
         if (!s)
             return nk_fail(err, NK_E_NOMEM, "out of memory");
@@ -795,6 +895,18 @@ static nk_code get_contexts(cf *x, nk_tx *tx, nk_err *err)
         nk_jw_str(&w, all.v[i]);
     nk_jw_array_end(&w);
     return NK_OK;
+}
+
+/* ".other" or "other": only one that has no subjects, soft-deleted ones included. */
+static nk_code delete_context(cf *x, nk_tx *tx, nk_err *err)
+{
+    nk_str name = nk_str_starts(x->id, NK_STR(":")) ? nk_str_sub(x->id, 1, x->id.n) : x->id;
+    if (nk_str_ends(name, NK_STR(":")))
+        name.n--;
+    if (nk_str_starts(name, NK_STR(".")))
+        name = nk_str_sub(name, 1, name.n);
+    x->status = 204;
+    return nk_context_delete(tx, &x->ctx, name.n ? name : NK_DEFAULT_REGISTRY, err);
 }
 
 static nk_code get_root(cf *x, nk_tx *tx, nk_err *err)
@@ -837,6 +949,7 @@ static const route routes[] = {
     {"GET", "subjects", CF_SLOW, get_subjects},
     {"POST", "subjects/{subject}", CF_SLOW, post_lookup},
     {"DELETE", "subjects/{subject}", CF_WRITE, delete_subject},
+    {"GET", "subjects/{subject}/metadata", CF_SLOW, get_with_metadata},
     {"GET", "subjects/{subject}/versions", CF_READ, get_versions},
     {"POST", "subjects/{subject}/versions", CF_QUICK, post_version},
     {"GET", "subjects/{subject}/versions/{version}", CF_READ, get_version},
@@ -845,12 +958,12 @@ static const route routes[] = {
     {"GET", "subjects/{subject}/versions/{version}/referencedby", CF_READ, get_referenced_by},
     {"POST", "compatibility/subjects/{subject}/versions", CF_SLOW, check_all},
     {"POST", "compatibility/subjects/{subject}/versions/{version}", CF_SLOW, check_version},
-    {"GET", "config", CF_READ, get_level},
-    {"PUT", "config", CF_WRITE, put_level},
-    {"DELETE", "config", CF_WRITE, delete_level},
-    {"GET", "config/{subject}", CF_READ, get_level},
-    {"PUT", "config/{subject}", CF_WRITE, put_level},
-    {"DELETE", "config/{subject}", CF_WRITE, delete_level},
+    {"GET", "config", CF_READ, get_config},
+    {"PUT", "config", CF_WRITE, put_config},
+    {"DELETE", "config", CF_WRITE, delete_config},
+    {"GET", "config/{subject}", CF_READ, get_config},
+    {"PUT", "config/{subject}", CF_WRITE, put_config},
+    {"DELETE", "config/{subject}", CF_WRITE, delete_config},
     {"GET", "mode", CF_READ, get_mode},
     {"PUT", "mode", CF_WRITE, put_mode},
     {"DELETE", "mode", CF_WRITE, delete_mode},
@@ -858,9 +971,11 @@ static const route routes[] = {
     {"PUT", "mode/{subject}", CF_WRITE, put_mode},
     {"DELETE", "mode/{subject}", CF_WRITE, delete_mode},
     {"GET", "contexts", CF_SLOW, get_contexts},
+    {"DELETE", "contexts/{id}", CF_WRITE, delete_context},
     {"GET", "v1/metadata/id", CF_READ, get_cluster},
     {"GET", "v1/metadata/version", CF_READ, get_release},
     {"GET", "", CF_READ, get_root},
+    {"POST", "", CF_READ, get_root},
 };
 
 /* ---- routing ---- */
@@ -959,7 +1074,13 @@ static nk_code run_in_tx(nk_tx *tx, void *arg, nk_err *err)
     cf *x = arg;
     nk_buf_clear(x->out); /* a closure may run again */
     x->err.aws[0] = 0;
-    return x->route->run(x, tx, err ? err : &x->err);
+    if (!err)
+        err = &x->err;
+    if (nk_str_starts(nk_str_c(x->route->path), NK_STR("subjects/"))) {
+        NK_TRY(nk_subject_parse(&x->ctx, x->subject_text, &x->subject, err));
+        NK_TRY(nk_subject_alias(tx, &x->ctx, &x->subject, err));
+    }
+    return x->route->run(x, tx, err);
 }
 
 static nk_code run_here(cf *x)
@@ -1002,6 +1123,20 @@ static void run(cf *x)
     nk_tasks_add(x->api->tasks, &x->waiting);
 }
 
+/* What Confluent's answers can be asked for and ours cannot is refused, not left out. */
+static nk_code no_such_parameter(cf *x)
+{
+    static const char *const names[] = {"findTags", "referenceFormat", "aliases",
+                                        "ruleType", "resourceType",    "recursive"};
+    for (size_t i = 0; x->req->query.n && i < NK_COUNTOF(names); i++) {
+        nk_str v = param(x, names[i]);
+        if (v.n && !nk_str_ieq(v, NK_STR("false")))
+            return nk_cf_fail(&x->err, NK_CF_INVALID_SCHEMA,
+                              "The parameter '%s' is not supported here: leave it out", names[i]);
+    }
+    return NK_OK;
+}
+
 static nk_code prepare(cf *x)
 {
     static const char root[] = "/confluent";
@@ -1013,6 +1148,7 @@ static nk_code prepare(cf *x)
                        x->api->app->settings->body_max_bytes);
     NK_TRY(authenticate(x));
     NK_TRY(find_route(x, path));
+    NK_TRY(no_such_parameter(x));
     return read_body(x);
 }
 

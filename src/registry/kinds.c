@@ -42,9 +42,10 @@ const nk_kind nk_kind_schema = {.name = "glue_schema",
                                 .nindexes = NK_COUNTOF(schema_indexes)};
 
 static const nk_col version_cols[] = {
-    {"schema", NK_COL_I64},  {"version", NK_COL_I64},  {"uuid", NK_COL_TEXT},
-    {"region", NK_COL_TEXT}, {"number", NK_COL_I64},   {"hash", NK_COL_BYTES},
-    {"state", NK_COL_I64},   {"created", NK_COL_TEXT}, {"links", NK_COL_I64},
+    {"schema", NK_COL_I64},    {"version", NK_COL_I64},  {"uuid", NK_COL_TEXT},
+    {"region", NK_COL_TEXT},   {"number", NK_COL_I64},   {"hash", NK_COL_BYTES},
+    {"state", NK_COL_I64},     {"created", NK_COL_TEXT}, {"links", NK_COL_I64},
+    {"contract", NK_COL_TEXT},
 };
 static const nk_index version_indexes[] = {
     {.name = "by_uuid", .cols = {NK_VER_UUID}, .n = 1, .unique = true},
@@ -55,7 +56,7 @@ static const nk_index version_indexes[] = {
     {.name = "by_definition", .cols = {NK_VER_SCHEMA, NK_VER_HASH, NK_VER_VERSION}, .n = 3},
 };
 const nk_kind nk_kind_schema_version = {.name = "glue_schema_version",
-                                        .version = 1,
+                                        .version = 2,
                                         .nkey = 2,
                                         .cols = version_cols,
                                         .ncols = NK_COUNTOF(version_cols),

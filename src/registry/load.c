@@ -142,7 +142,8 @@ nk_code nk_schema_read(const nk_reg_ctx *ctx, const nk_row *row, nk_schema_row *
         .description = nk_json_str(j, "description"),
         .created = nk_json_str(j, "created"),
         .updated = nk_json_str(j, "updated"),
-
+        .contracts = nk_json_bool(j, "contracts", false),
+        .config = nk_json_get(j, "config"),
     };
     if (!out->name.p || !out->registry_name.p)
         return nomem(err);
@@ -160,7 +161,12 @@ nk_code nk_schema_save(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s,
         nk_jw_kstr(&w, "description", s->description);
     nk_jw_kstr(&w, "created", s->created);
     nk_jw_kstr(&w, "updated", s->updated);
-
+    if (s->contracts)
+        nk_jw_kbool(&w, "contracts", true);
+    if (s->config) {
+        nk_jw_key(&w, NK_STR("config"));
+        nk_jw_tree(&w, s->config);
+    }
     nk_jw_object_end(&w);
     const nk_val cols[NK_SCH_NCOLS] = {
         [NK_SCH_REGISTRY] = nk_vi(s->registry),
@@ -304,7 +310,11 @@ nk_code nk_version_read(const nk_reg_ctx *ctx, const nk_row *row, nk_version_row
         .created = nk_str_dup(ctx->arena, c[NK_VER_CREATED].s),
         .reply = row->body.p ? nk_str_dup(ctx->arena, row->body) : NK_STR_NULL,
     };
-    return out->uuid.p && out->created.p && !out->reply.p == !row->body.p ? NK_OK : nomem(err);
+    if (c[NK_VER_CONTRACT].kind == NK_V_TEXT)
+        out->contract = nk_str_dup(ctx->arena, c[NK_VER_CONTRACT].s);
+    bool whole = !out->contract.p == (c[NK_VER_CONTRACT].kind != NK_V_TEXT);
+    return whole && out->uuid.p && out->created.p && !out->reply.p == !row->body.p ? NK_OK
+                                                                                   : nomem(err);
 }
 
 static nk_code fail_version(nk_err *err, const nk_schema_row *s, int64_t version)
@@ -545,6 +555,11 @@ nk_code nk_config_load(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_str
         out->compat = row.cols[NK_CFG_COMPAT].i;
     if (row.cols[NK_CFG_MODE].kind == NK_V_I64)
         out->mode = row.cols[NK_CFG_MODE].i;
+    if (row.body.n > 2) {
+        nk_json *more;
+        NK_TRY(nk_json_parse(row.body, ctx->arena, 0, &more, err));
+        out->more = more;
+    }
     return NK_OK;
 }
 
@@ -558,10 +573,21 @@ nk_code nk_config_save(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_str
         [NK_CFG_COMPAT] = c->compat >= 0 ? nk_vi(c->compat) : nk_vnull(),
         [NK_CFG_MODE] = c->mode >= 0 ? nk_vi(c->mode) : nk_vnull(),
     };
-    if (c->compat < 0 && c->mode < 0) {
+    if (c->compat < 0 && c->mode < 0 && !c->more) {
         nk_code rc = nk_store_delete(tx, &nk_kind_schema_config, cols, NULL);
         return rc == NK_E_NOT_FOUND ? NK_OK : rc;
     }
-    nk_row row = {.cols = cols, .body = NK_STR("{}")};
-    return nk_store_put(tx, &nk_kind_schema_config, &row, err);
+    nk_buf b;
+    nk_buf_init(&b, 1 << 20);
+    nk_json_writer w = {.buf = &b};
+    if (c->more)
+        nk_jw_tree(&w, c->more);
+    else
+        nk_buf_puts(&b, "{}");
+    nk_row row = {.cols = cols, .body = nk_buf_view(&b)};
+    nk_code rc = nk_buf_check(&b, err);
+    if (rc == NK_OK)
+        rc = nk_store_put(tx, &nk_kind_schema_config, &row, err);
+    nk_buf_free(&b);
+    return rc;
 }

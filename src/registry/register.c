@@ -242,6 +242,8 @@ typedef struct nk_reg_job {
     nk_schema_doc *doc;
     nk_schema_links links;
     uint8_t hash[32];
+    nk_contract contract; /* what was said, what the settings add, what the latest version has */
+    nk_str contract_text;
     char uuid[37];
     bool was_there;      /* the schema, when it was looked at */
     int64_t change;      /* its count then */
@@ -251,13 +253,23 @@ typedef struct nk_reg_job {
     nk_version_row made; /* the version as it will be, when its number is what it looks like now */
 } job;
 
-static nk_code hash_of(job *j, const nk_schema_format *f, nk_err *err)
+static nk_code hash_of(job *j, const nk_schema_format *f, nk_str contract, nk_err *err)
 {
     nk_buf b;
     nk_buf_init(&b, (size_t)16 << 20);
     nk_buf_str(&b, f->name);
     nk_buf_putc(&b, '\n');
+    size_t start = b.n;
     nk_code rc = f->canonical(j->doc, &b, err);
+    if (rc == NK_OK && j->r->normalize) {
+        j->r->text = nk_str_dup(j->ctx->arena, nk_str_sub(nk_buf_view(&b), start, b.n));
+        if (!j->r->text.p)
+            rc = nomem(err);
+    }
+    if (rc == NK_OK && contract.p) {
+        nk_buf_putc(&b, 0);
+        rc = nk_buf_str(&b, contract);
+    }
     if (rc == NK_OK)
         nk_sha256(b.p, b.n, j->hash);
     nk_buf_free(&b);
@@ -272,7 +284,7 @@ static nk_code read_definition(nk_tx *tx, job *j, const nk_schema_format *f, nk_
     if (rc == NK_OK)
         rc = parse_with(tx, j->ctx, f, j->r->text, &j->links, &j->doc, err);
     if (rc == NK_OK)
-        rc = hash_of(j, f, err);
+        rc = hash_of(j, f, NK_STR_NULL, err);
     if (rc == NK_E_INVALID)
         return nk_fail(err, rc, "Schema definition of %.*s data format is invalid: %s",
                        NK_STR_ARG(f->name), err ? err->msg : "");
@@ -355,6 +367,65 @@ static nk_code number_taken(nk_tx *tx, const job *j, int64_t number, bool *taken
     return nk_store_scan(tx, &q, found_one, taken, err);
 }
 
+/* ---- data contracts ---- */
+
+/* What the settings put under and over what a version says. */
+static nk_contract settings_layer(const job *j, const char *metadata, const char *rules)
+{
+    return (nk_contract){nk_json_get(j->r->settings, metadata), nk_json_get(j->r->settings, rules)};
+}
+
+/* s NULL: the schema is not there yet. */
+static nk_code make_contract(nk_tx *tx, job *j, const nk_schema_row *s, nk_err *err)
+{
+    nk_arena *a = j->ctx->arena;
+    nk_contract layer, latest = {NULL, NULL};
+    nk_version_row v;
+    j->contract = j->r->contract;
+    if (s && s->contracts && s->latest && (!j->contract.metadata || !j->contract.rules)) {
+        NK_TRY(nk_version_load(tx, j->ctx, s, 0, NK_FIND_LIVE, &v, err));
+        NK_TRY(nk_contract_parse(a, v.contract, &latest, err));
+    }
+    if (!j->contract.metadata)
+        j->contract.metadata = latest.metadata;
+    if (!j->contract.rules)
+        j->contract.rules = latest.rules;
+    if (j->r->settings) {
+        layer = settings_layer(j, "defaultMetadata", "defaultRuleSet");
+        NK_TRY(nk_contract_merge(a, &layer, &j->contract, &j->contract, err));
+        layer = settings_layer(j, "overrideMetadata", "overrideRuleSet");
+        NK_TRY(nk_contract_merge(a, &j->contract, &layer, &j->contract, err));
+    }
+    return nk_contract_text(a, &j->contract, &j->contract_text, err);
+}
+
+/* With the contract that it gets; or, when none was given, as it stands alone. */
+static nk_code find_with_contract(nk_tx *tx, job *j, const nk_schema_row *s, nk_find also,
+                                  nk_err *err)
+{
+    nk_registration *r = j->r;
+    NK_TRY(make_contract(tx, j, s, err));
+    if (!j->contract_text.p || (!r->contract.metadata && !r->contract.rules))
+        NK_TRY(find_equal(tx, j, s->id, also, &r->version, &r->existed, err));
+    if (r->existed || !j->contract_text.p)
+        return NK_OK;
+    NK_TRY(hash_of(j, s->format, j->contract_text, err));
+    return find_equal(tx, j, s->id, also, &r->version, &r->existed, err);
+}
+
+/* The settings may have versions compared only within groups: those that have the same property. */
+static bool same_group(const job *j, nk_str contract)
+{
+    nk_str name = nk_json_str(j->r->settings, "compatibilityGroup");
+    nk_contract other;
+    if (!name.n)
+        return true;
+    if (nk_contract_parse(j->ctx->arena, contract, &other, NULL) != NK_OK)
+        return false;
+    nk_str a = nk_contract_property(&j->contract, name), b = nk_contract_property(&other, name);
+    return !a.p == !b.p && (!a.p || nk_str_eq(a, b));
+}
+
 /* What an import asks for, when nobody else has it; else the next that no import has taken. */
 static nk_code fresh_number(nk_tx *tx, const job *j, int64_t *number, nk_err *err)
 {
@@ -405,13 +476,17 @@ typedef struct numbers {
     int64_t *v;
     size_t n, cap;
     nk_arena *arena;
+    const job *job;
+    bool last; /* one is enough */
     bool failed;
 } numbers;
 
 static bool take_number(void *arg, const nk_row *row)
 {
     numbers *l = arg;
-    if (row->cols[NK_VER_STATE].i != NK_VERSION_AVAILABLE)
+    const nk_val *contract = &row->cols[NK_VER_CONTRACT];
+    if (row->cols[NK_VER_STATE].i != NK_VERSION_AVAILABLE ||
+        !same_group(l->job, contract->kind == NK_V_TEXT ? contract->s : NK_STR_NULL))
         return true;
     if (l->n == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 64;
@@ -426,24 +501,25 @@ static bool take_number(void *arg, const nk_row *row)
         l->cap = cap;
     }
     l->v[l->n++] = row->cols[NK_VER_VERSION].i;
-    return true;
+    return !l->last;
 }
 
 /* What the mode compares with: all versions, or the checkpoint (Glue), or the latest (Confluent).
  */
-static nk_code bases_of(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row *s, numbers *out,
-                        nk_err *err)
+static nk_code bases_of(nk_tx *tx, const job *j, const nk_schema_row *s, numbers *out, nk_err *err)
 {
     const nk_compat_mode *mode = &nk_compat_modes[s->compat];
-    bool found = false;
+    const nk_reg_ctx *ctx = j->ctx;
+    bool found = false, groups = nk_json_str(j->r->settings, "compatibilityGroup").n > 0;
     nk_version_row v;
-    out->arena = ctx->arena;
-    if (mode->all && ctx->quick)
+    *out = (numbers){.arena = ctx->arena, .job = j, .last = !mode->all};
+    if ((mode->all || groups) && ctx->quick)
         return NK_E_NOT_READY;
-    if (mode->all) {
+    if (mode->all || groups) {
         nk_query q = {.kind = &nk_kind_schema_version,
                       .prefix = NK_KEY(nk_vi(s->id)),
                       .nprefix = 1,
+                      .desc = !mode->all,
                       .no_body = true};
         NK_TRY(nk_store_scan(tx, &q, take_number, out, err));
         return out->failed ? nomem(err) : NK_OK;
@@ -556,7 +632,7 @@ static nk_code prepare_there(nk_tx *tx, job *j, nk_err *err)
         return nk_fail(err, NK_E_INVALID, "The schema's data format is %.*s, not %.*s.",
                        NK_STR_ARG(s->format->name), NK_STR_ARG(r->format->name));
     NK_TRY(read_definition(tx, j, s->format, err));
-    NK_TRY(find_equal(tx, j, s->id, NK_FIND_LIVE, &r->version, &r->existed, err));
+    NK_TRY(find_with_contract(tx, j, s, NK_FIND_LIVE, err));
     if (r->existed)
         return NK_OK;
     if (nk_compat_modes[s->compat].closed && s->latest)
@@ -565,7 +641,7 @@ static nk_code prepare_there(nk_tx *tx, job *j, nk_err *err)
     j->judged = (mode->backward || mode->forward) && !r->unjudged;
     if (!j->judged)
         return NK_OK;
-    NK_TRY(bases_of(tx, j->ctx, s, &bases, err));
+    NK_TRY(bases_of(tx, j, s, &bases, err));
     nk_code rc = judge(tx, j, s, bases.v, bases.n, err);
     if (rc != NK_E_CONDITION || !r->keep_failure)
         return rc;
@@ -587,6 +663,7 @@ static nk_code make_version(job *j, int64_t version, nk_err *err)
                           .created = now,
                           .state = j->failed ? NK_VERSION_FAILED : NK_VERSION_AVAILABLE,
                           .links = j->links.n > 0,
+                          .contract = j->contract_text,
                           .text = r->text};
     glue_GetSchemaVersionResponse reply = {
         .SchemaVersionId = v->uuid,
@@ -613,8 +690,12 @@ static nk_code prepare(nk_tx *tx, void *arg, nk_err *err)
         NK_TRY(prepare_there(tx, j, err));
     else if (rc != NK_E_NOT_FOUND || !r->create)
         return rc;
-    else if (r->text.p)
+    else if (r->text.p) {
         NK_TRY(read_definition(tx, j, r->format, err));
+        NK_TRY(make_contract(tx, j, NULL, err));
+        if (j->contract_text.p)
+            NK_TRY(hash_of(j, r->format, j->contract_text, err));
+    }
     if (r->existed || !r->text.p)
         return NK_OK;
     return make_version(j,
@@ -657,6 +738,7 @@ static nk_code make_schema(nk_tx *tx, job *j, nk_err *err)
     NK_TRY(nk_config_load(tx, ctx, r->registry, r->name, &own, err));
     if (own.set && ctx->door == NK_DOOR_CONFLUENT) { /* set before there was a schema to hold it */
         r->schema.mode = own.mode;
+        r->schema.config = own.more;
         if (own.compat >= 0) {
             r->schema.compat = own.compat;
             r->schema.compat_follows = false;
@@ -721,13 +803,15 @@ static nk_code write_version(nk_tx *tx, job *j, nk_err *err)
     const nk_val cols[NK_VER_NCOLS] = {
         nk_vi(s->id),          nk_vi(v->version), nk_vs(v->uuid),
         nk_vs(j->ctx->region), nk_vi(v->number),  nk_vb(nk_str_n((const char *)j->hash, 32)),
-        nk_vi(v->state),       nk_vs(v->created), v->links ? nk_vi(1) : nk_vnull()};
+        nk_vi(v->state),       nk_vs(v->created), v->links ? nk_vi(1) : nk_vnull(),
+        nk_vs(v->contract)};
     nk_row row = {.cols = cols, .body = v->reply};
     NK_TRY(nk_store_insert(tx, &nk_kind_schema_version, &row, err));
     NK_TRY(write_links(tx, j, err));
     if (!j->failed)
         s->latest = s->next;
     s->next++;
+    s->contracts = s->contracts || v->contract.p;
     s->change++;
     return NK_OK;
 }
@@ -746,7 +830,9 @@ static nk_code look_again(nk_tx *tx, job *j, nk_err *err)
     const nk_compat_mode *mode = &nk_compat_modes[r->schema.compat];
     bool judge_now =
         !r->unjudged && r->schema.latest && (mode->backward || mode->forward || mode->closed);
-    return (j->judged || judge_now) && r->schema.change != j->change ? changed(err) : NK_OK;
+    return (j->judged || judge_now || r->schema.contracts) && r->schema.change != j->change
+               ? changed(err)
+               : NK_OK;
 }
 
 static nk_code insert_schema(nk_tx *tx, job *j, nk_err *err)
@@ -805,8 +891,7 @@ nk_code nk_registry_lookup(nk_tx *tx, const nk_reg_ctx *ctx, nk_registration *r,
     if (r->format && r->format != r->schema.format)
         return nk_fail_schema(err, r->registry, r->name);
     NK_TRY(read_definition(tx, &j, r->schema.format, err));
-    NK_TRY(find_equal(tx, &j, r->schema.id, deleted ? NK_FIND_DELETED : NK_FIND_LIVE, &r->version,
-                      &r->existed, err));
+    NK_TRY(find_with_contract(tx, &j, &r->schema, deleted ? NK_FIND_DELETED : NK_FIND_LIVE, err));
     if (!r->existed && ctx->door == NK_DOOR_GLUE)
         NK_TRY(find_equal(tx, &j, r->schema.id, NK_FIND_FAILED, &r->version, &r->existed, err));
     return r->existed ? NK_OK : nk_fail_schema(err, r->registry, r->name);
@@ -830,8 +915,9 @@ nk_code nk_registry_check(nk_tx *tx, const nk_reg_ctx *ctx, nk_registration *r,
         return nk_fail(err, NK_E_INVALID, "The schema's data format is %.*s, not %.*s.",
                        NK_STR_ARG(r->schema.format->name), NK_STR_ARG(r->format->name));
     NK_TRY(read_definition(tx, &j, r->schema.format, err));
+    NK_TRY(make_contract(tx, &j, &r->schema, err));
     if (!versions) {
-        NK_TRY(bases_of(tx, ctx, &r->schema, &all, err));
+        NK_TRY(bases_of(tx, &j, &r->schema, &all, err));
         versions = all.v;
         n = all.n;
     }

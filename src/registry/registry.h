@@ -11,6 +11,7 @@
 #include "model/call.h"
 #include "model/model.h"
 #include "registry/compat.h"
+#include "registry/contract.h"
 #include "store/store.h"
 
 /* The kinds of records of this room, for nk_store_open. */
@@ -52,9 +53,10 @@ typedef struct nk_schema_row {
     bool compat_follows; /* of the Confluent door's default instead of its own */
     int64_t mode;        /* NK_MODE_…; -1 = as the region */
     bool deleting;
+    bool contracts; /* a version has, or had, a data contract */
     const nk_schema_format *format;
     nk_str description, created, updated; /* texts */
-
+    const nk_json *config;                /* the Confluent door's further settings; NULL = none */
 } nk_schema_row;
 
 typedef struct nk_version_row {
@@ -62,9 +64,10 @@ typedef struct nk_version_row {
     nk_str uuid;
     int64_t state;
     nk_str created;
-    bool links;   /* there are any */
-    nk_str reply; /* GetSchemaVersionResponse as JSON; p NULL when columns only were asked for */
-    nk_str text;  /* the definition; only after nk_version_text */
+    bool links;      /* there are any */
+    nk_str contract; /* as nk_contract_text gives it; p NULL: none */
+    nk_str reply;    /* GetSchemaVersionResponse as JSON; p NULL when columns only were asked for */
+    nk_str text;     /* the definition; only after nk_version_text */
 } nk_version_row;
 
 /* A link of a version to another schema's version. */
@@ -120,6 +123,10 @@ typedef struct nk_registration {
     bool only_create; /* its being there is an error */
     int64_t compat;   /* of a schema that is made */
     bool compat_follows;
+    /* The Confluent door's: what is said of the version, and the subject's settings. */
+    nk_contract contract; /* a NULL part: as the latest version's */
+    const nk_json *settings;
+    bool normalize;               /* the definition is kept in its canonical form */
     nk_str description;           /* of a schema that is made */
     const nk_map_str *tags;       /* the same; NULL = none */
     int64_t number, want_version; /* what an import asks for; 0 = as they come */

@@ -38,7 +38,8 @@ enum {
     NK_VER_HASH,
     NK_VER_STATE,
     NK_VER_CREATED,
-    NK_VER_LINKS, /* 1, or NULL when it links to none */
+    NK_VER_LINKS,    /* 1, or NULL when it links to none */
+    NK_VER_CONTRACT, /* NULL when there is none */
     NK_VER_NCOLS
 };
 enum {
@@ -127,6 +128,7 @@ nk_str nk_schema_resource(nk_arena *a, nk_str registry, nk_str schema);
 typedef struct nk_reg_config {
     bool set;             /* a record of its own stands */
     int64_t compat, mode; /* -1 = not set */
+    const nk_json *more;  /* further settings, an object; NULL = none */
 } nk_reg_config;
 nk_code nk_config_load(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_str subject,
                        nk_reg_config *out, nk_err *err) NK_MUST;

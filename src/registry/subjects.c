@@ -403,7 +403,7 @@ static nk_code refuse(const nk_reg_ctx *ctx, const nk_subject *s, const nk_regis
 
 /* The mode that holds for a subject, there or not. */
 static nk_code mode_of(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, int64_t *mode,
-                       nk_err *err)
+                       const nk_json **settings, nk_err *err)
 {
     nk_schema_row row;
     nk_reg_config own, all;
@@ -416,19 +416,24 @@ static nk_code mode_of(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, in
     int64_t mine = rc == NK_OK ? row.mode : own.mode;
     if (*mode != NK_MODE_READONLY_OVERRIDE && mine >= 0)
         *mode = mine;
-    return NK_OK;
+    return nk_config_merge(ctx, all.more, rc == NK_OK ? row.config : own.more, settings, err);
 }
 
 typedef struct permission {
     const nk_reg_ctx *ctx;
-    const nk_subject *s;
+    nk_subject *s;
     int64_t mode;
+    const nk_json *settings;
 } permission;
 
 static nk_code ask(nk_tx *tx, void *arg, nk_err *err)
 {
     permission *p = arg;
-    return mode_of(tx, p->ctx, p->s, &p->mode, err);
+    NK_TRY(mode_of(tx, p->ctx, p->s, &p->mode, &p->settings, err));
+    if (!nk_json_str(p->settings, "alias").n)
+        return NK_OK;
+    NK_TRY(nk_subject_alias(tx, p->ctx, p->s, err));
+    return mode_of(tx, p->ctx, p->s, &p->mode, &p->settings, err);
 }
 
 static nk_code permit(int64_t mode, const nk_subject *s, nk_err *err)
@@ -439,16 +444,17 @@ static nk_code permit(int64_t mode, const nk_subject *s, nk_err *err)
                       NK_STR_ARG(s->name));
 }
 
-nk_code nk_subject_prepare(const nk_reg_ctx *ctx, const nk_subject *s, nk_registration *r,
-                           nk_err *err)
+nk_code nk_subject_prepare(const nk_reg_ctx *ctx, nk_subject *s, nk_registration *r, nk_err *err)
 {
-    permission p = {ctx, s, 0};
+    permission p = {ctx, s, 0, NULL};
     NK_TRY(nk_store_read(ctx->app->store, ask, &p, err));
     NK_TRY(permit(p.mode, s, err));
     if ((r->number || r->want_version) && p.mode != NK_MODE_IMPORT)
         return nk_cf_fail(err, NK_CF_NOT_PERMITTED, "Subject %.*s is not in import mode",
                           NK_STR_ARG(s->name));
     r->unjudged = p.mode == NK_MODE_IMPORT;
+    r->settings = p.settings;
+    r->normalize = r->normalize || nk_json_bool(p.settings, "normalize", false);
     r->registry = s->registry;
     r->name = s->name;
     r->create = true;
@@ -472,6 +478,7 @@ nk_code nk_subject_lookup(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s,
     NK_TRY(nk_subject_load(tx, ctx, s, deleted ? NK_WITH_DELETED : NK_LIVE, &row, err));
     r->registry = s->registry;
     r->name = s->name;
+    NK_TRY(nk_config_of(tx, ctx, s, &r->settings, err));
     nk_code rc = nk_registry_lookup(tx, ctx, r, deleted, err);
     if (rc == NK_E_NOT_FOUND)
         return nk_cf_fail(err, NK_CF_SCHEMA_NOT_FOUND, "Schema not found");
@@ -486,6 +493,7 @@ nk_code nk_subject_check(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, 
     r->registry = s->registry;
     r->name = s->name;
     *compatible = true;
+    NK_TRY(nk_config_of(tx, ctx, s, &r->settings, err));
     nk_code rc = nk_subject_load(tx, ctx, s, NK_LIVE, &row, err);
     if (rc == NK_E_NOT_FOUND && version < 0)
         return NK_OK; /* nothing stands against a first version */
@@ -537,7 +545,8 @@ static nk_code not_linked(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_row 
 static nk_code deletable(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, nk_err *err)
 {
     int64_t mode;
-    NK_TRY(mode_of(tx, ctx, s, &mode, err));
+    const nk_json *settings;
+    NK_TRY(mode_of(tx, ctx, s, &mode, &settings, err));
     return permit(mode, s, err);
 }
 
@@ -598,4 +607,20 @@ nk_code nk_subject_version_delete(nk_tx *tx, const nk_reg_ctx *ctx, const nk_sub
         v.schema.change++;
     }
     return nk_schema_save(tx, ctx, &v.schema, false, err);
+}
+
+nk_code nk_context_delete(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_err *err)
+{
+    nk_registry_row r;
+    nk_strs names;
+    nk_code rc = nk_registry_load(tx, ctx, registry, &r, err);
+    if (rc == NK_E_NOT_FOUND || (rc == NK_OK && r.deleting))
+        return nk_cf_fail(err, NK_CF_SUBJECT_NOT_FOUND, "Context '.%.*s' not found.",
+                          NK_STR_ARG(registry));
+    NK_TRY(rc);
+    NK_TRY(nk_subjects_list(tx, ctx, registry, NK_STR(""), NK_WITH_DELETED, &names, err));
+    if (names.n)
+        return nk_cf_fail(err, NK_CF_CONTEXT_NOT_EMPTY,
+                          "The specified context '.%.*s' is not empty.", NK_STR_ARG(registry));
+    return nk_registry_delete(tx, ctx, &r, err);
 }

@@ -25,6 +25,8 @@ typedef enum {
     NK_CF_NOT_PERMITTED = 42205,
     NK_CF_REFERENCE_EXISTS = 42206,
     NK_CF_INVALID_SUBJECT = 42208,
+    NK_CF_INVALID_RULE_SET = 42210,
+    NK_CF_CONTEXT_NOT_EMPTY = 42211,
 } nk_cf_error;
 nk_code nk_cf_fail(nk_err *err, nk_cf_error code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -75,7 +77,7 @@ nk_code nk_number_max(nk_tx *tx, const nk_reg_ctx *ctx, int64_t *out, nk_err *er
 
 /* The two steps of registering (nk_registration_prepare, nk_registration_write); refusals by
  * Confluent's codes. number and version: what an import asks for, 0 = none. */
-nk_code nk_subject_prepare(const nk_reg_ctx *ctx, const nk_subject *s, nk_registration *r,
+nk_code nk_subject_prepare(const nk_reg_ctx *ctx, nk_subject *s, nk_registration *r,
                            nk_err *err) NK_MUST;
 nk_code nk_subject_write(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, nk_registration *r,
                          nk_err *err) NK_MUST;
@@ -93,15 +95,27 @@ nk_code nk_subject_version_delete(nk_tx *tx, const nk_reg_ctx *ctx, const nk_sub
                                   int64_t version, bool permanent, int64_t *out,
                                   nk_err *err) NK_MUST;
 
+/* A context without subjects, soft-deleted ones included. */
+nk_code nk_context_delete(nk_tx *tx, const nk_reg_ctx *ctx, nk_str registry, nk_err *err) NK_MUST;
+
 /* Settings; s NULL = the region's. Getting gives the default where nothing is set and `fall_back`.
- */
-nk_code nk_level_get(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, bool fall_back,
-                     nk_str *out, nk_err *err) NK_MUST;
-nk_code nk_level_put(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, nk_str level,
-                     nk_err *err) NK_MUST;
+ * Those of Confluent's config as one object: the level, and alias, normalize, compatibilityGroup,
+ * default and override metadata and rule sets. */
+nk_code nk_config_get(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, bool fall_back,
+                      nk_json_writer *w, nk_err *err) NK_MUST;
+/* body: an object. Members that are absent stay, null ones go. Gives what is set then. */
+nk_code nk_config_put(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, const nk_json *body,
+                      nk_json_writer *w, nk_err *err) NK_MUST;
 /* Gives what was set. */
-nk_code nk_level_delete(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, nk_str *out,
-                        nk_err *err) NK_MUST;
+nk_code nk_config_delete(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, nk_json_writer *w,
+                         nk_err *err) NK_MUST;
+/* All but the level, the region's where the subject has none; NULL = none. */
+nk_code nk_config_of(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, const nk_json **out,
+                     nk_err *err) NK_MUST;
+nk_code nk_config_merge(const nk_reg_ctx *ctx, const nk_json *all, const nk_json *own,
+                        const nk_json **out, nk_err *err) NK_MUST;
+/* The subject that it stands for, when its settings have an alias. */
+nk_code nk_subject_alias(nk_tx *tx, const nk_reg_ctx *ctx, nk_subject *s, nk_err *err) NK_MUST;
 nk_code nk_mode_get(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, bool fall_back,
                     nk_str *out, nk_err *err) NK_MUST;
 nk_code nk_mode_put(nk_tx *tx, const nk_reg_ctx *ctx, const nk_subject *s, nk_str mode, bool force,
