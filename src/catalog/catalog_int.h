@@ -124,6 +124,8 @@ typedef struct nk_table_row {
 nk_code nk_fail_database(nk_err *err, nk_str name);
 nk_code nk_fail_table(nk_err *err, nk_str name);
 nk_code nk_catalog_no_transaction(nk_err *err, nk_str transaction_id, nk_opt_time as_of) NK_MUST;
+/* What a request says for an audit goes to the log. */
+void nk_catalog_audit(const nk_call *call, const glue_AuditContext *audit);
 /* Folds to lower case; NK_E_NOMEM. */
 nk_code nk_fold(nk_arena *a, nk_str name, nk_str *out, nk_err *err) NK_MUST;
 

@@ -134,6 +134,23 @@ nk_code nk_catalog_no_transaction(nk_err *err, nk_str transaction_id, nk_opt_tim
     return NK_OK;
 }
 
+void nk_catalog_audit(const nk_call *call, const glue_AuditContext *audit)
+{
+    nk_buf columns;
+    if (!audit)
+        return;
+    nk_buf_init(&columns, 64 << 10);
+    for (size_t i = 0; i < audit->RequestedColumns.n; i++)
+        (void)nk_buf_printf(&columns, "%s%.*s", i ? "," : "",
+                            NK_STR_ARG(audit->RequestedColumns.v[i]));
+    nk_info("catalog", "audit %.*s by=%.*s columns=%.*s context=%.*s request=%s",
+            NK_STR_ARG(call->operation), NK_STR_ARG(call->access_key),
+            NK_STR_ARG(nk_bool_or(audit->AllColumnsRequested, false) ? NK_STR("all")
+                                                                     : nk_buf_view(&columns)),
+            NK_STR_ARG(audit->AdditionalAuditContext), call->request_id);
+    nk_buf_free(&columns);
+}
+
 nk_code nk_fold(nk_arena *a, nk_str name, nk_str *out, nk_err *err)
 {
     if (!name.n)

@@ -497,12 +497,15 @@ static nk_code want(const nk_list_str *a, bool *brief, bool *types, nk_err *err)
 {
     bool name = false, all = false;
     *types = *brief = false;
+    if (a->set && !a->n)
+        return nk_fail(err, NK_E_INVALID, "AttributesToGet must not be empty.");
     for (size_t i = 0; i < a->n; i++) {
         name = name || nk_str_is(a->v[i], "NAME");
         all = all || nk_str_is(a->v[i], "DEFAULT");
         *types = *types || nk_str_is(a->v[i], "TABLE_TYPE");
         if (nk_str_is(a->v[i], "LATEST_ICEBERG_METADATA"))
-            return nk_fail(err, NK_E_INVALID, "LATEST_ICEBERG_METADATA is not supported.");
+            return nk_fail(err, NK_E_INVALID,
+                           "LATEST_ICEBERG_METADATA is for GetTable; GetTables gives names.");
     }
     *brief = a->set && !all;
     return name || !*brief ? NK_OK
@@ -529,6 +532,7 @@ nk_code glue_GetTable(nk_call *call, const glue_GetTableRequest *in, glue_GetTab
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
     NK_TRY(want(&in->AttributesToGet, &brief, &types, call->err));
+    nk_catalog_audit(call, in->AuditContext);
     NK_TRY(nk_database_ref(call->tx, &ctx, in->DatabaseName, &db, call->err));
     NK_TRY(nk_fold(call->arena, in->Name, &name, call->err));
     nk_code rc = nk_store_get(call->tx, &nk_kind_table, NK_KEY(nk_vi(db.id), nk_vs(name)),
@@ -696,6 +700,7 @@ static nk_code list_tables(nk_call *call, const glue_GetTablesRequest *in, liste
     nk_pos after;
     NK_TRY(nk_database_ref(call->tx, l->ctx, in->DatabaseName, &db, call->err));
     NK_TRY(want(&in->AttributesToGet, &l->names, &l->types, call->err));
+    nk_catalog_audit(call, in->AuditContext);
     NK_TRY(compile(call, in->Expression, l));
     nk_str request =
         nk_str_printf(call->arena, "%lld/%.*s", (long long)db.id, NK_STR_ARG(in->Expression));

@@ -8,8 +8,7 @@ static nk_code nomem(nk_err *err)
     return nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
-/* The room's refusals in Glue's words: only exceptions that both operations declare. */
-static nk_code in_glue(nk_call *call, nk_code rc)
+nk_code nk_ice_in_glue(nk_call *call, nk_code rc)
 {
     if (rc == NK_OK)
         return rc;
@@ -292,7 +291,7 @@ static nk_code create(nk_call *call, const glue_CreateTableRequest *in)
 
 nk_code nk_iceberg_create(nk_call *call, const void *in, void *out)
 {
-    return in_glue(call, create(call, in));
+    return nk_ice_in_glue(call, create(call, in));
 }
 
 /* ---- UpdateTable ---- */
@@ -495,5 +494,5 @@ static nk_code update(nk_call *call, const glue_UpdateTableRequest *in)
 
 nk_code nk_iceberg_update(nk_call *call, const void *in, void *out)
 {
-    return in_glue(call, update(call, in));
+    return nk_ice_in_glue(call, update(call, in));
 }

@@ -82,5 +82,8 @@ bool nk_iceberg_is_create(const void *in);
 nk_code nk_iceberg_create(nk_call *call, const void *in, void *out) NK_MUST;
 bool nk_iceberg_is_update(const void *in);
 nk_code nk_iceberg_update(nk_call *call, const void *in, void *out) NK_MUST;
+/* GetTable that asks for LATEST_ICEBERG_METADATA, in the same way. */
+bool nk_iceberg_is_latest(const void *in);
+nk_code nk_iceberg_latest(nk_call *call, const void *in, void *out) NK_MUST;
 
 #endif

@@ -26,6 +26,10 @@ void nk_ice_file_delete(nk_call *call, nk_str location);
  * write.metadata.path, .gz.metadata.json with write.metadata.compression-codec=gzip. */
 nk_code nk_ice_file_next(nk_call *call, const nk_json *root, nk_str before, nk_str *out) NK_MUST;
 
+/* The room's refusals in Glue's words: only exceptions that the operations below declare (glue.c).
+ */
+nk_code nk_ice_in_glue(nk_call *call, nk_code rc);
+
 /* The room's own of a process: app->iceberg. */
 struct nk_iceberg {
     nk_app *app;

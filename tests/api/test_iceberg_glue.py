@@ -286,3 +286,53 @@ def test_delta_and_hudi_entries_come_back_as_they_are(glue, rest, db, storage, p
     glue.update_table(DatabaseName=db, TableInput=wanted, VersionId=t["VersionId"])
     assert glue.get_table(DatabaseName=db, Name="t")["Table"]["Parameters"] == wanted["Parameters"]
     assert rest.get(f"namespaces/{db}/tables")["identifiers"] == []
+
+
+def test_latest_metadata_comes_with_the_table(glue, catalog, rest, s3, db, bucket):
+    made = catalog.create_table(f"{db}.t", pa.schema([pa.field("id", pa.int64(), nullable=False), ("v", pa.struct([("x", pa.list_(pa.string()))])), ("d", pa.decimal128(9, 2))]),
+                                properties={"format-version": "2", "a": "b"})
+    with made.update_spec() as spec:
+        spec.add_identity("id")
+    with made.update_schema() as change:
+        change.add_column("w", StringType(), doc="ü new")
+    rest.post(f"namespaces/{db}/tables/t", {"requirements": [], "updates": [
+        {"action": "add-sort-order", "sort-order": {"order-id": 1, "fields": [{"source-id": 1, "transform": "identity", "direction": "desc", "null-order": "nulls-last"}]}},
+        {"action": "set-default-sort-order", "sort-order-id": -1}]})
+    plain = glue.get_table(DatabaseName=db, Name="t")["Table"]
+    want = stored(s3, plain["Parameters"]["metadata_location"])  # what the file says, put into Glue's names by hand
+    both = glue.get_table(DatabaseName=db, Name="t", AttributesToGet=["DEFAULT", "LATEST_ICEBERG_METADATA"])["Table"]
+    got = both.pop("IcebergTableMetadata")
+    assert both == plain == glue.get_table(DatabaseName=db, Name="t", AttributesToGet=["DEFAULT"])["Table"]
+    assert (got["FormatVersion"], got["TableUuid"], got["Location"], got["Properties"]) == ("2", want["table-uuid"], want["location"], want["properties"])
+    assert [got[k] for k in ("CurrentSchemaId", "LastColumnId", "DefaultSpecId", "LastPartitionId", "DefaultSortOrderId")] == [
+        want[k] for k in ("current-schema-id", "last-column-id", "default-spec-id", "last-partition-id", "default-sort-order-id")]
+    assert len(got["Schemas"]) == 2 and [[(f["Id"], f["Name"], f["Type"], f["Required"], f.get("Doc")) for f in s["Fields"]] for s in got["Schemas"]] == [
+        [(f["id"], f["name"], f["type"], f["required"], f.get("doc")) for f in s["fields"]] for s in want["schemas"]]
+    assert [(s["SpecId"], [(f["SourceId"], f["Transform"], f["Name"], f["FieldId"]) for f in s["Fields"]]) for s in got["PartitionSpecs"]] == [
+        (s["spec-id"], [(f["source-id"], f["transform"], f["name"], f["field-id"]) for f in s["fields"]]) for s in want["partition-specs"]]
+    assert got["SortOrders"][-1] == {"OrderId": 1, "Fields": [{"SourceId": 1, "Transform": "identity", "Direction": "desc", "NullOrder": "nulls-last"}]}
+    alone = glue.get_table(DatabaseName=db, Name="t", AttributesToGet=["LATEST_ICEBERG_METADATA"])["Table"]
+    assert alone == {"Name": "t", "DatabaseName": db, "IcebergTableMetadata": got}
+    # the newest, whoever changed it
+    rest.post(f"namespaces/{db}/tables/t", {"requirements": [], "updates": [{"action": "set-properties", "updates": {"a": "c"}}]})
+    assert glue.get_table(DatabaseName=db, Name="t", AttributesToGet=["LATEST_ICEBERG_METADATA"])["Table"]["IcebergTableMetadata"]["Properties"]["a"] == "c"
+    # a table that has none; what cannot be asked for; a file that is gone
+    glue.create_table(DatabaseName=db, TableInput={"Name": "hive", "StorageDescriptor": {"Location": f"s3://{bucket}/h"}})
+    assert glue.get_table(DatabaseName=db, Name="hive", AttributesToGet=["LATEST_ICEBERG_METADATA"])["Table"] == {"Name": "hive", "DatabaseName": db}
+    refused("InvalidInputException", glue.get_table, DatabaseName=db, Name="t", AttributesToGet=["NAME", "LATEST_ICEBERG_METADATA"])
+    refused("InvalidInputException", glue.get_table, DatabaseName=db, Name="t", AttributesToGet=[])
+    refused("InvalidInputException", glue.get_tables, "GetTable", DatabaseName=db, AttributesToGet=["NAME", "LATEST_ICEBERG_METADATA"])
+    refused("EntityNotFoundException", glue.get_table, DatabaseName=db, Name="none", AttributesToGet=["LATEST_ICEBERG_METADATA"])
+    glue.create_table(DatabaseName=db, TableInput={"Name": "lost", "Parameters": {"table_type": "ICEBERG", "metadata_location": f"s3://{bucket}/none.json"}})
+    refused("InvalidInputException", glue.get_table, "none.json", DatabaseName=db, Name="lost", AttributesToGet=["LATEST_ICEBERG_METADATA"])
+    assert glue.get_table(DatabaseName=db, Name="lost", AttributesToGet=["DEFAULT"])["Table"]["Name"] == "lost"
+
+
+def test_the_audit_context_goes_to_the_log(glue, server, db):
+    mark = name("who")
+    glue.create_table(DatabaseName=db, TableInput={"Name": "t"})
+    context = {"AdditionalAuditContext": mark, "RequestedColumns": ["a", "b"]}
+    assert glue.get_table(DatabaseName=db, Name="t", AuditContext=context)["Table"]["Name"] == "t"
+    assert glue.get_tables(DatabaseName=db, AuditContext={"AdditionalAuditContext": mark, "AllColumnsRequested": True})["TableList"]
+    told = [line for line in server.log_text().splitlines() if mark in line]
+    assert ["GetTable by" in told[0], "columns=a,b" in told[0], "GetTables by" in told[1], "columns=all" in told[1]] == [True] * 4, told
