@@ -324,56 +324,52 @@ static nk_code read_value(reader *r, const nk_ocf_type *type, nk_ocf *v)
     return rc;
 }
 
-static nk_code inflate_block(reader *r, nk_str packed, nk_str *out)
+static nk_code read_header(reader *r, nk_str bytes, nk_ocf_file *out, nk_str *codec)
 {
-    size_t cap = packed.n * 8 + 1024;
-    for (;;) {
-        z_stream z = {.next_in = (Bytef *)(uintptr_t)packed.p, .avail_in = (uInt)packed.n};
-        char *p = nk_arena_bytes(r->a, cap);
-        if (!p || inflateInit2(&z, -15) != Z_OK)
-            return nomem(r->err);
-        z.next_out = (Bytef *)p;
-        z.avail_out = (uInt)cap;
-        int rc = inflate(&z, Z_FINISH);
-        size_t n = z.total_out;
-        inflateEnd(&z);
-        if (rc == Z_STREAM_END) {
-            *out = nk_str_n(p, n);
-            return NK_OK;
-        }
-        if (rc != Z_BUF_ERROR || n < cap)
-            return bad(r->err, "a block that does not unpack");
-        if (cap > PLAIN_MAX / 4)
-            return bad(r->err, "a block is too large");
-        cap *= 4;
-    }
-}
-
-static nk_code read_header(reader *r, nk_ocf_file *out, nk_str *codec)
-{
-    nk_str magic, schema = NK_STR_NULL;
-    nk_ocf_type bytes = {.kind = NK_OCF_BYTES}, *part = &bytes;
-    nk_ocf_type map = {.kind = NK_OCF_MAP, .parts = &part, .n = 1};
-    nk_ocf v = {0};
-    NK_TRY(read_run(r, 4, &magic));
-    if (memcmp(magic.p, "Obj\1", 4) != 0)
-        return bad(r->err, "it does not begin as one");
-    NK_TRY(read_blocks(r, &map, &v));
-    for (size_t i = 0; i < v.n; i++) {
-        if (nk_str_is(v.keys[i], "avro.codec")) {
-            *codec = v.items[i].s;
+    nk_avro_metas metas = {0};
+    nk_str schema = NK_STR_NULL;
+    size_t size;
+    nk_err why = NK_ERR_INIT;
+    nk_code rc = nk_avro_container(bytes, r->a, &metas, &size, &why);
+    if (rc != NK_OK)
+        return rc == NK_E_NOMEM   ? nomem(r->err)
+               : rc == NK_E_LIMIT ? bad(r->err, "it ends in the middle")
+                                  : bad(r->err, why.msg);
+    r->p += size;
+    for (size_t i = 0; i < metas.n; i++) {
+        if (nk_str_is(metas.v[i].key, "avro.codec")) {
+            *codec = metas.v[i].value;
             continue;
         }
-        if (nk_str_is(v.keys[i], "avro.schema"))
-            schema = v.items[i].s;
-        nk_ocf_meta *m = nk_ocf_metas_add(&out->meta, r->a);
+        if (nk_str_is(metas.v[i].key, "avro.schema"))
+            schema = metas.v[i].value;
+        nk_avro_meta *m = nk_avro_metas_add(&out->meta, r->a);
         if (!m)
             return nomem(r->err);
-        *m = (nk_ocf_meta){v.keys[i], v.items[i].s};
+        *m = metas.v[i];
     }
     if (!schema.p)
         return bad(r->err, "it has no schema");
     return nk_ocf_parse_type(schema, r->a, &out->type, r->err);
+}
+
+/* A block's records, plain: the file's own bytes when they are not packed. */
+static nk_code unpack(reader *r, nk_str codec, nk_str packed, nk_str *out)
+{
+    nk_buf b;
+    nk_err why = NK_ERR_INIT;
+    *out = packed;
+    if (nk_str_is(codec, "null"))
+        return NK_OK;
+    nk_buf_init(&b, PLAIN_MAX);
+    nk_code rc = nk_avro_unpack(codec, packed, &b, &why);
+    *out = rc == NK_OK ? nk_buf_dup(&b, r->a) : NK_STR_NULL;
+    nk_buf_free(&b);
+    if (rc == NK_E_UNSUPPORTED)
+        return nk_fail(r->err, rc, "%s", why.msg);
+    if (rc == NK_E_NOMEM || (rc == NK_OK && !out->p))
+        return nomem(r->err);
+    return rc == NK_OK ? NK_OK : bad(r->err, why.msg);
 }
 
 static nk_code read_block(reader *r, nk_str raw, int64_t n, nk_ocf_file *out)
@@ -402,25 +398,20 @@ nk_code nk_ocf_read(nk_str bytes, nk_arena *a, nk_ocf_file *out, nk_err *err)
                 .err = err};
     nk_str codec = NK_STR("null"), sync, raw, mark;
     *out = (nk_ocf_file){0};
-    NK_TRY(read_header(&r, out, &codec));
-    bool deflated = nk_str_is(codec, "deflate");
-    if (!deflated && !nk_str_is(codec, "null"))
-        return nk_fail(err, NK_E_UNSUPPORTED,
-                       "Avro's codec %.*s is not supported; write manifests with "
-                       "write.avro.compression-codec gzip or uncompressed",
-                       NK_STR_ARG(codec));
-    NK_TRY(read_run(&r, 16, &sync));
+    NK_TRY(read_header(&r, bytes, out, &codec));
+    NK_TRY(read_run(&r, NK_AVRO_SYNC, &sync));
     while (r.p < r.end) {
         int64_t n;
-        NK_TRY(read_long(&r, &n));
-        NK_TRY(read_bytes(&r, &raw));
-        if (n < 0)
+        size_t stored, own;
+        if (nk_avro_block(nk_str_n((const char *)r.p, (size_t)(r.end - r.p)), &n, &stored, &own,
+                          NULL) != NK_OK)
             return bad(err, "a block's count");
-        if (deflated)
-            NK_TRY(inflate_block(&r, raw, &raw));
+        r.p += own;
+        NK_TRY(read_run(&r, stored, &raw));
+        NK_TRY(unpack(&r, codec, raw, &raw));
         NK_TRY(read_block(&r, raw, n, out));
-        NK_TRY(read_run(&r, 16, &mark));
-        if (memcmp(mark.p, sync.p, 16) != 0)
+        NK_TRY(read_run(&r, NK_AVRO_SYNC, &mark));
+        if (memcmp(mark.p, sync.p, NK_AVRO_SYNC) != 0)
             return bad(err, "a block's end mark");
     }
     return NK_OK;
@@ -649,15 +640,15 @@ bool nk_ocf_same(const nk_ocf *x, const nk_ocf *y)
 
 nk_code nk_ocf_header(nk_ocf_file *f, nk_arena *a, const char *key, nk_str value)
 {
-    nk_ocf_meta *m = NULL;
+    nk_avro_meta *m = NULL;
     for (size_t i = 0; i < f->meta.n && !m; i++)
         if (nk_str_is(f->meta.v[i].key, key))
             m = &f->meta.v[i];
     if (!m)
-        m = nk_ocf_metas_add(&f->meta, a);
+        m = nk_avro_metas_add(&f->meta, a);
     if (!m)
         return NK_E_NOMEM;
-    *m = (nk_ocf_meta){nk_str_c(key), value};
+    *m = (nk_avro_meta){nk_str_c(key), value};
     return NK_OK;
 }
 

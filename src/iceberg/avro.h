@@ -1,10 +1,10 @@
 /* Avro object container files, as Iceberg's manifests are: read whole into values, written from
  * values. A file's own schema says how; to change a manifest is to change its values and write them
- * by the schema that they were read by. Codecs: null and deflate. */
+ * by the schema that they were read by. Written with deflate. */
 #ifndef NK_ICE_AVRO_H
 #define NK_ICE_AVRO_H
 
-#include "base/base.h"
+#include "schema/avro_file.h"
 
 typedef enum {
     NK_OCF_NULL,
@@ -45,14 +45,10 @@ struct nk_ocf {
     size_t n;
 };
 
-typedef struct nk_ocf_meta {
-    nk_str key, value;
-} nk_ocf_meta;
-NK_LIST(nk_ocf_metas, nk_ocf_meta);
 NK_LIST(nk_ocf_records, nk_ocf);
 
 typedef struct nk_ocf_file {
-    nk_ocf_metas meta; /* all but avro.codec */
+    nk_avro_metas meta; /* all but avro.codec */
     nk_ocf_type *type;
     nk_ocf_records records;
 } nk_ocf_file;

@@ -1,9 +1,10 @@
 #include "schema/avro.h"
 
-#define DEPTH_MAX   64
-#define NAMED_MAX   10000
-#define EXPAND_MAX  100000 /* types in all: a name may be used many times */
-#define ENTRIES_MAX 1000
+#include "schema/avro_file.h"
+
+#define DEPTH_MAX  64
+#define NAMED_MAX  10000
+#define EXPAND_MAX 100000 /* types in all: a name may be used many times */
 
 typedef struct reader {
     nk_arena *a;
@@ -231,73 +232,26 @@ nk_code nk_avro_schema_type(nk_str schema, nk_merge_rule rule, nk_arena *a, cons
     return rc;
 }
 
-/* ---- the container's header: mark, a map of texts, a sync mark ---- */
-
-static nk_code varint(nk_str *in, int64_t *out, nk_err *err)
-{
-    uint64_t v = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        if (!in->n)
-            return nk_fail(err, NK_E_LIMIT,
-                           "The Avro header is longer than what was read of the file");
-        unsigned char c = (unsigned char)*in->p;
-        *in = nk_str_sub(*in, 1, in->n);
-        v |= (uint64_t)(c & 0x7f) << shift;
-        if (!(c & 0x80)) {
-            *out = (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
-            return NK_OK;
-        }
-    }
-    return nk_fail(err, NK_E_PARSE, "The Avro header is corrupt");
-}
-
-static nk_code text(nk_str *in, nk_str *out, nk_err *err)
-{
-    int64_t n;
-    NK_TRY(varint(in, &n, err));
-    if (n < 0)
-        return nk_fail(err, NK_E_PARSE, "The Avro header is corrupt");
-    if ((uint64_t)n > in->n)
-        return nk_fail(err, NK_E_LIMIT, "The Avro header is longer than what was read of the file");
-    *out = nk_str_sub(*in, 0, (size_t)n);
-    *in = nk_str_sub(*in, (size_t)n, in->n);
-    return NK_OK;
-}
+/* ---- the container's header ---- */
 
 nk_code nk_avro_read_header(nk_str head, nk_arena *a, nk_avro_header *out, nk_err *err)
 {
+    nk_avro_metas metas = {0};
+    size_t size;
     *out = (nk_avro_header){.codec = NK_STR("null")};
-    nk_str in = nk_str_sub(head, 4, head.n), key, value;
-    int64_t n, size;
-    size_t entries = 0;
-    if (!nk_str_starts(head, NK_STR("Obj\x01")))
-        return nk_fail(err, NK_E_PARSE, "Not an Avro file: it does not begin with its mark");
-    for (;;) {
-        NK_TRY(varint(&in, &n, err));
-        if (!n)
-            break;
-        if (n < 0) {
-            NK_TRY(varint(&in, &size, err));
-            n = n == INT64_MIN ? INT64_MAX : -n;
-        }
-        for (; n > 0; n--) {
-            if (++entries > ENTRIES_MAX)
-                return nk_fail(err, NK_E_PARSE, "The Avro header has more than %d entries",
-                               ENTRIES_MAX);
-            NK_TRY(text(&in, &key, err));
-            NK_TRY(text(&in, &value, err));
-            nk_str *to = nk_str_is(key, "avro.schema")  ? &out->schema
-                         : nk_str_is(key, "avro.codec") ? &out->codec
-                                                        : NULL;
-            if (to && !(*to = nk_str_dup(a, value)).p)
-                return nk_fail(err, NK_E_NOMEM, "Out of memory reading an Avro header");
-        }
+    NK_TRY(nk_avro_container(head, a, &metas, &size, err));
+    for (size_t i = 0; i < metas.n; i++) {
+        nk_str *to = nk_str_is(metas.v[i].key, "avro.schema")  ? &out->schema
+                     : nk_str_is(metas.v[i].key, "avro.codec") ? &out->codec
+                                                               : NULL;
+        if (to && !(*to = nk_str_dup(a, metas.v[i].value)).p)
+            return nk_fail(err, NK_E_NOMEM, "Out of memory reading an Avro header");
     }
     if (!out->schema.p)
         return nk_fail(err, NK_E_PARSE, "The Avro header holds no schema");
-    if (in.n >= 16) {
-        memcpy(out->sync, in.p, 16);
-        out->size = head.n - in.n + 16;
+    if (head.n - size >= NK_AVRO_SYNC) {
+        memcpy(out->sync, head.p + size, NK_AVRO_SYNC);
+        out->size = size + NK_AVRO_SYNC;
     }
     return nk_avro_row_type(out->schema, NK_MERGE_CRAWL, a, &out->type, err);
 }

@@ -1,9 +1,6 @@
 /* Records of Avro object container files. */
 #include "schema/avro.h"
-
-#include <zlib.h>
-
-#include "schema/codec.h"
+#include "schema/avro_file.h"
 #include "schema/rows.h"
 
 #define DEPTH_MAX   64
@@ -485,72 +482,36 @@ static nk_code begin(nk_rows *r, nk_err *err)
     return NK_OK;
 }
 
-/* Snappy's blocks end with a checksum of what they unpack to. */
-static nk_code unpack_snappy(nk_str in, nk_buf *out, nk_err *err)
-{
-    if (in.n < 4)
-        return corrupt(err, "a block is cut short");
-    const unsigned char *sum = (const unsigned char *)in.p + in.n - 4;
-    NK_TRY(nk_block_snappy(nk_str_sub(in, 0, in.n - 4), out, err));
-    uint32_t want =
-        (uint32_t)sum[0] << 24 | (uint32_t)sum[1] << 16 | (uint32_t)sum[2] << 8 | sum[3];
-    return crc32(0, (const Bytef *)out->p, (uInt)out->n) == want
-               ? NK_OK
-               : corrupt(err, "a block differs from its checksum");
-}
-
-static nk_code unpack_bzip2(nk_str in, nk_buf *out, nk_err *err)
-{
-    bool whole = true;
-    NK_TRY(nk_codec_head(nk_codec_named(NK_STR("bzip2")), in, &whole, out, err));
-    return whole ? NK_OK : nk_fail(err, NK_E_LIMIT, "A block is larger than it may be");
-}
-
-static const struct {
-    const char *name;
-    nk_code (*unpack)(nk_str in, nk_buf *out, nk_err *err);
-} codecs[] = {
-    {"deflate", nk_block_deflate},
-    {"snappy", unpack_snappy},
-    {"zstandard", nk_block_zstd},
-    {"bzip2", unpack_bzip2},
-};
-
+/* A codec that is not known makes the file one that cannot be read. */
 static nk_code unpack(nk_rows *r, nk_str packed, nk_err *err)
 {
     nk_buf_clear(&r->block);
-    if (nk_str_is(r->head.codec, "null"))
-        return nk_buf_str(&r->block, packed) == NK_OK ? NK_OK : no_memory(err);
-    for (size_t i = 0; i < NK_COUNTOF(codecs); i++)
-        if (nk_str_is(r->head.codec, codecs[i].name))
-            return codecs[i].unpack(packed, &r->block, err);
-    return nk_fail(err, NK_E_PARSE, "The Avro codec \"%.*s\" is not known",
-                   NK_STR_ARG(r->head.codec));
+    nk_code rc = nk_avro_unpack(r->head.codec, packed, &r->block, err);
+    if (rc == NK_E_UNSUPPORTED && err)
+        err->code = NK_E_PARSE;
+    return rc == NK_E_UNSUPPORTED ? NK_E_PARSE : rc;
 }
 
 /* The next block; left 0 at the end of the file. */
 static nk_code next_block(nk_rows *r, nk_err *err)
 {
-    int64_t size;
+    size_t size, own;
     NK_TRY(nk_input_need(r->in, 20, err));
     r->left = 0;
     if (!r->in->view.n)
         return NK_OK;
     r->from = r->in->at;
-    cursor c = {.p = (const unsigned char *)r->in->view.p, .err = err};
-    c.end = c.p + r->in->view.n;
-    NK_TRY(get_long(&c, &r->left));
-    NK_TRY(get_long(&c, &size));
-    if (r->left < 0 || size < 0 || (uint64_t)size > NK_RECORD_MAX)
+    NK_TRY(nk_avro_block(r->in->view, &r->left, &size, &own, err));
+    if (size > NK_RECORD_MAX)
         return corrupt(err, "the size of a block");
-    nk_input_take(r->in, (size_t)((const char *)c.p - r->in->view.p));
-    NK_TRY(nk_input_need(r->in, (size_t)size + 16, err));
-    if (r->in->view.n < (size_t)size + 16)
+    nk_input_take(r->in, own);
+    NK_TRY(nk_input_need(r->in, size + NK_AVRO_SYNC, err));
+    if (r->in->view.n < size + NK_AVRO_SYNC)
         return corrupt(err, "the file ends in a block");
-    if (memcmp(r->in->view.p + size, r->head.sync, 16) != 0)
+    if (memcmp(r->in->view.p + size, r->head.sync, NK_AVRO_SYNC) != 0)
         return corrupt(err, "a block does not end with the file's mark");
-    NK_TRY(unpack(r, nk_str_sub(r->in->view, 0, (size_t)size), err));
-    nk_input_take(r->in, (size_t)size + 16);
+    NK_TRY(unpack(r, nk_str_sub(r->in->view, 0, size), err));
+    nk_input_take(r->in, size + NK_AVRO_SYNC);
     nk_str block = nk_buf_view(&r->block);
     r->at = (cursor){.p = (const unsigned char *)block.p};
     r->at.end = r->at.p + block.n;
