@@ -253,6 +253,26 @@ def bare_loop(size, core=SERVER_CORE):
 
 
 @contextlib.contextmanager
+def apicurio(core=SERVER_CORE):
+    """An Apicurio Registry that keeps all in memory, on one core; gives its port and process id. None when it is not installed."""
+    packed = next((DEPS / "maven/apicurio").glob("*.tar.gz"), None) if (DEPS / "maven/apicurio").is_dir() else None
+    if not packed or not shutil.which("java"):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="nikawa-apicurio-") as work:
+        subprocess.run(["tar", "-xzf", str(packed), "-C", work], check=True)
+        port, jar = free_port(), next(Path(work).glob("*-runner.jar"))
+        with open(Path(work) / "log", "wb") as log:
+            process = subprocess.Popen([*on_core(core), "java", "-Xmx1g", "-Dquarkus.http.host=127.0.0.1", f"-Dquarkus.http.port={port}", "-jar", str(jar)],
+                                       stdout=log, stderr=log, cwd=work)
+            try:
+                wait_port(port, process, 120)
+                yield port, process.pid
+            finally:
+                end(process)
+
+
+@contextlib.contextmanager
 def moto(core=SERVER_CORE):
     """A moto_server on one core; gives its port."""
     port = free_port()

@@ -382,6 +382,9 @@ static nk_code make_contract(nk_tx *tx, job *j, const nk_schema_row *s, nk_err *
     nk_contract layer, latest = {NULL, NULL};
     nk_version_row v;
     j->contract = j->r->contract;
+    j->contract_text = NK_STR_NULL;
+    if (!j->contract.metadata && !j->contract.rules && !j->r->settings && !(s && s->contracts))
+        return NK_OK;
     if (s && s->contracts && s->latest && (!j->contract.metadata || !j->contract.rules)) {
         NK_TRY(nk_version_load(tx, j->ctx, s, 0, NK_FIND_LIVE, &v, err));
         NK_TRY(nk_contract_parse(a, v.contract, &latest, err));
