@@ -215,3 +215,19 @@ bool nk_cron_fires(const nk_cron *c, int64_t t_us)
         return t.day + 7 > last;
     return !c->nth || (t.day - 1) / 7 + 1 == c->nth;
 }
+
+int nk_cron_least_gap(const nk_cron *c)
+{
+    enum { DAY = 1440 };
+    int first = -1, last = -1, least = DAY;
+    for (int m = 0; m < DAY; m++) {
+        if (!(c->hours >> (m / 60) & 1) || !(c->minutes >> (m % 60) & 1))
+            continue;
+        if (first < 0)
+            first = m;
+        else if (m - last < least)
+            least = m - last;
+        last = m;
+    }
+    return first >= 0 && first + DAY - last < least ? first + DAY - last : least;
+}

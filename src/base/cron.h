@@ -17,6 +17,9 @@ typedef struct nk_cron {
 } nk_cron;
 /* "cron(15 12 * * ? *)": AWS's six fields, UTC. NK_E_INVALID says what is wrong. */
 nk_code nk_cron_parse(nk_str text, nk_cron *out, nk_err *err) NK_MUST;
+/* Minutes between the two firings of one day, or of a day's end and the next one's begin, that are
+ * nearest to one another; 1440 when it fires once a day. */
+int nk_cron_least_gap(const nk_cron *c);
 /* Whether it fires in the minute that holds t. */
 bool nk_cron_fires(const nk_cron *c, int64_t t_us);
 

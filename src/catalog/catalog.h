@@ -37,6 +37,10 @@ nk_catalog_ctx nk_catalog_ctx_of(const nk_call *call);
  * account's own; "ACCOUNT:name" or "name" one that CreateCatalog has made. NK_E_NOT_FOUND. */
 nk_code nk_catalog_open(nk_call *call, nk_str catalog_id, nk_catalog_ctx *out) NK_MUST;
 
+/* Whether CreateSecurityConfiguration has made one of this name. */
+nk_code nk_catalog_has_security(nk_tx *tx, nk_str region, nk_str name, bool *there,
+                                nk_err *err) NK_MUST;
+
 /* Names are folded to lower case in all of these. NK_E_NOT_FOUND in AWS's words when there is none.
  */
 nk_code nk_catalog_get_database(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,

@@ -300,6 +300,11 @@ static nk_code check_encryption(const glue_EncryptionConfiguration *e, nk_err *e
                  : NK_OK;
 }
 
+nk_code nk_catalog_has_security(nk_tx *tx, nk_str region, nk_str name, bool *there, nk_err *err)
+{
+    return nk_store_has(tx, &nk_kind_security, NK_KEY(nk_vs(region), nk_vs(name)), there, err);
+}
+
 static nk_kept kept_security(nk_call *call, const nk_catalog_ctx *ctx, nk_str name)
 {
     return (nk_kept){

@@ -36,6 +36,7 @@ typedef struct found {
     bool first, last;
     glue_Table *existing; /* in the closure: the table as it was, or NULL */
     old_partitions old;   /* read with the first batch */
+    bool *unlike;         /* partial crawls: partitions that are not of this table; else NULL */
     /* out */
     nk_str name;
     deed did;
@@ -71,6 +72,23 @@ static nk_str no_slash(nk_str s)
 static bool same_place(nk_str a, nk_str b)
 {
     return nk_str_eq(no_slash(a), no_slash(b));
+}
+
+/* Whether a location is a path or lies below it. */
+static bool under(nk_str location, nk_str path)
+{
+    nk_str p = no_slash(path), l = no_slash(location);
+    return nk_str_eq(l, p) || (nk_str_starts(l, p) && l.p[p.n] == '/');
+}
+
+/* Whether something there could not be read: it is not gone, whatever was found. */
+static bool unread(const nk_crawl_run *run, nk_str location)
+{
+    for (size_t i = 0; i < run->unread.n; i++) {
+        if (under(run->unread.v[i], location))
+            return true;
+    }
+    return false;
 }
 
 static bool same_columns(const glue_Column_list *a, const glue_Column_list *b)
@@ -172,12 +190,12 @@ static bool counted(nk_str key)
 static nk_code merge_parameters(found *f, const nk_map_str *old, nk_map_str *now)
 {
     for (size_t i = 0; old && i < old->n; i++) {
-        bool ours = nk_str_is(old->v[i].key, "DEPRECATED_BY_CRAWLER") ||
-                    nk_str_is(old->v[i].key, "skip.header.line.count") ||
-                    nk_str_is(old->v[i].key, "jsonPath") || nk_str_is(old->v[i].key, "multiline") ||
-                    nk_str_is(old->v[i].key, "areColumnsQuoted") ||
-                    nk_str_is(old->v[i].key, "delimiter") ||
-                    nk_str_is(old->v[i].key, "columnsOrdered");
+        bool ours =
+            nk_str_is(old->v[i].key, "DEPRECATED_BY_CRAWLER") ||
+            nk_str_is(old->v[i].key, "skip.header.line.count") ||
+            nk_str_is(old->v[i].key, "jsonPath") || nk_str_is(old->v[i].key, "multiline") ||
+            nk_str_is(old->v[i].key, "areColumnsQuoted") || nk_str_is(old->v[i].key, "delimiter") ||
+            nk_str_is(old->v[i].key, "columnsOrdered") || nk_str_is(old->v[i].key, "exclusions");
         bool there = false;
         for (size_t k = 0; k < now->n; k++) {
             if (!nk_str_eq(now->v[k].key, old->v[i].key))
@@ -271,6 +289,48 @@ static const glue_PartitionIndex_list *index_over_keys(found *f, glue_TableInput
     return list;
 }
 
+/* Whether what a partial crawl has found is of the table that stands there: of its format, with
+ * seven of ten columns. */
+static bool like_table(const glue_StorageDescriptor *table, const glue_StorageDescriptor *now)
+{
+    const glue_Column_list *a = &table->Columns, *b = &now->Columns;
+    size_t least = a->n < b->n ? a->n : b->n, most = a->n + b->n - least, same = 0;
+    if (!nk_str_eq(nk_map_str_get(&table->Parameters, "classification"),
+                   nk_map_str_get(&now->Parameters, "classification")))
+        return false;
+    nk_map names;
+    nk_map_init(&names);
+    for (size_t i = 0; i < a->n; i++) {
+        if (nk_map_put(&names, a->v[i].Name, &a->v[i], NULL) != NK_OK)
+            break;
+    }
+    for (size_t i = 0; i < b->n; i++)
+        same += nk_map_has(&names, b->v[i].Name);
+    nk_map_free(&names);
+    return (double)same >= 0.7 * (double)least && (double)same >= 0.4 * (double)most;
+}
+
+/* Of what only a part was looked at, what does not belong to the table is left out, and told. */
+static void leave_out_unlike(found *f, const glue_Table *old)
+{
+    size_t n = 0;
+    if (!like_table(old->StorageDescriptor, f->input->StorageDescriptor)) {
+        f->skip = true;
+        nk_crawl_log(f->run, "WARN",
+                     "What is new at %.*s is not like table %.*s: passed over; a crawl of "
+                     "everything would sort it anew",
+                     NK_STR_ARG(f->location), NK_STR_ARG(f->name));
+        return;
+    }
+    for (size_t i = 0; i < f->parts.n; i++) {
+        const glue_StorageDescriptor *sd = f->parts.v[i].StorageDescriptor;
+        f->unlike[i] = !like_table(old->StorageDescriptor, sd);
+        if (f->unlike[i] && n++ < 20)
+            nk_crawl_log(f->run, "WARN", "%.*s is not like table %.*s: it becomes no partition",
+                         NK_STR_ARG(sd->Location), NK_STR_ARG(f->name));
+    }
+}
+
 /* The table's own changes; at most two. */
 static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_catalog_change *out,
                              size_t *n, nk_err *err)
@@ -329,11 +389,14 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
                          "passed over",
                          NK_STR_ARG(f->name), old->PartitionKeys.n);
     }
+    if (!f->skip && partial(f->run) && f->unlike && old->StorageDescriptor)
+        leave_out_unlike(f, old);
     if (f->skip) {
         f->did = DID_NOTHING;
         return NK_OK;
     }
     f->keys_changed = !same_keys(&old->PartitionKeys, &in->PartitionKeys);
+    bool revived = nk_map_str_get(&old->Parameters, "DEPRECATED_BY_CRAWLER").p != NULL;
     bool differs =
         f->keys_changed || !same_storage(old->StorageDescriptor, f->input->StorageDescriptor);
     if (!update_policy(f->run)) {
@@ -355,7 +418,7 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
         f->did = DID_NOTHING; /* not even its statistics: no new version */
         return NK_OK;
     }
-    f->did = differs ? DID_UPDATE : DID_REFRESH;
+    f->did = differs || revived ? DID_UPDATE : DID_REFRESH;
     if (f->keys_changed) /* other partition keys: another table under the same name */
         out[(*n)++] = (nk_catalog_change){
             .kind = NK_CHANGE_DELETE_TABLE, .database = db, .table = f->name, .or_exists = true};
@@ -365,7 +428,7 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
                                       .table = f->name,
                                       .table_input = in,
                                       .indexes = indexes,
-                                      .skip_archive = !differs};
+                                      .skip_archive = !differs && !revived};
     return NK_OK;
 }
 
@@ -410,6 +473,8 @@ static nk_code partition_changes(found *f, old_partitions *old, nk_catalog_chang
     nk_str db = f->database;
     for (size_t i = f->from; i < f->to; i++) {
         const glue_PartitionInput *p = &f->parts.v[i];
+        if (f->unlike && f->unlike[i])
+            continue;
         known *k = nk_map_get(&old->by_values, values_key(f->a, &p->Values));
         bool put = false;
         if (k) {
@@ -453,7 +518,8 @@ static nk_code gone_partitions(found *f, old_partitions *old, nk_catalog_change 
     }
     for (size_t i = 0; nk_map_next(&old->by_values, &i, &slot);) {
         known *k = slot->value, **to;
-        if (k->seen || !nk_str_starts(k->sd->Location, no_slash(f->location)))
+        if (k->seen || !nk_str_starts(k->sd->Location, no_slash(f->location)) ||
+            unread(f->run, k->sd->Location))
             continue;
         if (!(to = known_list_add(&gone, f->a)))
             return NK_E_NOMEM;
@@ -612,6 +678,8 @@ static nk_code apply_table(nk_crawl_run *run, found *f, nk_err *err)
     f->first = true;
     f->old.a = a;
     nk_map_init(&f->old.by_values);
+    if (rc == NK_OK && partial(run) && !(f->unlike = NK_NEWN(a, bool, f->parts.n + 1)))
+        rc = nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
     do {
         f->to = f->from + CLOSURE_CHANGES < f->parts.n ? f->from + CLOSURE_CHANGES : f->parts.n;
         f->last = f->to == f->parts.n;
@@ -660,13 +728,6 @@ typedef struct gone_scan {
     nk_crawl_run *run;
     gone_list list;
 } gone_scan;
-
-/* Whether a location is a path or lies below it. */
-static bool under(nk_str location, nk_str path)
-{
-    nk_str p = no_slash(path), l = no_slash(location);
-    return nk_str_eq(l, p) || (nk_str_starts(l, p) && l.p[p.n] == '/');
-}
 
 static bool under_targets(const nk_crawl_run *run, nk_str location)
 {
@@ -718,7 +779,7 @@ static bool gone_row(void *arg, const nk_row *row)
     gone_scan *s = arg;
     const nk_val *v = row->cols;
     if (v[MADE_SEQ].i == s->run->seq || found_now(s->run, v[MADE_DATABASE].s, v[MADE_TABLE].s) ||
-        !under_targets(s->run, v[MADE_LOCATION].s) ||
+        !under_targets(s->run, v[MADE_LOCATION].s) || unread(s->run, v[MADE_LOCATION].s) ||
         !nk_str_eq(v[MADE_DATABASE].s, s->run->def->DatabaseName))
         return true;
     return made_row(arg, row);

@@ -198,6 +198,65 @@ static nk_code check_events(const glue_Crawler *c, size_t all, nk_err *err)
     return NK_OK;
 }
 
+/* Incremental crawls know folders of S3 only. */
+static nk_code check_new_folders(const glue_Crawler *c, size_t all, nk_err *err)
+{
+    const glue_SchemaChangePolicy *p = c->SchemaChangePolicy;
+    if (!c->RecrawlPolicy ||
+        !nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY"))
+        return NK_OK;
+    if (p && (!nk_str_is(p->UpdateBehavior, "LOG") || !nk_str_is(p->DeleteBehavior, "LOG")))
+        return nk_fail(
+            err, NK_E_INVALID,
+            "The SchemaChangePolicy for \"Crawl new folders only\" Amazon S3 target can have only "
+            "LOG DeleteBehavior value and only LOG UpdateBehavior value.");
+    return all == c->Targets->S3Targets.n
+               ? NK_OK
+               : nk_fail(err, NK_E_INVALID,
+                         "RecrawlBehavior CRAWL_NEW_FOLDERS_ONLY is for S3 targets only");
+}
+
+/* A role's name, with its path or not, or its ARN. There is no IAM here that could know it. */
+static nk_code check_role(nk_str role, nk_err *err)
+{
+    nk_str name = role, part[6] = {0};
+    if (nk_str_starts(role, NK_STR("arn:"))) {
+        for (size_t i = 0; i < NK_COUNTOF(part) - 1; i++)
+            (void)nk_str_split(&name, ':', &part[i]);
+        bool account = part[4].n == 12;
+        for (size_t i = 0; i < part[4].n; i++)
+            account &= part[4].p[i] >= '0' && part[4].p[i] <= '9';
+        if (!account || !nk_str_is(part[2], "iam") || !nk_str_starts(name, NK_STR("role/")))
+            name = NK_STR("");
+        else
+            name = nk_str_sub(name, 5, name.n);
+    }
+    bool fine = name.n > 0;
+    for (size_t i = 0; i < name.n; i++) {
+        char ch = name.p[i];
+        fine &= (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
+                (ch && strchr("_+=,.@-/", ch));
+    }
+    return fine ? NK_OK
+                : nk_fail(err, NK_E_INVALID,
+                          "Role \"%.*s\" is neither the name nor the ARN of an IAM role "
+                          "(arn:aws:iam::ACCOUNT:role/NAME)",
+                          NK_STR_ARG(role));
+}
+
+static nk_code check_schedule(const glue_Schedule *s, nk_err *err)
+{
+    nk_cron cron;
+    if (!s || !s->ScheduleExpression.n)
+        return NK_OK;
+    NK_TRY(nk_cron_parse(s->ScheduleExpression, &cron, err));
+    if (nk_cron_least_gap(&cron) >= 5)
+        return NK_OK;
+    return nk_fail(err, NK_E_INVALID,
+                   "Schedule expression \"%.*s\" fires more often than every 5 minutes",
+                   NK_STR_ARG(s->ScheduleExpression));
+}
+
 nk_code nk_crawl_check(const glue_Crawler *c, nk_arena *a, nk_err *err)
 {
     const glue_CrawlerTargets *t = c->Targets;
@@ -213,18 +272,9 @@ nk_code nk_crawl_check(const glue_Crawler *c, nk_arena *a, nk_err *err)
     NK_TRY(check_lakehouse(t, err));
     NK_TRY(check_catalog(c, all, err));
     NK_TRY(check_events(c, all, err));
-    const glue_SchemaChangePolicy *p = c->SchemaChangePolicy;
-    if (c->RecrawlPolicy &&
-        nk_str_is(c->RecrawlPolicy->RecrawlBehavior, "CRAWL_NEW_FOLDERS_ONLY") && p &&
-        (!nk_str_is(p->UpdateBehavior, "LOG") || !nk_str_is(p->DeleteBehavior, "LOG")))
-        return nk_fail(
-            err, NK_E_INVALID,
-            "The SchemaChangePolicy for \"Crawl new folders only\" Amazon S3 target can have only "
-            "LOG DeleteBehavior value and only LOG UpdateBehavior value.");
-    if (c->Schedule && c->Schedule->ScheduleExpression.n) {
-        nk_cron cron;
-        NK_TRY(nk_cron_parse(c->Schedule->ScheduleExpression, &cron, err));
-    }
+    NK_TRY(check_new_folders(c, all, err));
+    NK_TRY(check_role(c->Role, err));
+    NK_TRY(check_schedule(c->Schedule, err));
     return nk_crawl_config_parse(c->Configuration, a, &config, err);
 }
 

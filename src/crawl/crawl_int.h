@@ -38,8 +38,9 @@ typedef struct nk_crawl_table {
     nk_str base; /* what its name is made of: last part of the path, or the bucket */
     const nk_type *type;
     const nk_finding *sample;
-    nk_str example;   /* the file whose finding `sample` is */
-    const char *rule; /* what made a table of these files; static */
+    nk_str example;    /* the file whose finding `sample` is */
+    const char *rule;  /* what made a table of these files; static */
+    nk_str exclusions; /* of its target, as nk_facts has them */
     bool quoted, multiline, mixed_header;
     nk_strs keys;                   /* partition keys; empty = not partitioned */
     nk_crawl_partitions partitions; /* when keys is not empty */
@@ -55,6 +56,8 @@ typedef struct nk_crawl_grouping {
     bool combine;        /* CombineCompatibleSchemas: likeness of columns is not asked for */
     const nk_map *roots; /* folders that are tables for sure, whatever stands beside or above them;
                             may be NULL */
+    const nk_map *standing; /* folders that are tables of this crawler's in the catalogue: one that
+                               is left alone does not become a partition; may be NULL */
 } nk_crawl_grouping;
 
 /* Called for each remark worth a line in the crawl's log. */

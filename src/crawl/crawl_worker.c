@@ -113,6 +113,12 @@ nk_code nk_crawl_open_path(nk_crawl *c, nk_str path, nk_s3_uri *out)
         return nk_fail(c->err, NK_E_NOT_FOUND,
                        "The bucket \"%.*s\" of the target %.*s does not exist",
                        NK_STR_ARG(out->bucket), NK_STR_ARG(path));
+    if (rc == NK_E_ACCESS_DENIED)
+        return nk_fail(
+            c->err, rc,
+            "Access to the bucket \"%.*s\" of the target %.*s is denied: the lake does not know "
+            "the server's key and secret, or they do not open it",
+            NK_STR_ARG(out->bucket), NK_STR_ARG(path));
     return rc;
 }
 
@@ -155,6 +161,7 @@ static nk_code crawl_target(nk_crawl *c)
  *  "classifiers":[glue_Classifier as text …],
  *  "targets":[{"kind","path","exclusions":[…],"sample_size",
  *              "known":[folders not to look into],"roots":[folders that are tables],
+ *              "standing":[folders that were tables],
  *              "events":{"queue","dlq","first":look at everything},"database","table",…}]} */
 nk_code nk_crawl_worker(nk_worker *w, const nk_json *req, nk_arena *a, nk_err *err)
 {

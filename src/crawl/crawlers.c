@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "catalog/catalog.h"
 #include "catalog/tags.h"
 #include "crawl/classifiers.h"
 #include "model/glue_handlers.h"
@@ -152,6 +153,24 @@ static nk_code check_classifiers(nk_call *call, const glue_Crawler *c)
     return NK_OK;
 }
 
+/* What it names must be there, and be what we can do. */
+static nk_code check_names(nk_call *call, const glue_Crawler *c)
+{
+    bool there = true;
+    NK_TRY(check_classifiers(call, c));
+    if (c->CrawlerSecurityConfiguration.n)
+        NK_TRY(nk_catalog_has_security(call->tx, call->region, c->CrawlerSecurityConfiguration,
+                                       &there, call->err));
+    if (!there)
+        return nk_fail(call->err, NK_E_INVALID, "Security configuration %.*s does not exist",
+                       NK_STR_ARG(c->CrawlerSecurityConfiguration));
+    if (c->CatalogId.n && !nk_str_eq(c->CatalogId, call->account_id))
+        return nk_fail(call->err, NK_E_INVALID,
+                       "CatalogId %.*s: a crawler writes to the account's own Data Catalog (%.*s)",
+                       NK_STR_ARG(c->CatalogId), NK_STR_ARG(call->account_id));
+    return NK_OK;
+}
+
 static nk_code set_schedule(nk_call *call, glue_Crawler *c, nk_str expression)
 {
     if (!nk_str_trim(expression).n) {
@@ -193,7 +212,7 @@ nk_code glue_CreateCrawler(nk_call *call, const glue_CreateCrawlerRequest *in,
     NK_TRY(set_schedule(call, &c, in->Schedule));
     NK_TRY(defaults(call, &c));
     NK_TRY(nk_crawl_check(&c, call->arena, call->err));
-    NK_TRY(check_classifiers(call, &c));
+    NK_TRY(check_names(call, &c));
     nk_crawler_row row = {.c = &c};
     nk_code rc = nk_crawler_save(call->tx, call->region, &row, true, call->arena, call->err);
     if (rc == NK_E_EXISTS)
@@ -264,7 +283,7 @@ nk_code glue_UpdateCrawler(nk_call *call, const glue_UpdateCrawlerRequest *in,
                        "The targets of a crawler cannot be changed while RecrawlBehavior is "
                        "CRAWL_NEW_FOLDERS_ONLY");
     NK_TRY(nk_crawl_check(c, call->arena, call->err));
-    NK_TRY(check_classifiers(call, c));
+    NK_TRY(check_names(call, c));
     c->Version = nk_some_i64(nk_i64_or(c->Version, 1) + 1);
     c->LastUpdated = nk_some_time(nk_now_us(call->app->env));
     return nk_crawler_save(call->tx, call->region, &row, false, call->arena, call->err);
@@ -554,6 +573,38 @@ static bool passes(const glue_CrawlerHistory *h, const glue_CrawlsFilter *f)
     return compare(f->FilterOperator, nk_f64_or(h->DPUHour, 0), v);
 }
 
+/* A filter that could not be meant is an error, not an empty answer. */
+static nk_code check_filter(nk_call *call, const glue_CrawlsFilter *f)
+{
+    static const char *const states[] = {"RUNNING", "COMPLETED", "FAILED", "STOPPED"};
+    bool state = nk_str_is(f->FieldName, "STATE");
+    double v;
+    if (!f->FieldName.n || !f->FieldValue.p)
+        return nk_fail(call->err, NK_E_INVALID, "A filter needs a FieldName and a FieldValue");
+    if (state || nk_str_is(f->FieldName, "CRAWL_ID")) {
+        bool known = !state;
+        for (size_t i = 0; i < NK_COUNTOF(states); i++)
+            known |= nk_str_is(f->FieldValue, states[i]);
+        if (!known)
+            return nk_fail(call->err, NK_E_INVALID,
+                           "\"%.*s\" is no STATE of a crawl: RUNNING, COMPLETED, FAILED and "
+                           "STOPPED are",
+                           NK_STR_ARG(f->FieldValue));
+        if (f->FilterOperator.n && !nk_str_is(f->FilterOperator, "EQ") &&
+            !nk_str_is(f->FilterOperator, "NE"))
+            return nk_fail(call->err, NK_E_INVALID, "%.*s can be compared by EQ and NE only",
+                           NK_STR_ARG(f->FieldName));
+        return NK_OK;
+    }
+    if (nk_str_f64(f->FieldValue, &v))
+        return NK_OK;
+    return nk_fail(call->err, NK_E_INVALID, "%.*s is compared with %s, not with \"%.*s\"",
+                   NK_STR_ARG(f->FieldName),
+                   nk_str_is(f->FieldName, "DPU_HOUR") ? "a number"
+                                                       : "milliseconds since 1970 (UTC)",
+                   NK_STR_ARG(f->FieldValue));
+}
+
 static bool history_row(void *arg, const nk_row *row)
 {
     history_page *p = arg;
@@ -588,6 +639,7 @@ nk_code glue_ListCrawls(nk_call *call, const glue_ListCrawlsRequest *in,
     nk_str bind = in->CrawlerName, place;
     for (size_t i = 0; i < in->Filters.n; i++) {
         const glue_CrawlsFilter *f = &in->Filters.v[i];
+        NK_TRY(check_filter(call, f));
         bind = nk_str_printf(call->arena, "%.*s\n%.*s %.*s %.*s", NK_STR_ARG(bind),
                              NK_STR_ARG(f->FieldName), NK_STR_ARG(f->FilterOperator),
                              NK_STR_ARG(f->FieldValue));

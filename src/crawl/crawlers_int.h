@@ -55,6 +55,12 @@ nk_code nk_crawl_runnable(const glue_Crawler *c, nk_err *err) NK_MUST;
 /* ---- runs ---- */
 typedef struct nk_crawl_run nk_crawl_run;
 
+typedef struct nk_crawl_receipt {
+    nk_str queue, url;
+    nk_strs receipts;
+} nk_crawl_receipt;
+NK_LIST(nk_crawl_receipts, nk_crawl_receipt); /* one a queue */
+
 struct nk_crawl_run {
     nk_crawlers *owner;
     nk_crawl_run *next;
@@ -67,15 +73,16 @@ struct nk_crawl_run {
     nk_strs classifiers;      /* their documents, in the crawler's order */
     bool new_only, by_events; /* only a part of the targets is looked at */
     enum { NK_CRAWL_RUN, NK_CRAWL_PLAN, NK_CRAWL_APPLY } mode;
-    bool dry;                /* changes go into the plan, not into the catalogue */
-    nk_str plan_id;          /* APPLY: the crawl that planned */
-    nk_strs plan;            /* a document a table */
-    nk_str targets;          /* for the worker, JSON */
-    nk_strs found;           /* database, table, …: those that were found now */
-    nk_strs empty;           /* events: folders that hold nothing any more */
-    nk_str planned;          /* APPLY: what that crawl's plan was */
-    nk_str queue, queue_url; /* events: the queue, and what to delete from it when all is stored */
-    nk_strs receipts;
+    bool dry;                   /* changes go into the plan, not into the catalogue */
+    nk_str plan_id;             /* APPLY: the crawl that planned */
+    nk_strs plan;               /* a document a table */
+    nk_str targets;             /* for the worker, JSON */
+    nk_strs found;              /* database, table, …: those that were found now */
+    nk_strs notes;              /* what the worker sent besides, whence: */
+    nk_strs empty;              /* events: folders that hold nothing any more */
+    nk_strs unread;             /* folders that hold what could not be read */
+    nk_str planned;             /* APPLY: what that crawl's plan was */
+    nk_crawl_receipts receipts; /* events: what to delete from the queues when all is stored */
     uint64_t pool_run;
     int log_fd;
     nk_strs frames; /* tables and partitions, as the worker sent them */
@@ -103,6 +110,8 @@ struct nk_crawlers { /* app->crawlers */
 /* "time [id] LEVEL : text" into the crawler's log. */
 void nk_crawl_log(nk_crawl_run *run, const char *level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* What the worker sends of tables and partitions; all else is a note. */
+bool nk_crawl_is_frame(nk_str json);
 /* Puts a finished crawl's tables into the catalogue. */
 nk_code nk_crawl_apply(nk_crawl_run *run, nk_err *err) NK_MUST;
 

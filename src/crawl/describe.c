@@ -58,6 +58,8 @@ static void put_parameters(nk_json_writer *w, const nk_facts *f)
     nk_jw_kstr(w, "classification", f->sample->classification);
     if (f->sample->format->properties)
         f->sample->format->properties(w, f);
+    if (f->exclusions.n)
+        nk_jw_kstr(w, "exclusions", f->exclusions);
     nk_jw_kcstr(w, "compressionType", f->sample->codec ? f->sample->codec->name : "none");
     put_number(w, "objectCount", f->files);
     put_number(w, "recordCount", f->records);
@@ -139,8 +141,8 @@ static nk_code put_storage(nk_json_writer *w, const nk_facts *f, const nk_type *
 nk_code nk_crawl_table_json(const nk_crawl_table *t, nk_str bucket, nk_arena *a, nk_buf *out,
                             nk_crawl_remark remark, void *arg, nk_err *err)
 {
-    nk_facts f = {t->sample, t->type,  t->quoted,  t->multiline,
-                  t->files,  t->bytes, t->records, t->record_size};
+    nk_facts f = {t->sample, t->type,    t->quoted,      t->multiline, t->files,
+                  t->bytes,  t->records, t->record_size, t->exclusions};
     const nk_type *columns;
     nk_str clash = NK_STR_NULL;
     NK_TRY(columns_of(t->type, t->sample->format == &nk_crawl_format_csv, &t->keys, a, &columns,

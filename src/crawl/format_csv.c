@@ -1,6 +1,17 @@
 #include "crawl/formats.h"
 #include "schema/sniff.h"
 
+/* A custom classifier that leaves the SerDe to us: it follows the quotes. The built-in one always
+ * names LazySimpleSerDe, as AWS's does. */
+static const char by_quotes[] = "";
+
+/* As AWS's crawler has it, dates in text are text: only a classifier's own types make them dates.
+ */
+static const nk_type *type_of_text(const nk_type *t)
+{
+    return t->kind == NK_T_DATE || t->kind == NK_T_TIMESTAMP ? nk_type_scalar(NK_T_STRING) : t;
+}
+
 static nk_code name_columns(const nk_custom *c, const nk_sniffed *r, nk_arena *a,
                             const nk_type **out, nk_err *err)
 {
@@ -17,7 +28,7 @@ static nk_code name_columns(const nk_custom *c, const nk_sniffed *r, nk_arena *a
         free_name = name;
         for (size_t k = 1; nk_map_has(&taken, free_name) && free_name.p; k++)
             free_name = nk_str_printf(a, "%.*s_%zu", NK_STR_ARG(name), k);
-        fields[i] = (nk_field){.name = free_name, .type = r->type->fields[i].type};
+        fields[i] = (nk_field){.name = free_name, .type = type_of_text(r->type->fields[i].type)};
         if (c && i < c->csv.ntypes)
             fields[i].type = nk_type_scalar(c->csv.types[i]);
         rc = free_name.p ? nk_map_put(&taken, free_name, fields, NULL) : NK_E_NOMEM;
@@ -33,12 +44,13 @@ static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_s
     nk_sniffed r;
     NK_TRY(nk_sniff_csv(s->head, s->whole, c ? &c->csv : NULL, a, &r, err));
     out->why = r.why;
+    out->more = r.more;
     if (r.certainty <= 0)
         return NK_OK;
     NK_TRY(name_columns(c, &r, a, &out->type, err));
     out->certainty = c ? 1 : r.certainty;
     out->dialect = r.dialect;
-    out->serde = c ? c->serde : NULL;
+    out->serde = !c ? NULL : c->serde ? c->serde : by_quotes;
     out->records = r.records;
     out->record_bytes = r.record_bytes;
     out->exact = s->whole;
@@ -62,20 +74,22 @@ static void properties(nk_json_writer *w, const nk_facts *f)
 
 static const char *serde_of(const nk_facts *f)
 {
-    return f->sample->serde ? f->sample->serde : f->quoted ? NK_OPEN_CSV : NK_LAZY_CSV;
+    const char *wanted = f->sample->serde;
+    if (wanted == by_quotes)
+        return f->quoted ? NK_OPEN_CSV : NK_LAZY_CSV;
+    return wanted ? wanted : NK_LAZY_CSV;
 }
 
 static void serde_parameters(nk_json_writer *w, const nk_facts *f)
 {
     const nk_csv_dialect *d = &f->sample->dialect;
     char delimiter[2] = {d->delimiter, 0}, quote[2] = {d->quote ? d->quote : '"', 0};
-    if (nk_str_is(nk_str_c(serde_of(f)), NK_OPEN_CSV)) {
-        nk_jw_kcstr(w, "separatorChar", delimiter);
+    bool open = nk_str_is(nk_str_c(serde_of(f)), NK_OPEN_CSV);
+    nk_jw_kcstr(w, open ? "separatorChar" : "field.delim", delimiter);
+    if (open || quote[0] != '"')
         nk_jw_kcstr(w, "quoteChar", quote);
-        nk_jw_kcstr(w, "escapeChar", d->escape ? "\\" : quote);
-    } else {
-        nk_jw_kcstr(w, "field.delim", delimiter);
-    }
+    if (d->escape)
+        nk_jw_kcstr(w, open ? "escapeChar" : "escape.delim", "\\");
 }
 
 const nk_crawl_format nk_crawl_format_csv = {

@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "crawl/formats.h"
 #include "schema/sniff.h"
 
@@ -14,6 +16,7 @@ static nk_code by_path(const nk_custom *c, const nk_sample *s, nk_arena *a, nk_f
         return NK_OK;
     NK_TRY(nk_jsonpath_observe(&c->path, in, text, a, &out->records, &broken, err));
     if (!out->records) {
+        out->more = !s->whole;
         out->why = NK_STR("the classifier's JSON path leads to nothing");
         return NK_OK;
     }
@@ -46,6 +49,7 @@ static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_s
     out->records = r.records;
     out->record_bytes = r.record_bytes;
     out->exact = s->whole;
+    out->more = r.more;
     out->why = r.why;
     if (r.layout == NK_JSON_ROWS)
         out->path = NK_STR("$[*]");
@@ -65,15 +69,27 @@ static void properties(nk_json_writer *w, const nk_facts *f)
         nk_jw_kcstr(w, "multiline", "true");
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return nk_str_cmp(**(const nk_str *const *)a, **(const nk_str *const *)b);
+}
+
+/* The documents' own names, sorted as AWS sorts them; in their order when memory is short. */
 static void serde_parameters(nk_json_writer *w, const nk_facts *f)
 {
     nk_buf paths;
     nk_buf_init(&paths, 1 << 20);
+    const nk_str **names = nk_calloc(f->type->nfields + 1, sizeof *names);
+    for (size_t i = 0; names && i < f->type->nfields; i++)
+        names[i] = &f->type->fields[i].name;
+    if (names && f->type->nfields)
+        qsort(names, f->type->nfields, sizeof *names, by_name);
     for (size_t i = 0; i < f->type->nfields; i++) {
         if (i)
             nk_buf_putc(&paths, ',');
-        nk_buf_str(&paths, f->type->fields[i].name);
+        nk_buf_str(&paths, names ? *names[i] : f->type->fields[i].name);
     }
+    nk_free(names);
     nk_jw_kstr(w, "paths", nk_buf_view(&paths));
     nk_buf_free(&paths);
     properties(w, f);

@@ -14,7 +14,9 @@ static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_s
     if (!text.n || text.p[0] != '<')
         return NK_OK;
     out->claimed = !c && nk_str_starts(text, NK_STR("<?xml"));
+    out->more = !s->whole;
     NK_TRY(nk_xml_observe(in, s->head, s->whole, c ? c->row_tag : NK_STR(""), a, &seen, err));
+    out->more = seen.cut;
     NK_TRY(nk_infer_type(in, NK_MERGE_CRAWL, 0, a, &out->type, err));
     if (out->type->kind != NK_T_STRUCT || !out->type->nfields) {
         out->why = NK_STR("the XML holds no row with fields");

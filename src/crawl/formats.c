@@ -58,12 +58,14 @@ static nk_code ask(const nk_crawl_format *f, const nk_custom *c, const nk_sample
     }
     if (c && c->classification.n)
         one.classification = c->classification;
+    one.more |= best->more;
+    best->more = one.more;
     if (one.certainty > best->certainty) {
         *best = one;
     } else if (one.certainty <= 0 && best->certainty <= 0 && !best->claimed && one.why.p &&
                (one.claimed || !best->why.p || f == &nk_crawl_format_csv) &&
                !(f == &nk_crawl_format_csv && best->why.p)) {
-        *best = (nk_finding){.claimed = one.claimed, .why = one.why};
+        *best = (nk_finding){.claimed = one.claimed, .more = one.more, .why = one.why};
     }
     return NK_OK;
 }

@@ -30,6 +30,8 @@ typedef struct nk_finding {
     nk_str classification;               /* the format's, or the custom classifier's own */
     double certainty;                    /* 0: not this; 1: settled */
     bool claimed;                        /* it bears this format's mark, though it cannot be read */
+    bool denied;                         /* the lake did not let us read it */
+    bool more;                           /* its first record ends behind the sample */
     const nk_type *type;                 /* a struct; CSV columns bear their names already */
     uint64_t records;                    /* in the sample; all of them when exact */
     uint64_t record_bytes, sample_bytes; /* of the records; of the file, as stored */
@@ -49,6 +51,7 @@ typedef struct nk_facts {
     bool quoted, multiline;
     uint64_t files, bytes, records;
     double record_size;
+    nk_str exclusions; /* the target's, as a JSON array; empty = none */
 } nk_facts;
 
 struct nk_crawl_format {

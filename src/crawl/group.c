@@ -505,7 +505,9 @@ static nk_code evaluate_kids(grouper *g, const folder *f, int depth, const unit 
         }
     }
     const kid *best = typical_kid(g, kids, f->kids.n, relaxed, &like, &total);
-    bool apart = !root && ((fixed > 0 && level < fixed) || nk_map_has(&g->above, f->path));
+    bool lone = best && total == 1 && !best->key.p && g->g->standing &&
+                nk_map_has(g->g->standing, best->u.t.path);
+    bool apart = !root && (lone || (fixed > 0 && level < fixed) || nk_map_has(&g->above, f->path));
     if (best && !apart && (root || (double)like >= MOST * (double)total))
         NK_TRY(combine(g, f, kids, f->kids.n, best, relaxed, out));
     /* plain folders beside files of another kind are no partitions */
@@ -514,7 +516,12 @@ static nk_code evaluate_kids(grouper *g, const folder *f, int depth, const unit 
         *out = (unit){0};
     for (size_t i = 0; i < f->kids.n; i++) {
         kids[i].taken &= !split;
-        if (kids[i].u.open && !kids[i].taken)
+        if (!kids[i].u.open || kids[i].taken)
+            continue;
+        if (root) /* what the table is is known: this is not of it */
+            say(g, "%.*s is not like the other folders of its table; it is passed over",
+                kids[i].u.t.path);
+        else
             NK_TRY(finish(g, &kids[i].u.t));
     }
     return NK_OK;

@@ -154,7 +154,8 @@ nk_code nk_crawl_plan_text(nk_crawl_run *run, nk_str *out, nk_err *err)
     return rc;
 }
 
-/* ---- kept: DIR/crawls/REGION/NAME.plan; lines: the crawl's id, the plan, the frames ---- */
+/* ---- kept: DIR/crawls/REGION/NAME.plan; lines: the crawl's id, the plan, the frames, the
+ * notes ---- */
 
 static nk_code plan_path(const nk_crawl_run *run, bool make, nk_str *out, nk_err *err)
 {
@@ -168,6 +169,15 @@ static nk_code plan_path(const nk_crawl_run *run, bool make, nk_str *out, nk_err
     nk_sha256_hex(run->name.p, run->name.n, hex);
     *out = nk_str_printf(run->arena, "%s/%.40s.plan", folder.p, hex);
     return out->p ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory");
+}
+
+static nk_code write_lines(int fd, const nk_strs *lines, nk_err *err)
+{
+    for (size_t i = 0; i < lines->n; i++) {
+        NK_TRY(nk_fd_write_all(fd, "\n", 1, err));
+        NK_TRY(nk_fd_write_all(fd, lines->v[i].p, lines->v[i].n, err));
+    }
+    return NK_OK;
 }
 
 nk_code nk_crawl_plan_keep(nk_crawl_run *run, nk_err *err)
@@ -184,11 +194,10 @@ nk_code nk_crawl_plan_keep(nk_crawl_run *run, nk_err *err)
         rc = nk_fd_write_all(fd, "\n", 1, err);
     if (rc == NK_OK)
         rc = nk_fd_write_all(fd, plan.p, plan.n, err);
-    for (size_t i = 0; i < run->frames.n && rc == NK_OK; i++) {
-        rc = nk_fd_write_all(fd, "\n", 1, err);
-        if (rc == NK_OK)
-            rc = nk_fd_write_all(fd, run->frames.v[i].p, run->frames.v[i].n, err);
-    }
+    if (rc == NK_OK)
+        rc = write_lines(fd, &run->frames, err);
+    if (rc == NK_OK)
+        rc = write_lines(fd, &run->notes, err);
     close(fd);
     if (rc == NK_OK && rename(tmp.p, path.p) != 0)
         rc = nk_fail(err, NK_E_IO, "The plan cannot be written to %s", path.p);
@@ -205,7 +214,8 @@ nk_code nk_crawl_plan_load(nk_crawl_run *run, nk_str id, nk_str *plan, nk_err *e
         return nk_fail(err, NK_E_NOT_FOUND, "Crawler %.*s has no plan %.*s: plan again",
                        NK_STR_ARG(run->name), NK_STR_ARG(id));
     while (nk_str_split(&text, '\n', &line)) {
-        nk_str *slot = nk_strs_add(&run->frames, run->arena);
+        nk_str *slot =
+            nk_strs_add(nk_crawl_is_frame(line) ? &run->frames : &run->notes, run->arena);
         if (!slot)
             return nk_fail(err, NK_E_NOMEM, "Out of memory");
         *slot = line;

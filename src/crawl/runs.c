@@ -209,6 +209,8 @@ static nk_code end_crawl(nk_tx *tx, void *arg, nk_err *err)
     glue_CrawlerHistory h = history_of(run, nk_str_c(e->state));
     h.EndTime = nk_some_time(now > run->started_us ? now : run->started_us + 1);
     h.ErrorMessage = e->message;
+    /* of four processors for an hour, as AWS counts them */
+    h.DPUHour = (nk_opt_f64){true, (double)run->exit.cpu_us / 1e6 / 3600 / 4};
     if (rc == NK_OK) {
         h.Summary = e->plan.p ? e->plan : summary(run, a);
         row.c->State = NK_STR("READY");
@@ -225,22 +227,46 @@ static nk_code end_crawl(nk_tx *tx, void *arg, nk_err *err)
 
 /* ---- the worker ---- */
 
-/* What the worker sends about its targets and queues besides tables. */
-static void take_note(nk_crawl_run *run, nk_str event, const nk_json *j)
+bool nk_crawl_is_frame(nk_str json)
 {
-    nk_str *slot;
-    if (nk_str_is(event, "empty")) {
-        if ((slot = nk_strs_add(&run->empty, run->arena)))
+    return nk_str_starts(json, NK_STR("{\"event\":\"table\"")) ||
+           nk_str_starts(json, NK_STR("{\"event\":\"partitions\""));
+}
+
+/* What the worker sends about its targets and queues besides tables. false: it is none of these. */
+static bool take_note(nk_crawl_run *run, const nk_json *j)
+{
+    nk_str *slot, event = nk_json_str(j, "event");
+    bool unread = nk_str_is(event, "unread");
+    if (unread || nk_str_is(event, "empty")) {
+        if ((slot = nk_strs_add(unread ? &run->unread : &run->empty, run->arena)))
             *slot = nk_str_dup(run->arena, nk_json_str(j, "folder"));
     } else if (nk_str_is(event, "receipts")) {
         const nk_json *list = nk_json_get(j, "receipts");
-        run->queue = nk_str_dup(run->arena, nk_json_str(j, "queue"));
-        run->queue_url = nk_str_dup(run->arena, nk_json_str(j, "url"));
+        nk_crawl_receipt *q = nk_crawl_receipts_add(&run->receipts, run->arena);
+        if (!q)
+            return true; /* they will come again */
+        *q = (nk_crawl_receipt){.queue = nk_str_dup(run->arena, nk_json_str(j, "queue")),
+                                .url = nk_str_dup(run->arena, nk_json_str(j, "url"))};
         for (const nk_json *r = list ? list->first : NULL; r; r = r->next) {
-            if ((slot = nk_strs_add(&run->receipts, run->arena)))
+            if ((slot = nk_strs_add(&q->receipts, run->arena)))
                 *slot = nk_str_dup(run->arena, r->text);
         }
+    } else {
+        return false;
     }
+    return true;
+}
+
+/* Those of the crawl that planned. */
+static nk_code take_notes(nk_crawl_run *run, nk_err *err)
+{
+    for (size_t i = 0; i < run->notes.n; i++) {
+        nk_json *j;
+        NK_TRY(nk_json_parse(run->notes.v[i], run->arena, 0, &j, err));
+        (void)take_note(run, j);
+    }
+    return NK_OK;
 }
 
 /* Pool's thread. The worker writes "event" first. */
@@ -252,8 +278,7 @@ static void on_message(void *arg, nk_str json)
         return;
     pthread_mutex_lock(&run->owner->lock);
     nk_json *j;
-    if (nk_str_starts(json, NK_STR("{\"event\":\"table\"")) ||
-        nk_str_starts(json, NK_STR("{\"event\":\"partitions\""))) {
+    if (nk_crawl_is_frame(json)) {
         nk_str *slot =
             run->frame_bytes + json.n <= FRAMES_MAX ? nk_strs_add(&run->frames, run->arena) : NULL;
         if (slot)
@@ -269,9 +294,11 @@ static void on_message(void *arg, nk_str json)
                          NK_STR_ARG(nk_json_str(j, "text")));
         else if (nk_str_is(event, "result"))
             run->finished = true;
-        else if (nk_str_is(event, "empty") || nk_str_is(event, "receipts"))
-            take_note(run, event, j);
-        else if (nk_str_is(event, "error") && run->failure.code == NK_OK)
+        else if (take_note(run, j)) {
+            nk_str *slot = nk_strs_add(&run->notes, run->arena);
+            if (slot)
+                *slot = nk_str_dup(run->arena, json);
+        } else if (nk_str_is(event, "error") && run->failure.code == NK_OK)
             (void)nk_fail(&run->failure, NK_E_INTERNAL, "%.*s",
                           NK_STR_ARG(nk_json_str(j, "message")));
     }
@@ -434,6 +461,23 @@ static nk_code set_mode(nk_crawl_run *run, nk_str mode, nk_err *err)
     return NK_OK;
 }
 
+/* What a definition may say and has no meaning here: told, not ignored. */
+static void tell_without_effect(nk_crawl_run *run)
+{
+    const glue_Crawler *d = run->def;
+    if (nk_bool_or(d->LakeFormationConfiguration->UseLakeFormationCredentials, false))
+        nk_crawl_log(run, "WARN",
+                     "UseLakeFormationCredentials: there is no Lake Formation here; the lake is "
+                     "read with the server's own keys");
+    if (nk_str_is(d->LineageConfiguration->CrawlerLineageSettings, "ENABLE"))
+        nk_crawl_log(run, "WARN", "CrawlerLineageSettings ENABLE: crawlers record no lineage here");
+    if (d->CrawlerSecurityConfiguration.n)
+        nk_crawl_log(run, "WARN",
+                     "Security configuration %.*s: this log is an ordinary file of the server, it "
+                     "is not encrypted",
+                     NK_STR_ARG(d->CrawlerSecurityConfiguration));
+}
+
 static nk_code start(nk_crawlers *c, nk_str region, nk_str name, nk_str mode, char *crawl_id,
                      nk_err *err)
 {
@@ -453,6 +497,8 @@ static nk_code start(nk_crawlers *c, nk_str region, nk_str name, nk_str mode, ch
     if (rc == NK_OK && run->mode == NK_CRAWL_APPLY)
         rc = nk_crawl_plan_load(run, run->plan_id, &run->planned, err);
     if (rc == NK_OK)
+        rc = take_notes(run, err);
+    if (rc == NK_OK)
         rc = nk_store_write(c->app->store, begin_crawl, run, err);
     if (rc != NK_OK) {
         free_run(run);
@@ -462,6 +508,7 @@ static nk_code start(nk_crawlers *c, nk_str region, nk_str name, nk_str mode, ch
         memcpy(crawl_id, run->crawl_id, sizeof run->crawl_id);
     run->log_fd = open_log(run);
     nk_crawl_log(run, "BENCHMARK", "Running Start Crawl for Crawler %.*s", NK_STR_ARG(name));
+    tell_without_effect(run);
     nk_err why = NK_ERR_INIT;
     if (run->mode == NK_CRAWL_APPLY) {
         nk_crawl_log(run, "INFO", "Applying the plan of crawl %.*s", NK_STR_ARG(run->plan_id));
@@ -567,10 +614,13 @@ static void delete_messages(nk_crawl_run *run)
 {
     const nk_settings *s = run->owner->app->settings;
     nk_queue_config q = {sqs_endpoint(), s->access_key, s->secret_key};
-    nk_err err = NK_ERR_INIT;
-    if (run->receipts.n &&
-        nk_queue_done(&q, run->queue, run->queue_url, &run->receipts, &err) != NK_OK)
-        nk_crawl_log(run, "WARN", "Messages stay in the queue and will come again: %s", err.msg);
+    for (size_t i = 0; i < run->receipts.n; i++) {
+        const nk_crawl_receipt *r = &run->receipts.v[i];
+        nk_err err = NK_ERR_INIT;
+        if (r->receipts.n && nk_queue_done(&q, r->queue, r->url, &r->receipts, &err) != NK_OK)
+            nk_crawl_log(run, "WARN", "Messages stay in the queue and will come again: %s",
+                         err.msg);
+    }
 }
 
 static void end_planned(nk_crawl_run *run)

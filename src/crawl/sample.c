@@ -7,6 +7,17 @@
 #define READ_MAX     ((size_t)256 << 20) /* of a file's end */
 #define SAMPLERS_MAX 8
 
+/* A crawl of many files that are larger than a sample reads this much of them so, and less of each
+ * one that follows: what it reads stays a small part of what is there. */
+#define PLENTY_BYTES ((uint64_t)128 << 20)
+#define SMALL_SHARE  40                   /* one part in so many of a file */
+#define SMALL_BYTES  ((uint64_t)32 << 10) /* but no less */
+
+/* A file whose first record is longer than a sample is read on to here, as AWS does; of all such
+ * files together so much. */
+#define LONG_BYTES ((uint64_t)10 << 20)
+#define LONG_ALL   ((uint64_t)512 << 20)
+
 typedef struct sampler {
     nk_sampling *job;
     pthread_t thread;
@@ -16,6 +27,7 @@ typedef struct sampler {
     nk_code rc;
     /* of the file at hand */
     const nk_crawl_file *file;
+    uint64_t want; /* of its beginning */
     nk_buf head, end, plain;
     bool has_head;
 } sampler;
@@ -26,6 +38,7 @@ struct nk_sampling {
     pthread_mutex_t lock; /* guards what follows, samplers' own parts apart */
     pthread_cond_t cond;
     nk_crawl_files *files;
+    uint64_t read, read_long;
     size_t next;         /* file to be taken */
     bool whole, give_up; /* no more files come; no more are wanted */
     sampler samplers[SAMPLERS_MAX];
@@ -39,6 +52,9 @@ static nk_code get(sampler *s, uint64_t from, uint64_t n, nk_buf *into, nk_err *
     nk_buf_clear(into);
     NK_TRY(nk_s3_get_range(s->job->config.s3, s->job->config.bucket, s->file->path, from, n, into,
                            err));
+    pthread_mutex_lock(&s->job->lock);
+    s->job->read += n;
+    pthread_mutex_unlock(&s->job->lock);
     return nk_buf_check(into, err);
 }
 
@@ -54,21 +70,61 @@ static nk_code read_range(void *arg, uint64_t from, uint64_t n, nk_str *out, nk_
     return NK_OK;
 }
 
+/* How much of a file's beginning is read at first. */
+static uint64_t modest(sampler *s, uint64_t size)
+{
+    uint64_t want = size < SAMPLE_BYTES ? size : SAMPLE_BYTES, small = size / SMALL_SHARE;
+    pthread_mutex_lock(&s->job->lock);
+    bool plenty = s->job->read > PLENTY_BYTES;
+    pthread_mutex_unlock(&s->job->lock);
+    if (small < SMALL_BYTES)
+        small = SMALL_BYTES;
+    return plenty && small < want ? small : want;
+}
+
+/* How much to read when what was read did not tell; 0: that is all. */
+static uint64_t longer(sampler *s, const nk_sample *sample, const nk_finding *found)
+{
+    bool known = found->certainty > 0 && !found->more;
+    uint64_t want = 0;
+    if (known || sample->whole || !s->has_head || s->want >= sample->size)
+        return 0;
+    if (s->want < SAMPLE_BYTES)
+        want = SAMPLE_BYTES;
+    else if (found->more && s->want < LONG_BYTES)
+        want = LONG_BYTES;
+    if (want > SAMPLE_BYTES) {
+        pthread_mutex_lock(&s->job->lock);
+        if (s->job->read_long + want > LONG_ALL)
+            want = 0;
+        s->job->read_long += want;
+        pthread_mutex_unlock(&s->job->lock);
+    }
+    return want < sample->size ? want : sample->size;
+}
+
+static nk_code load_packed(sampler *s, nk_sample *sample, nk_err *err)
+{
+    if (s->want < SAMPLE_BYTES && s->want < sample->size) { /* a block of it may be larger */
+        s->want = sample->size < SAMPLE_BYTES ? sample->size : SAMPLE_BYTES;
+        NK_TRY(get(s, 0, s->want, &s->head, err));
+        sample->whole = s->want == sample->size;
+    }
+    nk_buf_clear(&s->plain);
+    NK_TRY(nk_codec_head(sample->codec, nk_buf_view(&s->head), &sample->whole, &s->plain, err));
+    sample->head = nk_buf_view(&s->plain);
+    return NK_OK;
+}
+
 static nk_code load_head(nk_sample *sample, nk_err *err)
 {
     sampler *s = sample->arg;
-    uint64_t size = s->file->size, want = size < SAMPLE_BYTES ? size : SAMPLE_BYTES;
-    NK_TRY(get(s, 0, want, &s->head, err));
+    NK_TRY(get(s, 0, s->want, &s->head, err));
     s->has_head = true;
     sample->head = nk_buf_view(&s->head);
-    sample->whole = want == size;
+    sample->whole = s->want == sample->size;
     sample->codec = nk_codec_of(sample->head, sample->name);
-    if (!sample->codec)
-        return NK_OK;
-    nk_buf_clear(&s->plain);
-    NK_TRY(nk_codec_head(sample->codec, sample->head, &sample->whole, &s->plain, err));
-    sample->head = nk_buf_view(&s->plain);
-    return NK_OK;
+    return sample->codec ? load_packed(s, sample, err) : NK_OK;
 }
 
 /* ---- keeping ---- */
@@ -131,14 +187,18 @@ static nk_code sample_file(sampler *s, nk_crawl_file *f)
     nk_sample sample = {.name = last_part(f->path), .size = f->size, .read = read_range, .arg = s};
     s->file = f;
     s->has_head = false;
-    nk_code rc =
-        scratch ? nk_classify(s->job->config.customs, &sample, load_head, scratch, &found, &err)
-                : NK_E_NOMEM;
+    s->want = modest(s, f->size);
+    nk_code rc = scratch ? NK_OK : NK_E_NOMEM;
+    for (uint64_t more = s->want; rc == NK_OK && more; more = longer(s, &sample, &found)) {
+        s->want = more;
+        rc = nk_classify(s->job->config.customs, &sample, load_head, scratch, &found, &err);
+    }
     found.sample_bytes = s->has_head ? s->head.n : 0;
     /* what is wrong with the data concerns this file, what is wrong with the store the whole crawl
      */
-    if (rc == NK_E_PARSE || rc == NK_E_SERIALIZATION || rc == NK_E_LIMIT || rc == NK_E_NOT_FOUND) {
-        found = (nk_finding){.why = nk_str_c(err.msg)};
+    if (rc == NK_E_PARSE || rc == NK_E_SERIALIZATION || rc == NK_E_LIMIT || rc == NK_E_NOT_FOUND ||
+        rc == NK_E_ACCESS_DENIED) {
+        found = (nk_finding){.denied = rc == NK_E_ACCESS_DENIED, .why = nk_str_c(err.msg)};
         rc = NK_OK;
     }
     if (rc == NK_OK && !(f->is = keep(s, &found)))
@@ -187,7 +247,7 @@ static void *sample_thread(void *arg)
     sampler *s = arg;
     nk_crawl_file f;
     size_t at;
-    nk_buf_init(&s->head, (size_t)SAMPLE_BYTES + 16);
+    nk_buf_init(&s->head, (size_t)LONG_BYTES + 16);
     nk_buf_init(&s->end, READ_MAX + 16);
     nk_buf_init(&s->plain, UNPACKED_MAX);
     while (s->rc == NK_OK && take(s->job, &f, &at)) {

@@ -98,13 +98,13 @@ static nk_code keys_of(nk_crawl *c, const char *member, nk_map *out)
 
 /* ---- events ---- */
 
-static nk_code send_empty(nk_crawl *c, nk_str folder)
+static nk_code send_folder(nk_crawl *c, const char *event, nk_str folder)
 {
     nk_buf b;
     nk_buf_init(&b, 64 << 10);
     nk_json_writer w = {.buf = &b};
     nk_jw_object(&w);
-    nk_jw_kcstr(&w, "event", "empty");
+    nk_jw_kcstr(&w, "event", event);
     nk_jw_kstr(
         &w, "folder",
         nk_str_printf(c->a, "s3://%.*s/%.*s", NK_STR_ARG(c->grouping.bucket), NK_STR_ARG(folder)));
@@ -114,26 +114,32 @@ static nk_code send_empty(nk_crawl *c, nk_str folder)
     return rc;
 }
 
-static nk_code take_messages(nk_crawl *c, nk_str arn, nk_str dlq)
+static nk_code take_messages(nk_crawl *c, nk_str arn, nk_str dlq, nk_queue_messages *out)
 {
     nk_buf b;
-    if (nk_str_eq(c->queue_arn, arn)) /* several targets may share a queue */
-        return NK_OK;
-    NK_TRY(nk_queue_take(&c->queue, arn, dlq, c->a, &c->messages, c->err));
-    c->queue_arn = arn;
+    for (size_t i = 0; i < c->queues.n; i++) {
+        *out = c->queues.v[i].messages;
+        if (nk_str_eq(c->queues.v[i].arn, arn))
+            return NK_OK;
+    }
+    NK_TRY(nk_queue_take(&c->queue, arn, dlq, c->a, out, c->err));
+    nk_crawl_queue *q = nk_crawl_queues_add(&c->queues, c->a);
+    if (!q)
+        return nk_fail(c->err, NK_E_NOMEM, "Out of memory reading events");
+    *q = (nk_crawl_queue){arn, *out};
     nk_crawl_say(c, "INFO", "%.*s: %llu messages about %zu objects, %llu that are no S3 events",
-                 NK_STR_ARG(arn), (unsigned long long)c->messages.messages, c->messages.objects.n,
-                 (unsigned long long)c->messages.strange);
+                 NK_STR_ARG(arn), (unsigned long long)out->messages, out->objects.n,
+                 (unsigned long long)out->strange);
     nk_buf_init(&b, NK_POOL_FRAME_MAX);
     nk_json_writer w = {.buf = &b};
     nk_jw_object(&w);
     nk_jw_kcstr(&w, "event", "receipts");
     nk_jw_kstr(&w, "queue", arn);
-    nk_jw_kstr(&w, "url", c->messages.url);
+    nk_jw_kstr(&w, "url", out->url);
     nk_jw_key(&w, NK_STR("receipts"));
     nk_jw_array(&w);
-    for (size_t i = 0; i < c->messages.receipts.n; i++)
-        nk_jw_str(&w, c->messages.receipts.v[i]);
+    for (size_t i = 0; i < out->receipts.n; i++)
+        nk_jw_str(&w, out->receipts.v[i]);
     nk_jw_array_end(&w);
     nk_jw_object_end(&w);
     nk_code rc = nk_crawl_send(c, &b);
@@ -153,13 +159,14 @@ static nk_code read_events(lister *l)
     const nk_json *events = nk_json_get(c->target, "events");
     if (!events)
         return NK_OK;
-    NK_TRY(take_messages(c, nk_json_str(events, "queue"), nk_json_str(events, "dlq")));
+    nk_queue_messages messages;
+    NK_TRY(take_messages(c, nk_json_str(events, "queue"), nk_json_str(events, "dlq"), &messages));
     l->limited = !nk_json_bool(events, "first", false);
     nk_str root = nk_str_printf(c->a, "%.*s/%.*s", NK_STR_ARG(c->grouping.bucket),
                                 NK_STR_ARG(c->grouping.root));
     nk_strs all = {0};
-    for (size_t i = 0; i < c->messages.objects.n; i++) {
-        nk_str object = c->messages.objects.v[i], *slot;
+    for (size_t i = 0; i < messages.objects.n; i++) {
+        nk_str object = messages.objects.v[i], *slot;
         if (!nk_str_starts(object, root))
             continue;
         if (!(slot = nk_strs_add(&all, c->a)))
@@ -192,7 +199,7 @@ static nk_code list_files(lister *l)
         NK_TRY(nk_s3_list(c->s3, c->grouping.bucket, l->folders.v[i], NK_STR("/"), NK_STR(""),
                           on_object, NULL, l, c->err));
         if (l->files.n == before)
-            NK_TRY(send_empty(c, l->folders.v[i]));
+            NK_TRY(send_folder(c, "empty", l->folders.v[i]));
     }
     return NK_OK;
 }
@@ -222,6 +229,23 @@ static nk_code look_into(lister *l, nk_str path)
     nk_code rc = list_files(l);
     nk_code sampled = nk_sampling_end(l->sampling, rc != NK_OK, c->err);
     return sampled != NK_OK ? sampled : rc;
+}
+
+/* Folders that hold what we may not read: what is known of them is not gone. */
+static nk_code send_unread(lister *l)
+{
+    nk_crawl *c = l->c;
+    nk_str last = NK_STR_NULL;
+    nk_code rc = NK_OK;
+    for (size_t i = 0; i < l->files.n && rc == NK_OK; i++) {
+        const nk_crawl_file *f = &l->files.v[i];
+        nk_str folder = folder_of(f->path);
+        if (!f->is || !f->is->denied || (last.p && nk_str_eq(folder, last)))
+            continue;
+        last = folder;
+        rc = send_folder(c, "unread", folder);
+    }
+    return rc;
 }
 
 static void tell_problems(lister *l)
@@ -282,6 +306,29 @@ static nk_code send_table(nk_crawl *c, const nk_crawl_table *t)
     return rc == NK_OK ? nk_crawl_send_partitions(c, t->partitions.n, put_partition, &p) : rc;
 }
 
+/* The target's exclusions as AWS writes them down: behind its path. */
+static nk_code exclusions_of(nk_crawl *c, nk_str path, nk_str *out)
+{
+    const nk_json *list = nk_json_get(c->target, "exclusions");
+    nk_buf b;
+    *out = NK_STR("");
+    if (!list || !list->count)
+        return NK_OK;
+    nk_buf_init(&b, 512000); /* what a table's parameter holds */
+    nk_json_writer w = {.buf = &b};
+    nk_jw_array(&w);
+    for (const nk_json *e = list->first; e; e = e->next)
+        nk_jw_str(&w,
+                  nk_str_printf(c->a, "%.*s%s%.*s", NK_STR_ARG(path),
+                                nk_str_ends(path, NK_STR("/")) ? "" : "/", NK_STR_ARG(e->text)));
+    nk_jw_array_end(&w);
+    nk_code rc = nk_buf_check(&b, c->err);
+    if (rc == NK_OK && !(*out = nk_buf_dup(&b, c->a)).p)
+        rc = nk_fail(c->err, NK_E_NOMEM, "Out of memory");
+    nk_buf_free(&b);
+    return rc;
+}
+
 static nk_code group_files(lister *l, nk_str path)
 {
     nk_crawl *c = l->c;
@@ -295,11 +342,16 @@ static nk_code group_files(lister *l, nk_str path)
         return NK_OK;
     }
     tell_problems(l);
+    NK_TRY(send_unread(l));
     nk_crawl_tables out = {0};
+    nk_str exclusions;
+    NK_TRY(exclusions_of(c, path, &exclusions));
     NK_TRY(nk_crawl_group(&c->grouping, l->files.v, l->files.n, c->a, &out, nk_crawl_remark_to_log,
                           c, c->err));
-    for (size_t i = 0; i < out.n; i++)
+    for (size_t i = 0; i < out.n; i++) {
+        out.v[i].exclusions = exclusions;
         NK_TRY(send_table(c, &out.v[i]));
+    }
     c->tables += out.n;
     return NK_OK;
 }
@@ -307,17 +359,22 @@ static nk_code group_files(lister *l, nk_str path)
 nk_code nk_target_s3(nk_crawl *c)
 {
     lister l = {.c = c};
-    nk_map roots;
+    nk_map roots, standing;
     nk_str path = nk_json_str(c->target, "path");
     nk_map_init(&l.known);
     nk_map_init(&roots);
+    nk_map_init(&standing);
     nk_code rc = look_into(&l, path);
     if (rc == NK_OK)
         rc = keys_of(c, "roots", &roots);
+    if (rc == NK_OK)
+        rc = keys_of(c, "standing", &standing);
     c->grouping.roots = roots.n ? &roots : NULL;
+    c->grouping.standing = standing.n ? &standing : NULL;
     if (rc == NK_OK)
         rc = group_files(&l, path);
-    c->grouping.roots = NULL;
+    c->grouping.roots = c->grouping.standing = NULL;
+    nk_map_free(&standing);
     nk_map_free(&l.known);
     nk_map_free(&roots);
     return rc;

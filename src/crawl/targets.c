@@ -49,7 +49,8 @@ static bool known_partition(void *arg, const glue_Partition *p)
     return t->rc == NK_OK;
 }
 
-/* Tables that this crawler has made, and their folders: roots and known. */
+/* Tables that this crawler has made; if only a part is looked at, those that are there still, and
+ * their folders: roots and known. */
 static nk_code read_known(telling *t)
 {
     nk_strs pairs;
@@ -59,8 +60,13 @@ static nk_code read_known(telling *t)
                   .no_body = true};
     NK_TRY(nk_store_scan(t->tx, &q, made_row, t, t->err));
     NK_TRY(t->rc);
+    bool part = t->run->new_only || t->run->by_events;
     pairs = t->roots;
     t->roots = (nk_strs){0};
+    for (size_t i = 0; i + 1 < pairs.n && !part; i += 2)
+        NK_TRY(keep(t, &t->roots, pairs.v[i]));
+    if (!part)
+        return NK_OK;
     for (size_t i = 0; i + 1 < pairs.n; i += 2) {
         glue_Table *table;
         nk_err gone = NK_ERR_INIT;
@@ -103,8 +109,14 @@ static nk_code put_s3(telling *t, const glue_S3Target *s)
     nk_jw_kstr(&t->w, "path", s->Path);
     nk_jw_ki64(&t->w, "sample_size", nk_i64_or(s->SampleSize, 0));
     put_strs(&t->w, "exclusions", s->Exclusions.v, s->Exclusions.n);
-    if (t->run->new_only || t->run->by_events)
-        put_strs(&t->w, "roots", t->roots.v, t->roots.n);
+    bool part = t->run->new_only || t->run->by_events;
+    nk_jw_key(&t->w, nk_str_c(part ? "roots" : "standing"));
+    nk_jw_array(&t->w);
+    for (size_t i = 0; i < t->roots.n; i++) {
+        if (part || nk_str_starts(t->roots.v[i], s->Path))
+            nk_jw_str(&t->w, t->roots.v[i]);
+    }
+    nk_jw_array_end(&t->w);
     if (t->run->new_only)
         put_strs(&t->w, "known", t->known.v, t->known.n);
     put_events(t, s->EventQueueArn, s->DlqEventQueueArn, !t->roots.n);
@@ -193,7 +205,7 @@ static nk_code tell(nk_tx *tx, void *arg, nk_err *err)
                              .account_id = nk_str_c(run->owner->app->settings->account_id),
                              .now_us = run->started_us,
                              .arena = run->arena};
-    nk_code rc = run->new_only || run->by_events ? read_known(&t) : NK_OK;
+    nk_code rc = read_known(&t);
     if (rc == NK_OK)
         rc = put_all(&t);
     if (rc == NK_OK)

@@ -7,6 +7,13 @@
 #include "crawl/events.h"
 #include "crawl/sample.h"
 
+/* A queue's messages; targets may share one. */
+typedef struct nk_crawl_queue {
+    nk_str arn;
+    nk_queue_messages messages;
+} nk_crawl_queue;
+NK_LIST(nk_crawl_queues, nk_crawl_queue);
+
 typedef struct nk_crawl {
     nk_worker *w;
     nk_arena *a;
@@ -20,8 +27,7 @@ typedef struct nk_crawl {
     uint64_t unreadable;
     nk_str first_problem;
     nk_queue_config queue;
-    nk_str queue_arn; /* the one whose messages are below */
-    nk_queue_messages messages;
+    nk_crawl_queues queues; /* those that were read */
 } nk_crawl;
 
 typedef struct nk_crawl_target {

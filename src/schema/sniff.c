@@ -43,7 +43,7 @@ static nk_str whole_records(nk_str sample, bool whole, const nk_csv_dialect *d)
 static bool run(nk_str sample, bool whole, const nk_csv_dialect *d, nk_csv_fn fn, void *arg)
 {
     nk_str text = whole_records(sample, whole, d);
-    nk_csv_reader *r = nk_csv_open(d, 4 << 20, fn, arg);
+    nk_csv_reader *r = nk_csv_open(d, 16 << 20, fn, arg);
     if (!r)
         return false;
     nk_code rc = nk_csv_feed(r, text, NULL);
@@ -250,6 +250,7 @@ nk_code nk_sniff_json(nk_str sample, bool whole, nk_arena *a, nk_sniffed *out, n
     if (rc == NK_E_NOMEM)
         return nk_fail(err, rc, "%s", bad.msg);
     if (rc != NK_OK || !s.objects || s.others) {
+        out->more = rc == NK_OK && !s.objects && !s.others && !whole;
         out->why = rc != NK_OK ? nk_str_printf(a, "%s", bad.msg)
                    : s.others  ? NK_STR("JSON whose documents are not objects")
                                : NK_STR("no complete JSON object in the sample");
@@ -301,12 +302,46 @@ static nk_code csv_record(void *arg, const nk_csv_record *rec, nk_err *err)
     return s->want && s->want->no_trim ? untrimmed(s, rec, n, err) : NK_OK;
 }
 
+#define LOOKED_AT 65536 /* bytes that tell text from other things */
+
+/* Control characters of which text has none: a few are damage, many are another kind of file. */
+static bool no_text(nk_str sample)
+{
+    size_t n = sample.n < LOOKED_AT ? sample.n : LOOKED_AT, odd = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)sample.p[i];
+        odd += (c < 0x20 && c != '\t' && c != '\n' && c != '\r' && c != '\f' && c != '\v' &&
+                c != 0x01 && c != 0x1b) ||
+               c == 0x7f;
+    }
+    return odd > 3 && odd * 50 > n;
+}
+
+/* A sample that holds less than CSV needs, a header and two records: its first ones are long, or a
+ * quote of one is not closed in it. */
+static bool few_lines(nk_str sample)
+{
+    bool in = false;
+    size_t lines = 0;
+    for (size_t i = 0; i < sample.n && lines < 4; i++) {
+        in ^= sample.p[i] == '"';
+        lines += sample.p[i] == '\n' && !in;
+    }
+    return lines < 4;
+}
+
 nk_code nk_sniff_csv(nk_str sample, bool whole, const nk_csv_want *want, nk_arena *a,
                      nk_sniffed *out, nk_err *err)
 {
     *out = (nk_sniffed){0};
-    if (!nk_csv_sniff(sample, whole, want, a, &out->dialect, &out->why))
+    if (no_text(sample)) {
+        out->why = NK_STR("bytes that are no text");
         return NK_OK;
+    }
+    if (!nk_csv_sniff(sample, whole, want, a, &out->dialect, &out->why)) {
+        out->more = !whole && few_lines(sample);
+        return NK_OK;
+    }
     csv_sample s = {.in = nk_infer_create(a, 0), .d = &out->dialect, .want = want};
     if (!s.in)
         return nk_fail(err, NK_E_NOMEM, "Out of memory");

@@ -11,6 +11,7 @@ typedef struct nk_sniffed {
     const nk_type *type;    /* a struct, by the crawler's rule; CSV columns are col0, col1 … */
     uint64_t records;       /* data records in the sample */
     uint64_t record_bytes;  /* bytes they take */
+    bool more;              /* no record ends in the sample: more of the file may tell */
     nk_str why;             /* for a human: what spoke for or against */
 } nk_sniffed;
 

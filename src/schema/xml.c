@@ -201,6 +201,7 @@ static nk_code rows(xml *x, const xmlNode *root, bool whole, nk_xml_seen *out)
         }
     }
     /* of a cut file, the last row is cut, too, as a rule; the only one is better than none */
+    out->cut = !whole && total < 2;
     if (whole || total < 2)
         last = NULL;
     for (int pass = 0; pass < 2; pass++) {

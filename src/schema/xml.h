@@ -8,6 +8,7 @@ typedef struct nk_xml_seen {
     nk_str row_tag; /* arena */
     uint64_t records, bytes;
     bool declared; /* begins with <?xml */
+    bool cut;      /* the only row ends behind the sample */
 } nk_xml_seen;
 
 /* Observes the elements named row_tag; empty: the commonest child of the root, else the root

@@ -1,6 +1,8 @@
 """A small S3 for listings and objects that a real one cannot hold: any key, any content, a million of them. No signatures are checked.
 
     with FakeS3({"bucket": {"any//key": b"bytes"}}) as s3: s3.url
+`deny` are keys and prefixes ("bucket/key") that answer AccessDenied; `credentials`, when set, the only access key that is known; after
+`last` requests every connection is broken off.
 A value may be bytes, or (size, function(start, end) -> bytes) for what is made on the fly."""
 import bisect
 import re
@@ -39,6 +41,15 @@ class Handler(BaseHTTPRequestHandler):
         fake = self.server.fake
         with fake.lock:
             fake.requests += 1
+            gone = fake.last is not None and fake.requests > fake.last
+        if gone:
+            self.close_connection = True
+            return self.connection.close()
+        if fake.credentials and f"Credential={fake.credentials}/" not in self.headers.get("Authorization", ""):
+            return self.error(403, "InvalidAccessKeyId")
+        asked = f"{bucket}/{key or q.get('prefix', '')}"
+        if any(asked.startswith(d) for d in fake.deny):
+            return self.error(403, "AccessDenied")
         if bucket not in fake.buckets:
             return self.error(404, "NoSuchBucket")
         if not key:
@@ -92,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
 class FakeS3:
     def __init__(self, buckets):
         self.buckets, self.lock, self.requests, self.bytes = buckets, threading.Lock(), 0, 0
-        self.keys = {}
+        self.keys, self.deny, self.credentials, self.last = {}, (), None, None
 
     def sorted_keys(self, bucket):
         with self.lock:

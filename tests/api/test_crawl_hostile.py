@@ -218,3 +218,95 @@ def test_empty_prefix_and_missing_bucket(lake):
 def test_only_empty_and_unreadable_files(lake):
     name, tables = lake.crawl({"e/1": b"", "e/2": b"", "e/3": b"\n\n"}, expect="FAILED")
     assert "white space" in lake.last["ErrorMessage"]
+
+
+def test_records_longer_than_a_sample(lake):
+    """The first MiB holds no whole record: more is read, as AWS does, to 10 MiB."""
+    long = {"json": lambda n: b'{"a":1,"pad":"' + b"x" * n + b'","z":[1,2]}\n{"a":2}\n', "array": lambda n: b'[{"a":1,"pad":"' + b"x" * n + b'","z":[1]}, {"a":2}]',
+            "gz": lambda n: gzip.compress(b'{"a":1,"pad":"' + b"x" * n + b'","z":[3]}'),
+            "csv": lambda n: b'a,pad,z\n1,"' + b"y\n" * (n // 2) + b'",3\n2,b,4\n3,c,5\n',
+            "xml": lambda n: b'<?xml version="1.0"?><r><row><a>1</a><pad>' + b"q" * n + b"</pad><z>1</z></row><row><a>2</a><pad>x</pad><z>2</z></row></r>"}
+    kinds = {"json": ["int", "string", "array<int>"], "array": ["int", "string", "array<int>"], "gz": ["int", "string", "array<int>"],
+             "csv": ["bigint", "string", "bigint"], "xml": ["int", "string", "int"]}
+    for n in (1_500_000, 5_000_000):
+        name, tables = lake.crawl({f"{k}/f": make(n) for k, make in long.items()})
+        assert {t: columns(x) for t, x in tables.items()} == {k: list(zip(["a", "pad", "z"], v)) for k, v in kinds.items()}
+    name, tables = lake.crawl({"f.json": long["json"](11_000_000)}, expect="FAILED")
+    assert "no complete JSON object" in lake.last["ErrorMessage"]
+
+
+def test_other_kinds_of_files_are_no_csv(lake):
+    import lzma
+
+    rng = random.Random(11)
+    noise = bytes(rng.choice(b"ab,\n;|\t0123\0\2\3\4\5") for _ in range(4000))  # delimiters and line ends among what no text has
+    name, tables = lake.crawl({"a.xz": lzma.compress(CSV * 9), "b.bin": noise, "c.png": b"\x89PNG\r\n\x1a\n" + rng.randbytes(3000)}, expect="FAILED")
+    assert "no text" in lake.last["ErrorMessage"] and not tables
+
+
+# ---- the store ----
+
+def test_access_denied_on_one_prefix(lake):
+    """The rest is crawled; what is known of the denied folder stays, whatever the policy says of what is gone."""
+    files = {"t/d=1/f.csv": CSV, "t/d=2/f.csv": CSV, "u/f.json": b'{"x":1}', "v/f.json": b'{"y":1,"z":2,"w":3}'}
+    policy = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DELETE_FROM_DATABASE"}
+    name, tables = lake.crawl(dict(files), SchemaChangePolicy=policy)
+    assert sorted(tables) == ["t", "u", "v"]
+    try:
+        lake.fake.deny = (f"{name}/t/d=2/", f"{name}/u/")
+        del lake.fake.buckets[name]["v/f.json"]
+        assert sorted(lake.again(name)) == ["t", "u"]  # what is gone goes
+        assert set(lake.partitions(name, "t")) == {("1",), ("2",)}
+        log = lake.log(name)
+        assert "t/d=2/f.csv" in log and "u/f.json" in log and "AccessDenied" in log
+        fresh, tables = lake.crawl(dict(files))
+        lake.fake.deny = (f"{fresh}/",)
+        lake.again(fresh, expect="FAILED")
+        assert "denied" in lake.last["ErrorMessage"] and fresh in lake.last["ErrorMessage"]
+    finally:
+        lake.fake.deny = ()
+
+
+def test_wrong_credentials(lake):
+    lake.fake.credentials = "SOMEBODYELSE"
+    try:
+        name, tables = lake.crawl({"f.csv": CSV}, expect="FAILED")
+        assert tables == {} and f'Access to the bucket "{name}"' in lake.last["ErrorMessage"] and "key" in lake.last["ErrorMessage"]
+    finally:
+        lake.fake.credentials = None
+    assert list(lake.again(name)) == [name]
+
+
+def test_the_lake_vanishes_in_mid_crawl(lake):
+    rng = random.Random(5)
+    files = {f"t{t}/k={k}/f.json": json.dumps({f"a{t}": 1, f"b{t}": 2}).encode() for t in range(5) for k in range(60)}
+    policy = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DELETE_FROM_DATABASE"}
+    name, before = lake.crawl(files, SchemaChangePolicy=policy)
+    assert len(before) == 5
+    for _ in range(3):
+        lake.fake.last = lake.fake.requests + rng.randrange(3, 250)
+        try:
+            after = lake.again(name, expect="FAILED")
+        finally:
+            lake.fake.last = None
+        assert "no answer" in lake.last["ErrorMessage"] and lake.fake.url in lake.last["ErrorMessage"]
+        assert {n: (columns(t), len(lake.partitions(name, n))) for n, t in after.items()} == {n: ([(f"a{n[1:]}", "int"), (f"b{n[1:]}", "int")], 60) for n in before}
+    assert len(lake.again(name)) == 5
+
+
+def test_many_files_of_middling_size(lake):
+    """What is read stays a small part of what is there, whatever the files' size."""
+    line = b"1234567,some text,3.25\n"
+
+    def read(start, end):
+        at = start % len(line)
+        return (line * ((end - start + at) // len(line) + 2))[at:at + end - start]
+    total = 2_000_000_000
+    for size in (1_000_000, 8_000_000):
+        before = lake.fake.bytes
+        name, tables = lake.crawl({f"k={i % 10}/f{i}.csv": (size, read) for i in range(total // size)})
+        t = tables[name]
+        assert columns(t) == [("col0", "bigint"), ("col1", "string"), ("col2", "double")] and t["Parameters"]["objectCount"] == str(total // size)
+        assert abs(int(t["Parameters"]["recordCount"]) / (total / len(line)) - 1) < 0.01
+        read_on = lake.fake.bytes - before - (128 << 20) - (8 << 20)  # beyond the first part, of which all files are sampled well
+        assert read_on < 0.04 * total, (size, read_on / total)

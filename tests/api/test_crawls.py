@@ -373,6 +373,7 @@ def test_history_with_filters_and_pages(world):
     assert [c["State"] for c in crawls] == ["FAILED", "COMPLETED", "COMPLETED"]
     assert len({c["CrawlId"] for c in crawls}) == 3
     assert all(c["LogGroup"] == "/aws-glue/crawlers" and c["LogStream"] == name and c["MessagePrefix"] == c["CrawlId"] for c in crawls)
+    assert all(c["DPUHour"] > 0 for c in crawls)
     assert all(c["EndTime"] > c["StartTime"] and c["StartTime"].timestamp() >= began - 2 for c in crawls)
     first, second = json.loads(crawls[2]["Summary"]), json.loads(crawls[1]["Summary"])
     assert json.loads(first["TABLE"]) == {"ADD": {"Count": 1, "Names": [name]}}
@@ -457,9 +458,11 @@ def test_lineage_and_lake_formation_settings_are_kept(world):
 def test_a_schedule_fires(world):
     name = world.fresh()
     world.put(f"{name}/f.csv", csv("a", "b"))
-    world.create(name, f"{name}/", Schedule="cron(0/1 * * * ? *)")
+    due = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=65)  # the next minute that is not just beginning
+    cron = f"cron({due.minute} {due.hour} * * ? *)"
+    world.create(name, f"{name}/", Schedule=cron)
     c = world.glue.get_crawler(Name=name)["Crawler"]
-    assert c["Schedule"] == {"ScheduleExpression": "cron(0/1 * * * ? *)", "State": "SCHEDULED"}
+    assert c["Schedule"] == {"ScheduleExpression": cron, "State": "SCHEDULED"}
     crawl = wait_for(lambda: world.glue.list_crawls(CrawlerName=name)["Crawls"], 90, 0.5)[0]
     assert crawl["StartTime"].second < 10
     assert code_of(world.glue.start_crawler_schedule, CrawlerName=name) == "SchedulerRunningException"
@@ -468,10 +471,103 @@ def test_a_schedule_fires(world):
     world.wait(name)
     world.glue.update_crawler_schedule(CrawlerName=name, Schedule="cron(15 12 1W * ? *)")
     assert world.glue.get_crawler(Name=name)["Crawler"]["Schedule"]["ScheduleExpression"] == "cron(15 12 1W * ? *)"
-    for wrong in ("rate(5 minutes)", "cron(* * * * *)", "cron(0 0 * * * *)", "cron(60 0 * * ? *)", "cron(0 0 ? * ? *)"):
+    for wrong in ("rate(5 minutes)", "cron(* * * * *)", "cron(0 0 * * * *)", "cron(60 0 * * ? *)", "cron(0 0 ? * ? *)",
+                  "cron(* * * * ? *)", "cron(0/4 * * * ? *)", "cron(1,58 * * * ? *)"):
         with pytest.raises(ClientError) as e:
             world.glue.update_crawler_schedule(CrawlerName=name, Schedule=wrong)
         assert e.value.response["Error"]["Code"] == "InvalidInputException"
+
+
+@pytest.mark.parametrize("wrong, says", [
+    ({"Role": ""}, "role"), ({"Role": "arn:aws:iam::12:role/x"}, "ARN"), ({"Role": "arn:aws:iam::000000000000:user/x"}, "ARN"), ({"Role": "a b"}, "role"),
+    ({"CatalogId": "111111111111"}, "CatalogId"), ({"CrawlerSecurityConfiguration": "there-is-none"}, "does not exist"),
+    ({"Schedule": "cron(0/2 * * * ? *)"}, "5 minutes"),
+    ({"RecrawlPolicy": {"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"}, "Targets": {"DeltaTargets": [{"DeltaTables": ["s3://lake/x"]}]},
+      "SchemaChangePolicy": {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}}, "S3 targets"),
+])
+def test_definitions_that_are_refused(world, wrong, says):
+    name = world.fresh()
+    good = {"Name": name, "Role": "service-role/Me", "DatabaseName": name, "Targets": {"S3Targets": [{"Path": f"s3://{world.bucket}/x"}]}}
+    with pytest.raises(ClientError) as e:
+        world.glue.create_crawler(**{**good, **wrong})
+    assert e.value.response["Error"]["Code"] == "InvalidInputException" and says in e.value.response["Error"]["Message"]
+    world.glue.create_crawler(**good)
+    with pytest.raises(ClientError) as e:
+        world.glue.update_crawler(Name=name, **wrong)
+    assert e.value.response["Error"]["Code"] == "InvalidInputException" and says in e.value.response["Error"]["Message"]
+    c = world.glue.get_crawler(Name=name)["Crawler"]
+    assert c["Version"] == 1 and c["Role"] == "service-role/Me"
+
+
+def test_what_has_no_effect_is_told(world, server):
+    name = world.fresh()
+    world.glue.create_security_configuration(Name=name, EncryptionConfiguration={})
+    world.put(f"{name}/f.csv", csv("a", "b"))
+    world.create(name, f"{name}/", CrawlerSecurityConfiguration=name, LineageConfiguration={"CrawlerLineageSettings": "ENABLE"},
+                 LakeFormationConfiguration={"UseLakeFormationCredentials": True})
+    world.run(name)
+    log = (server.data / "logs" / "crawlers" / "us-east-1" / f"{name}.log").read_text()
+    assert "Lake Formation" in log and "lineage" in log and f"Security configuration {name}" in log
+
+
+@pytest.mark.parametrize("filter", [("STATE", "EQ", "BOGUS"), ("STATE", "GT", "FAILED"), ("CRAWL_ID", "LT", "x"), ("START_TIME", "GT", "yesterday"), ("DPU_HOUR", "EQ", "")])
+def test_filters_that_cannot_be_meant(world, filter):
+    name = world.fresh()
+    world.create(name, f"{name}/")
+    assert code_of(world.glue.list_crawls, CrawlerName=name, Filters=[dict(zip(("FieldName", "FilterOperator", "FieldValue"), filter))]) == "InvalidInputException"
+
+
+def test_exclusions_are_written_down_as_long_as_they_are_there(world):
+    name, tables = world.crawl({"f.csv": csv("a", "b"), "x/f.tmp": csv("c", "d")}, target={"Exclusions": ["x/**", "*.{a,b}"]})
+    path = f"s3://{world.bucket}/{name}/"
+    assert json.loads(tables[name]["Parameters"]["exclusions"]) == [path + "x/**", path + "*.{a,b}"]
+    world.glue.update_crawler(Name=name, Targets={"S3Targets": [{"Path": path + "f.csv"}]})
+    world.glue.update_crawler(Name=name, Targets={"S3Targets": [{"Path": path, "Exclusions": ["x/*"]}]})
+    world.run(name)
+    assert json.loads(world.tables(name)[name]["Parameters"]["exclusions"]) == [path + "x/*"]
+    world.s3.delete_object(Bucket=world.bucket, Key=f"{name}/x/f.tmp")
+    world.glue.update_crawler(Name=name, Targets={"S3Targets": [{"Path": path}]})
+    world.run(name)
+    assert "exclusions" not in world.tables(name)[name]["Parameters"]
+
+
+@pytest.mark.parametrize("policy", ["DELETE_FROM_DATABASE", "DEPRECATE_IN_DATABASE"])
+def test_a_table_whose_neighbours_go_stays_a_table(world, policy):
+    name = world.fresh()
+    world.put(f"{name}/one/d=1/f.csv", csv("a", "b"))
+    world.put(f"{name}/one/d=2/f.csv", csv("a", "b"))
+    world.put(f"{name}/two/f.csv", csv("w", "x", "y", "z"))
+    world.create(name, f"{name}/", SchemaChangePolicy={"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": policy})
+    world.run(name)
+    world.s3.delete_object(Bucket=world.bucket, Key=f"{name}/two/f.csv")
+    world.run(name)
+    tables = world.tables(name)
+    stamp = tables.get("two", {"Parameters": {}})["Parameters"].get("DEPRECATED_BY_CRAWLER")
+    assert sorted(tables) == (["one"] if policy == "DELETE_FROM_DATABASE" else ["one", "two"]) and bool(stamp) == ("two" in tables)
+    assert [k["Name"] for k in tables["one"]["PartitionKeys"]] == ["d"] and set(world.partitions(name, "one")) == {("1",), ("2",)}
+    # and one that comes back is a table again, which is told
+    world.put(f"{name}/two/f.csv", csv("w", "x", "y", "z"))
+    world.run(name)
+    assert "DEPRECATED_BY_CRAWLER" not in world.tables(name)["two"]["Parameters"]
+    summary = json.loads(json.loads(world.glue.list_crawls(CrawlerName=name, MaxResults=1)["Crawls"][0]["Summary"])["TABLE"])
+    assert summary == {"ADD" if policy == "DELETE_FROM_DATABASE" else "UPDATE": {"Count": 1, "Names": ["two"]}}
+
+
+def test_new_folders_that_are_not_like_their_table_are_passed_over(world, server):
+    name = world.fresh()
+    policy = {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
+    world.put(f"{name}/d=1/f.csv", csv("a", "b", "c"))
+    world.create(name, f"{name}/", RecrawlPolicy={"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"}, SchemaChangePolicy=policy)
+    world.run(name)
+    world.put(f"{name}/d=2/f.json", json.dumps({"a": 1, "b": 2, "c": 3}))
+    world.run(name)
+    assert set(world.partitions(name, name)) == {("1",)}
+    world.put(f"{name}/d=3/f.csv", csv("p", "q", "r"))
+    world.put(f"{name}/d=4/f.csv", csv("a", "b", "c", "d"))
+    world.run(name)
+    assert set(world.partitions(name, name)) == {("1",), ("4",)} and list(world.tables(name)) == [name]
+    log = (server.data / "logs" / "crawlers" / "us-east-1" / f"{name}.log").read_text()
+    assert "not like table" in log and f"{name}/d=3/" in log
 
 
 # ---- what the crawler decided is what jobs read with ----
