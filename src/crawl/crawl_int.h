@@ -81,6 +81,16 @@ nk_str nk_crawl_clash_name(nk_arena *a, nk_str name, nk_str location);
 
 /* ---- describe.c ---- */
 
+/* A name that the catalogue takes for a column: lower case, 255 bytes, no control characters. */
+nk_str nk_crawl_column_name(nk_arena *a, nk_str raw);
+/* The catalogue's columns of a struct, beside partition keys that are called as nk_crawl_key_names
+ * has them; *clash (may be set): a column that bears a key's name. */
+nk_code nk_crawl_columns(const nk_type *t, bool by_position, const nk_strs *keys, nk_arena *a,
+                         const nk_type **out, nk_str *clash, nk_err *err) NK_MUST;
+/* Names of partition keys, each another. */
+nk_code nk_crawl_key_names(const nk_str *raw, size_t n, nk_arena *a, nk_strs *out,
+                           nk_err *err) NK_MUST;
+
 /* Glue's TableInput without its Name, as JSON text appended to out: storage descriptor, SerDe,
  * partition keys and parameters as AWS's crawler writes them. */
 nk_code nk_crawl_table_json(const nk_crawl_table *t, nk_str bucket, nk_arena *a, nk_buf *out,

@@ -7,6 +7,7 @@
 #include "crawl/worker_int.h"
 
 #define PARTITION_BATCH 500
+#define VALUE_MAX       1024                    /* characters of a partition's value */
 #define FRAME_WANTED    (NK_POOL_FRAME_MAX / 8) /* a frame is sent when it is as long */
 
 static const nk_crawl_target targets[] = {
@@ -101,6 +102,19 @@ nk_code nk_crawl_send_partitions(nk_crawl *c, size_t n, nk_partition_fn put, voi
     }
     nk_buf_free(&b);
     return rc;
+}
+
+bool nk_crawl_values_fit(nk_crawl *c, const nk_str *values, size_t n, nk_str path)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (nk_utf8_len(values[i]) <= VALUE_MAX)
+            continue;
+        nk_crawl_say(c, "WARN",
+                     "a value of the partition %.*s… is longer than %d characters: it is left out",
+                     (int)(path.n > 100 ? 100 : path.n), path.p, VALUE_MAX);
+        return false;
+    }
+    return true;
 }
 
 /* ---- what targets share ---- */

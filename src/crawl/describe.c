@@ -3,43 +3,101 @@
 
 #include "crawl/worker_int.h"
 
-/* The catalogue's columns: lower-case names (keys that differ in case only become one), none that
- * bears a partition key's name: text files are read by position, so there it gets another name;
- * elsewhere the folder's value wins. */
-static nk_code columns_of(const nk_type *t, bool by_position, const nk_strs *keys, nk_arena *a,
-                          const nk_type **out, nk_str *clash, nk_err *err)
+enum { NAME_MAX_BYTES = 255 };
+
+nk_str nk_crawl_column_name(nk_arena *a, nk_str raw)
+{
+    nk_str name = nk_str_lower(a, raw.n ? raw : NK_STR("_"));
+    char *p = (char *)(uintptr_t)name.p; /* our own copy */
+    size_t n = 0;
+    uint32_t cp;
+    while (p && n < name.n) {
+        size_t len = nk_utf8_get(p + n, name.n - n, &cp);
+        if (n + (len ? len : 1) > NAME_MAX_BYTES)
+            break;
+        if (!len || cp < 0x20 || cp == 0x7f)
+            p[n] = '_';
+        n += len ? len : 1;
+    }
+    return nk_str_n(name.p, n);
+}
+
+/* A name that none of `taken` has: NAME, NAME_1, …; p NULL when memory is gone. */
+static nk_str free_name(const nk_map *taken, nk_str name, nk_arena *a)
+{
+    nk_str out = name;
+    for (size_t i = 1; out.p && nk_map_has(taken, out); i++) {
+        char end[24];
+        int n = snprintf(end, sizeof end, "_%zu", i);
+        size_t keep = name.n + (size_t)n > NAME_MAX_BYTES ? NAME_MAX_BYTES - (size_t)n : name.n;
+        while (keep && keep < name.n && ((unsigned char)name.p[keep] & 0xc0) == 0x80)
+            keep--; /* between characters */
+        out = nk_str_printf(a, "%.*s%s", (int)keep, name.p, end);
+    }
+    return out;
+}
+
+static nk_field a_key; /* what partition keys stand for among columns */
+
+/* Text files are read by position: each column stays one, whatever it is called. Elsewhere keys
+ * that differ in case only become one, and of one that is a partition key the folder's value wins.
+ */
+static nk_code one_column(const nk_field *f, bool by_position, nk_map *at, nk_field *fields,
+                          size_t *n, nk_arena *a, nk_str *clash, nk_err *err)
+{
+    nk_str name = nk_crawl_column_name(a, f->name);
+    nk_field *same = nk_map_get(at, name);
+    if (same == &a_key) {
+        *clash = name;
+        if (!by_position)
+            return NK_OK;
+    }
+    if (same && !by_position)
+        return nk_type_merge(same->type, f->type, NK_MERGE_CRAWL, a, &same->type, err);
+    if (same)
+        name = free_name(at, name, a);
+    fields[*n] = (nk_field){.name = name, .type = f->type};
+    if (!name.p || nk_map_put(at, name, &fields[*n], NULL) != NK_OK)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory describing a table");
+    ++*n;
+    return NK_OK;
+}
+
+nk_code nk_crawl_columns(const nk_type *t, bool by_position, const nk_strs *keys, nk_arena *a,
+                         const nk_type **out, nk_str *clash, nk_err *err)
 {
     nk_field *fields = NK_NEWN(a, nk_field, t->nfields ? t->nfields : 1);
     nk_map at;
     size_t n = 0;
-    nk_code rc = NK_OK;
-    if (!fields)
-        return nk_fail(err, NK_E_NOMEM, "Out of memory describing a table");
+    nk_code rc = fields ? NK_OK : NK_E_NOMEM;
     nk_map_init(&at);
-    for (size_t i = 0; i < t->nfields && rc == NK_OK; i++) {
-        nk_str name = nk_str_lower(a, t->fields[i].name);
-        bool key = false;
-        for (size_t k = 0; k < keys->n; k++)
-            key |= nk_str_eq(keys->v[k], name);
-        if (key) {
-            *clash = name;
-            if (!by_position)
-                continue;
-            name = nk_str_printf(a, "%.*s_1", NK_STR_ARG(name));
-        }
-        nk_field *same = nk_map_get(&at, name);
-        if (same) {
-            rc = nk_type_merge(same->type, t->fields[i].type, NK_MERGE_CRAWL, a, &same->type, err);
-            continue;
-        }
-        fields[n] = (nk_field){.name = name, .type = t->fields[i].type};
-        rc = nk_map_put(&at, name, &fields[n++], NULL);
-    }
+    for (size_t k = 0; k < keys->n && rc == NK_OK; k++)
+        rc = nk_map_put(&at, keys->v[k], &a_key, NULL);
+    for (size_t i = 0; i < t->nfields && rc == NK_OK; i++)
+        rc = one_column(&t->fields[i], by_position, &at, fields, &n, a, clash, err);
     nk_map_free(&at);
-    if (rc != NK_OK)
-        return rc;
-    *out = nk_type_struct(a, fields, n);
-    return *out ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory describing a table");
+    if (rc == NK_OK)
+        *out = nk_type_struct(a, fields, n);
+    if (rc == NK_E_NOMEM || (rc == NK_OK && !*out))
+        return nk_fail(err, NK_E_NOMEM, "Out of memory describing a table");
+    return rc;
+}
+
+nk_code nk_crawl_key_names(const nk_str *raw, size_t n, nk_arena *a, nk_strs *out, nk_err *err)
+{
+    nk_map taken;
+    nk_code rc = NK_OK;
+    nk_map_init(&taken);
+    for (size_t i = 0; i < n && rc == NK_OK; i++) {
+        nk_str name = free_name(&taken, nk_crawl_column_name(a, raw[i]), a);
+        nk_str *slot = name.p ? nk_strs_add(out, a) : NULL;
+        if (!slot || nk_map_put(&taken, name, slot, NULL) != NK_OK)
+            rc = nk_fail(err, NK_E_NOMEM, "Out of memory describing a table");
+        else
+            *slot = name;
+    }
+    nk_map_free(&taken);
+    return rc;
 }
 
 static void put_number(nk_json_writer *w, const char *key, uint64_t v)
@@ -92,9 +150,7 @@ nk_code nk_crawl_put_columns(nk_json_writer *w, const nk_type *t, nk_err *err)
         nk_code rc = nk_type_print(t->fields[i].type, true, &type);
         if (rc == NK_OK) {
             nk_jw_object(w);
-            nk_jw_kstr(w, "Name",
-                       nk_str_sub(t->fields[i].name, 0,
-                                  t->fields[i].name.n > 255 ? 255 : t->fields[i].name.n));
+            nk_jw_kstr(w, "Name", t->fields[i].name);
             nk_jw_kstr(w, "Type", nk_buf_view(&type));
             nk_jw_object_end(w);
         }
@@ -145,8 +201,8 @@ nk_code nk_crawl_table_json(const nk_crawl_table *t, nk_str bucket, nk_arena *a,
                   t->bytes,  t->records, t->record_size, t->exclusions};
     const nk_type *columns;
     nk_str clash = NK_STR_NULL;
-    NK_TRY(columns_of(t->type, t->sample->format == &nk_crawl_format_csv, &t->keys, a, &columns,
-                      &clash, err));
+    NK_TRY(nk_crawl_columns(t->type, t->sample->format == &nk_crawl_format_csv, &t->keys, a,
+                            &columns, &clash, err));
     if (clash.p && remark) {
         nk_str text =
             nk_str_printf(a, "column %.*s is also a partition key: %s", NK_STR_ARG(clash),
@@ -187,8 +243,8 @@ nk_code nk_crawl_partition_json(const nk_crawl_table *t, const nk_crawl_partitio
                   p->records, p->record_size};
     const nk_type *columns;
     nk_str clash = NK_STR_NULL;
-    NK_TRY(columns_of(inherit ? t->type : p->type, t->sample->format == &nk_crawl_format_csv,
-                      &t->keys, a, &columns, &clash, err));
+    NK_TRY(nk_crawl_columns(inherit ? t->type : p->type, t->sample->format == &nk_crawl_format_csv,
+                            &t->keys, a, &columns, &clash, err));
     nk_json_writer w = {.buf = out};
     nk_jw_object(&w);
     nk_jw_key(&w, NK_STR("Values"));

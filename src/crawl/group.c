@@ -387,21 +387,20 @@ static nk_code add_partition(grouper *g, nk_crawl_table *t, const kid *k,
     return NK_OK;
 }
 
-/* Adds a partition key; one that is there already (k=1/k=2/) gets another name. */
-static nk_code add_key(grouper *g, nk_strs *keys, nk_str name)
+/* The table's partition keys: `first`, and those of the tables below; k=1/k=2/ gives k and k_1. */
+static nk_code set_keys(grouper *g, nk_crawl_table *t, nk_str first, const nk_strs *below)
 {
-    nk_str free_name = name;
-    for (size_t n = 1, i = 0; i < keys->n && free_name.p; i++) {
-        if (nk_str_eq(keys->v[i], free_name)) {
-            free_name = nk_str_printf(g->a, "%.*s_%zu", NK_STR_ARG(name), n++);
-            i = (size_t)-1;
-        }
-    }
-    nk_str *slot = free_name.p ? nk_strs_add(keys, g->a) : NULL;
-    if (!slot)
+    nk_str *raw = NK_NEWN(g->a, nk_str, below->n + 1);
+    if (!raw)
         return no_memory(g);
-    *slot = free_name;
-    return NK_OK;
+    raw[0] = first;
+    for (size_t j = 0; j < below->n; j++) {
+        raw[j + 1] = below->v[j];
+        if (nk_str_starts(raw[j + 1], NK_STR("partition_")))
+            raw[j + 1] = nk_str_printf(g->a, "partition_%zu", j + 1);
+    }
+    t->keys = (nk_strs){0};
+    return nk_crawl_key_names(raw, below->n + 1, g->a, &t->keys, g->err);
 }
 
 /* Like kids become the partitions of this folder's table. */
@@ -419,15 +418,8 @@ static nk_code combine(grouper *g, const folder *f, kid *kids, size_t n, const k
             out->t.path = f->path;
             out->t.rule = k->key.p ? "folders named key=value hold like files: partitions"
                                    : "its folders hold like files: partitions";
-            out->t.keys = (nk_strs){0};
             out->t.partitions = (nk_crawl_partitions){0};
-            NK_TRY(add_key(g, &out->t.keys, k->key.p ? k->key : NK_STR("partition_0")));
-            for (size_t j = 0; j < k->u.t.keys.n; j++) {
-                nk_str name = k->u.t.keys.v[j];
-                if (nk_str_starts(name, NK_STR("partition_")))
-                    name = nk_str_printf(g->a, "partition_%zu", j + 1);
-                NK_TRY(add_key(g, &out->t.keys, name));
-            }
+            NK_TRY(set_keys(g, &out->t, k->key.p ? k->key : NK_STR("partition_0"), &k->u.t.keys));
         } else {
             NK_TRY(absorb(g, &out->t, &k->u.t));
         }

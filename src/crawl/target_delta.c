@@ -16,8 +16,10 @@ typedef struct delta {
     nk_str bucket, folder; /* with trailing slash */
     nk_str log;            /* its folder */
     nk_delta_log files;
-    nk_delta now;  /* the newest version's */
-    nk_str newest; /* the log's file that made it */
+    nk_delta now;           /* the newest version's */
+    nk_strs keys;           /* what the catalogue calls partition keys; none of a native table */
+    const nk_type *columns; /* the catalogue's */
+    nk_str newest;          /* the log's file that made it */
     int64_t newest_ms;
     nk_arena *scratch;
 } delta;
@@ -323,36 +325,27 @@ static nk_code write_manifests(delta *d, const manifests *m)
 
 /* ---- describing ---- */
 
-static bool is_key(const delta *d, nk_str name)
-{
-    for (size_t i = 0; i < d->now.keys.n; i++) {
-        if (nk_str_eq(d->now.keys.v[i], name))
-            return true;
-    }
-    return false;
-}
-
-static nk_code put_storage(delta *d, nk_json_writer *w, bool native, nk_str path)
+/* What the table and its partitions have in common: names, and columns of each kind of table. */
+static nk_code name_columns(delta *d, bool native)
 {
     nk_crawl *c = d->c;
-    nk_field *f = NK_NEWN(c->a, nk_field, d->now.type->nfields + 1);
-    size_t n = 0;
-    if (!f)
-        return no_memory(d);
-    for (size_t i = 0; i < d->now.type->nfields; i++) {
-        if (native || !is_key(d, d->now.type->fields[i].name))
-            f[n++] = (nk_field){.name = nk_str_lower(c->a, d->now.type->fields[i].name),
-                                .type = d->now.type->fields[i].type};
-    }
-    const nk_type *columns = nk_type_struct(c->a, f, n);
+    nk_str clash;
+    if (!native)
+        NK_TRY(nk_crawl_key_names(d->now.keys.v, d->now.keys.n, c->a, &d->keys, c->err));
+    return nk_crawl_columns(d->now.type, false, &d->keys, c->a, &d->columns, &clash, c->err);
+}
+
+static nk_code put_storage(delta *d, nk_json_writer *w, bool native, nk_str path, nk_arena *a)
+{
+    nk_crawl *c = d->c;
     nk_str location =
-        nk_str_printf(c->a, "s3://%.*s/%.*s%s%.*s", NK_STR_ARG(d->bucket), NK_STR_ARG(d->folder),
+        nk_str_printf(a, "s3://%.*s/%.*s%s%.*s", NK_STR_ARG(d->bucket), NK_STR_ARG(d->folder),
                       native ? "" : "_symlink_format_manifest/", NK_STR_ARG(path));
-    if (!columns || !location.p)
+    if (!location.p)
         return no_memory(d);
     nk_jw_object(w);
     nk_jw_key(w, NK_STR("Columns"));
-    NK_TRY(nk_crawl_put_columns(w, columns, c->err));
+    NK_TRY(nk_crawl_put_columns(w, d->columns, c->err));
     nk_jw_kstr(w, "Location", location);
     nk_jw_kcstr(w, "InputFormat",
                 native ? "org.apache.hadoop.mapred.SequenceFileInputFormat"
@@ -432,12 +425,12 @@ static nk_code describe(delta *d, bool native, nk_buf *out)
     nk_jw_ki64(&w, "Retention", 0);
     nk_jw_kcstr(&w, "TableType", "EXTERNAL_TABLE");
     nk_jw_key(&w, NK_STR("StorageDescriptor"));
-    NK_TRY(put_storage(d, &w, native, NK_STR("")));
+    NK_TRY(put_storage(d, &w, native, NK_STR(""), d->c->a));
     nk_jw_key(&w, NK_STR("PartitionKeys"));
     nk_jw_array(&w);
-    for (size_t i = 0; i < d->now.keys.n && !native; i++) {
+    for (size_t i = 0; i < d->keys.n; i++) {
         nk_jw_object(&w);
-        nk_jw_kstr(&w, "Name", nk_str_lower(d->c->a, d->now.keys.v[i]));
+        nk_jw_kstr(&w, "Name", d->keys.v[i]);
         nk_jw_kcstr(&w, "Type", "string");
         nk_jw_object_end(&w);
     }
@@ -456,6 +449,8 @@ static nk_code put_partition(void *arg, size_t i, nk_json_writer *w, nk_arena *s
 {
     parts *p = arg;
     const manifest *one = p->m->list.v[i];
+    if (!nk_crawl_values_fit(p->d->c, one->values, p->d->keys.n, one->path))
+        return NK_OK;
     nk_jw_object(w);
     nk_jw_key(w, NK_STR("Values"));
     nk_jw_array(w);
@@ -463,7 +458,7 @@ static nk_code put_partition(void *arg, size_t i, nk_json_writer *w, nk_arena *s
         nk_jw_str(w, one->values[v]);
     nk_jw_array_end(w);
     nk_jw_key(w, NK_STR("StorageDescriptor"));
-    NK_TRY(put_storage(p->d, w, false, one->path));
+    NK_TRY(put_storage(p->d, w, false, one->path, scratch));
     nk_jw_object_end(w);
     return NK_OK;
 }
@@ -492,6 +487,8 @@ static nk_code one_table(delta *d, bool native, bool write)
     manifests m = {0};
     nk_map_init(&m.by_path);
     nk_code rc = read_log(d);
+    if (rc == NK_OK)
+        rc = name_columns(d, native);
     if (rc == NK_OK && d->now.want_files)
         rc = make_manifests(d, &m);
     if (rc == NK_OK && write)

@@ -37,8 +37,10 @@ typedef struct hudi {
     action reading;
     nk_str by; /* the file that told of the schema */
     const nk_type *type;
-    nk_strs fields;     /* of partitions */
-    nk_strs partitions; /* their paths below the table */
+    const nk_type *columns; /* the catalogue's */
+    nk_strs keys;           /* what it calls the fields */
+    nk_strs fields;         /* of partitions */
+    nk_strs partitions;     /* their paths below the table */
 } hudi;
 
 static nk_code no_memory(hudi *h)
@@ -220,36 +222,16 @@ static nk_code read_schema(hudi *h)
 
 /* ---- describing ---- */
 
-static bool partition_field(const hudi *h, nk_str name)
-{
-    for (size_t i = 0; i < h->fields.n; i++) {
-        if (nk_str_ieq(h->fields.v[i], name))
-            return true;
-    }
-    return false;
-}
-
-static nk_code put_storage(hudi *h, nk_json_writer *w, const struct kind *k, nk_str path)
+static nk_code put_storage(hudi *h, nk_json_writer *w, const struct kind *k, nk_str path,
+                           nk_arena *a)
 {
     nk_crawl *c = h->c;
-    nk_field *f = NK_NEWN(c->a, nk_field, h->type->nfields + 1);
-    size_t n = 0;
-    if (!f)
-        return nk_fail(c->err, NK_E_NOMEM, "Out of memory");
-    for (size_t i = 0; i < h->type->nfields; i++) {
-        if (!partition_field(h, h->type->fields[i].name))
-            f[n++] = (nk_field){.name = nk_str_lower(c->a, h->type->fields[i].name),
-                                .type = h->type->fields[i].type};
-    }
-    const nk_type *columns = nk_type_struct(c->a, f, n);
-    if (!columns)
-        return nk_fail(c->err, NK_E_NOMEM, "Out of memory");
     nk_jw_object(w);
     nk_jw_key(w, NK_STR("Columns"));
-    NK_TRY(nk_crawl_put_columns(w, columns, c->err));
+    NK_TRY(nk_crawl_put_columns(w, h->columns, c->err));
     nk_jw_kstr(w, "Location",
-               nk_str_printf(c->a, "s3://%.*s/%.*s%.*s", NK_STR_ARG(h->bucket),
-                             NK_STR_ARG(h->folder), NK_STR_ARG(path)));
+               nk_str_printf(a, "s3://%.*s/%.*s%.*s", NK_STR_ARG(h->bucket), NK_STR_ARG(h->folder),
+                             NK_STR_ARG(path)));
     nk_jw_kcstr(w, "InputFormat", k->input);
     nk_jw_kcstr(w, "OutputFormat", nk_crawl_format_parquet.output);
     nk_jw_key(w, NK_STR("SerdeInfo"));
@@ -296,6 +278,8 @@ static nk_code put_partition(void *arg, size_t i, nk_json_writer *w, nk_arena *s
                      NK_STR_ARG(h->partitions.v[i]), h->fields.n);
         return NK_OK;
     }
+    if (!nk_crawl_values_fit(h->c, p->values, h->fields.n, h->partitions.v[i]))
+        return NK_OK;
     nk_jw_object(w);
     nk_jw_key(w, NK_STR("Values"));
     nk_jw_array(w);
@@ -303,7 +287,7 @@ static nk_code put_partition(void *arg, size_t i, nk_json_writer *w, nk_arena *s
         nk_jw_str(w, p->values[v].n ? p->values[v] : NK_HIVE_NULL);
     nk_jw_array_end(w);
     nk_jw_key(w, NK_STR("StorageDescriptor"));
-    NK_TRY(put_storage(h, w, p->k, h->partitions.v[i]));
+    NK_TRY(put_storage(h, w, p->k, h->partitions.v[i], scratch));
     nk_jw_object_end(w);
     return NK_OK;
 }
@@ -319,12 +303,12 @@ static nk_code send_table(hudi *h, const struct kind *k)
     nk_jw_ki64(&w, "Retention", 0);
     nk_jw_kcstr(&w, "TableType", "EXTERNAL_TABLE");
     nk_jw_key(&w, NK_STR("StorageDescriptor"));
-    nk_code rc = put_storage(h, &w, k, NK_STR(""));
+    nk_code rc = put_storage(h, &w, k, NK_STR(""), c->a);
     nk_jw_key(&w, NK_STR("PartitionKeys"));
     nk_jw_array(&w);
     for (size_t i = 0; i < h->fields.n; i++) {
         nk_jw_object(&w);
-        nk_jw_kstr(&w, "Name", nk_str_lower(c->a, h->fields.v[i]));
+        nk_jw_kstr(&w, "Name", h->keys.v[i]);
         nk_jw_kcstr(&w, "Type", "string");
         nk_jw_object_end(&w);
     }
@@ -369,6 +353,9 @@ static nk_code one_table(hudi *h)
     NK_TRY(nk_s3_list(c->s3, h->bucket, h->folder, NK_STR(""), NK_STR(""), on_object, NULL, h,
                       c->err));
     NK_TRY(read_schema(h));
+    nk_str clash;
+    NK_TRY(nk_crawl_key_names(h->fields.v, h->fields.n, c->a, &h->keys, c->err));
+    NK_TRY(nk_crawl_columns(h->type, false, &h->keys, c->a, &h->columns, &clash, c->err));
     if (!nk_str_is(property(h, "hoodie.table.type"), "MERGE_ON_READ"))
         return send_table(h, &kinds[0]);
     NK_TRY(send_table(h, &kinds[1]));

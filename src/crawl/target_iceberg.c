@@ -141,7 +141,7 @@ static nk_code put_columns(nk_crawl *c, nk_json_writer *w, const nk_json *schema
         char id[24];
         snprintf(id, sizeof id, "%lld", (long long)nk_json_i64(e, "id", 0));
         nk_jw_object(w);
-        nk_jw_kstr(w, "Name", nk_str_lower(c->a, t->fields[i].name));
+        nk_jw_kstr(w, "Name", nk_crawl_column_name(c->a, t->fields[i].name));
         nk_jw_kstr(w, "Type", nk_buf_view(&type));
         if (t->fields[i].comment.n)
             nk_jw_kstr(w, "Comment", nk_str_sub(t->fields[i].comment, 0, 255));

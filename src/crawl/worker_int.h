@@ -54,6 +54,8 @@ nk_code nk_crawl_send_table(nk_crawl *c, nk_str base, nk_str why, size_t partiti
  * or nothing to leave it out; scratch lives as long as the frame. */
 typedef nk_code (*nk_partition_fn)(void *arg, size_t i, nk_json_writer *w, nk_arena *scratch);
 nk_code nk_crawl_send_partitions(nk_crawl *c, size_t n, nk_partition_fn put, void *arg) NK_MUST;
+/* Whether the catalogue takes a partition of these values; if not, the log says so. */
+bool nk_crawl_values_fit(nk_crawl *c, const nk_str *values, size_t n, nk_str path);
 /* The bucket exists? NK_E_NOT_FOUND names it and the target's path. */
 nk_code nk_crawl_open_path(nk_crawl *c, nk_str path, nk_s3_uri *out) NK_MUST;
 /* Hidden files and those the target excludes; rel: behind the include path. */

@@ -406,6 +406,23 @@ def test_manifests_of_odd_paths(world):
     assert "holds a line's end" in world.run(name, expect="FAILED")["LastCrawl"]["ErrorMessage"]
 
 
+def test_names_and_values_at_the_edges(world, server):
+    prefix = world.fresh()
+    d = Hand(world, f"{prefix}/names", [("A", "long"), ("a", "double"), ("n\nl", "long"), ("c" * 400, "long"), ("s", {"type": "struct", "fields": [{"name": "x:y,<`", "type": "long"}]})])
+    keys = [f"k{i}" for i in range(30)] + ["dup", "DUP", "absent"]
+    d = Hand(world, f"{prefix}/keys", [("id", "long")] + [(k, "string") for k in keys[:-1]], keys)
+    d.commit(add("a.parquet", dup="1", DUP="2", k0="x"))
+    d = Hand(world, f"{prefix}/values", [("id", "long"), ("k", "string")], ["k"])
+    d.commit(add("a.parquet", k="v" * 5000), add("b.parquet", k="a\nb\x01"))
+    name = crawler(world, [uri(world, f"{prefix}/{t}") for t in ("names", "keys", "values")])
+    world.run(name)
+    tables = world.tables(name)
+    assert columns(tables["names"]) == [("a", "double"), ("n_l", "bigint"), ("c" * 255, "bigint"), ("s", "struct<`x:y,<``:`:bigint>".replace("``:`", "```"))]
+    assert [k["Name"] for k in tables["keys"]["PartitionKeys"]] == keys[:30] + ["dup", "dup_1", "absent"] and columns(tables["keys"]) == [("id", "bigint")]
+    assert set(world.partitions(name, "keys")) == {("x",) + (HIVE_NULL,) * 29 + ("1", "2", HIVE_NULL)}
+    assert set(world.partitions(name, "values")) == {("a\nb\x01",)} and "is longer than 1024 characters" in log_of(server, name)
+
+
 def test_an_empty_table_has_an_empty_manifest(world):
     prefix = world.fresh()
     Hand(world, prefix, DELTA_SCHEMA)

@@ -111,6 +111,33 @@ def test_partition_keys_that_clash(lake):
     assert [k["Name"] for k in tables[name]["PartitionKeys"]] == ["k", "k_1"] and set(lake.partitions(name, name)) == {("1", "2"), ("1", "3")}
 
 
+def test_names_of_columns(lake):
+    """A text file's columns stay as many as they are, in their places; every name is one that the catalogue takes."""
+    cases = {b"x,X,y\n1,2,3\n3,4,5\n": ["x", "x_1", "y"], b"x,x,x_1\n1,2,3\n3,4,5\n": ["x", "x_1", "x_1_1"]}
+    for text, names in cases.items():
+        name, tables = lake.crawl({"f.csv": text})
+        assert columns(tables[name]) == [(n, "bigint") for n in names]
+    name, tables = lake.crawl({"x=1/f.csv": b"x,x_1,y\n1,2,3\n3,4,5\n", "x=2/f.csv": b"x,x_1,y\n1,2,3\n3,4,5\n"})
+    assert columns(tables[name]) == [("x_1", "bigint"), ("x_1_1", "bigint"), ("y", "bigint")]
+    long = "é" * 300
+    odd = {"a\nb": 1, "": 2, "\u0000z": 3, "A": 1, "a": 2.5, " ": 4, long + "1": 5, long + "2": 6, "x" * 400: 7}
+    name, tables = lake.crawl({"f.json": json.dumps(odd).encode()})
+    assert columns(tables[name]) == [("a_b", "int"), ("_", "int"), ("_z", "int"), ("a", "double"), (" ", "int"), ("é" * 127, "int"), ("x" * 255, "int")]
+    key = "k" * 400
+    name, tables = lake.crawl({f"{key}=1/f.csv": CSV, f"{key}=2/f.csv": CSV, f"{key}=2/\x01b=1/f.csv": CSV})
+    for t in tables.values():
+        assert all(1 <= len(k["Name"]) <= 255 and k["Name"].isprintable() for k in t["PartitionKeys"])
+
+
+def test_xml_entities(lake):
+    """No file of the server's is read, and nothing is unfolded without bound."""
+    laughs = b"".join(b'<!ENTITY %c "%s">' % (98 + i, b"&%c;" % (97 + i) * 10) for i in range(12))
+    bomb = b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a "aaaaaaaaaaaaaaaaaaaa">' + laughs + b"]><r><x><y>&m;</y></x><x><y>&m;</y></x></r>"
+    outside = b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY f SYSTEM "file:///etc/passwd">]><r><x><y>&f;</y></x><x><y>1</y></x></r>'
+    name, tables = lake.crawl({"bomb/a.xml": bomb, "outside/a.xml": outside, "f.csv": CSV})
+    assert "bomb" not in tables and [columns(t) for t in tables.values() if t["Parameters"]["classification"] == "xml"] in ([], [[("y", "int")]])
+
+
 def test_mixed_formats_in_one_folder(lake):
     files = {"m/a.csv": CSV, "m/b.json": b'{"x":1}', "m/c.parquet": parquet(pa.table({"y": [1]})), "m/d.txt": b"hello\n", "m/e.csv.gz": gzip.compress(CSV)}
     name, tables = lake.crawl(files)

@@ -162,6 +162,20 @@ def test_partitions_that_do_not_fit(world, server):
     assert log_of(server, name).count("has not 2 parts") == 2
 
 
+def test_names_at_the_edges(world):
+    prefix = world.fresh()
+    odd = ["x" * 300, "../../etc", "a/b", "%s%n", ".", "Ünï"]
+    for i, table in enumerate(odd):
+        Hudi(world, f"{prefix}/n/{i}", hoodie__table__name=table, hoodie__table__create__schema=avro_schema([("a", "long"), ("A", "double")]))
+    h = Hudi(world, f"{prefix}/n/keys", keys="a,a,A", hoodie__table__create__schema=avro_schema([("a", "long"), ("b", "long")]))
+    h.partition("1/2/3")
+    name, tables = crawl(world, f"{prefix}/n")
+    assert sorted(tables) == sorted(["x" * 255, "______etc", "a_b", "_s_n", "_", "_n_", "keys"])
+    assert all(columns(t) == OWN + [("a", "double")] for n, t in tables.items() if n != "keys")
+    assert columns(tables["keys"]) == OWN + [("b", "bigint")] and [k["Name"] for k in tables["keys"]["PartitionKeys"]] == ["a", "a_1", "a_2"]
+    assert set(world.partitions(name, "keys")) == {("1", "2", "3")}
+
+
 def test_depth_exclusions_and_refusals(world):
     prefix = world.fresh()
     for path in ("a/one", "a/b/c/two", "skip/three"):
