@@ -93,6 +93,8 @@ size_t av_symbol_find(const av_type *e, nk_str symbol);
 /* JSON pointer in the arena; "" for the root, "Name#/…" in a reference; p NULL when memory is gone.
  */
 nk_str av_pointer(nk_arena *a, const av_at *at);
+/* "NaN", "Infinity", "-Infinity": what a float's default may say beside numbers. */
+bool av_no_number(nk_str text, double *out);
 
 nk_code av_links(nk_str text, nk_arena *a, nk_strs *out, nk_err *err) NK_MUST;
 nk_code av_parse(nk_str text, const nk_schema_ref *refs, size_t n_refs, nk_arena *a,

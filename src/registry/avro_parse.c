@@ -1,5 +1,6 @@
 /* Avro 1.11 definitions: names and namespaces, aliases, defaults, logical types, links. A name must
  * be defined before it is used, as in Avro 1.11. */
+#include <math.h>
 #include <stdio.h>
 
 #include "registry/avro_int.h"
@@ -119,6 +120,13 @@ static bool dotted_ok(nk_str s)
     return any;
 }
 
+static nk_str doc_of(const nk_json *j)
+{
+    return nk_json_get(j, "doc") && nk_json_get(j, "doc")->kind == NK_JSON_STRING
+               ? nk_json_str(j, "doc")
+               : NK_STR_NULL;
+}
+
 /* The full form of a name seen in a namespace. */
 static nk_str full_name(nk_arena *a, nk_str name, nk_str space)
 {
@@ -234,7 +242,7 @@ static nk_code read_name(parser *p, const nk_json *j, nk_str outer, const av_at 
     nk_str name, space;
     NK_TRY(text_member(p, j, "name", at, &name));
     NK_TRY(text_member(p, j, "namespace", at, &space));
-    NK_TRY(text_member(p, j, "doc", at, &t->doc));
+    t->doc = doc_of(j);
     if (!name.n)
         return bad(p, at, "a %s must have a \"name\"", kinds[t->kind]);
     if (!space.p)
@@ -322,7 +330,7 @@ static nk_code read_field(parser *p, const nk_json *j, nk_str space, const av_at
     f->src = j;
     f->at = at;
     NK_TRY(text_member(p, j, "name", at, &f->name));
-    NK_TRY(text_member(p, j, "doc", at, &f->doc));
+    f->doc = doc_of(j);
     NK_TRY(text_member(p, j, "order", at, &f->order));
     if (!name_ok(f->name))
         return bad(p, at, "\"%.*s\" is no name of a field", NK_STR_ARG(f->name));
@@ -458,9 +466,8 @@ static nk_code read_object(parser *p, const nk_json *j, nk_str space, const av_a
     const nk_json *type = nk_json_get(j, "type");
     if (!type)
         return bad(p, at, "no \"type\"");
-    if (type->kind != NK_JSON_STRING) {
-        const av_at *inner = below(p, at, "type", 0);
-        return inner ? read_type(p, type, space, inner, out) : nomem(p->err);
+    if (type->kind != NK_JSON_STRING) { /* that stands in fields alone */
+        return bad(p, at, "\"type\" must be the name of a type here, not an object or a list");
     }
     av_kind kind = AV_UNION;
     for (av_kind k = AV_NULL; k < AV_UNION; k++)
@@ -554,6 +561,15 @@ static bool latin(nk_str s, size_t *points)
     return true;
 }
 
+bool av_no_number(nk_str text, double *out)
+{
+    *out = nk_str_is(text, "NaN")         ? NAN
+           : nk_str_is(text, "Infinity")  ? INFINITY
+           : nk_str_is(text, "-Infinity") ? -INFINITY
+                                          : 0;
+    return *out != 0;
+}
+
 static bool default_ok(parser *p, const av_type *t, const nk_json *v, unsigned depth);
 
 static bool record_default_ok(parser *p, const av_type *t, const nk_json *v, unsigned depth)
@@ -585,6 +601,7 @@ static bool default_ok(parser *p, const av_type *t, const nk_json *v, unsigned d
 {
     int64_t i;
     size_t points;
+    double d;
     if (depth > DEFAULT_DEPTH_MAX || ++p->steps > DEFAULT_STEPS_MAX)
         return false;
     switch (t->kind) {
@@ -599,7 +616,8 @@ static bool default_ok(parser *p, const av_type *t, const nk_json *v, unsigned d
         return v->kind == NK_JSON_NUMBER && nk_str_i64(v->text, &i);
     case AV_FLOAT:
     case AV_DOUBLE:
-        return v->kind == NK_JSON_NUMBER;
+        return v->kind == NK_JSON_NUMBER ||
+               (v->kind == NK_JSON_STRING && av_no_number(v->text, &d));
     case AV_STRING:
         return v->kind == NK_JSON_STRING;
     case AV_BYTES:

@@ -48,6 +48,7 @@ static nk_code latin1(const resolver *c, nk_str s, nk_avro_text *out)
 
 static bool json_fits(const av_type *t, const nk_json *j)
 {
+    double d;
     switch (t->kind) {
     case AV_NULL:
         return j->kind == NK_JSON_NULL;
@@ -55,9 +56,11 @@ static bool json_fits(const av_type *t, const nk_json *j)
         return j->kind == NK_JSON_TRUE || j->kind == NK_JSON_FALSE;
     case AV_INT:
     case AV_LONG:
+        return j->kind == NK_JSON_NUMBER;
     case AV_FLOAT:
     case AV_DOUBLE:
-        return j->kind == NK_JSON_NUMBER;
+        return j->kind == NK_JSON_NUMBER ||
+               (j->kind == NK_JSON_STRING && av_no_number(j->text, &d));
     case AV_ARRAY:
         return j->kind == NK_JSON_ARRAY;
     case AV_MAP:
@@ -130,6 +133,8 @@ static nk_code from_json(const resolver *c, const av_type *t, const nk_json *j, 
         return NK_OK;
     case AV_FLOAT:
     case AV_DOUBLE:
+        if (j->kind == NK_JSON_STRING)
+            (void)av_no_number(j->text, &d);
         out->u.d = t->kind == AV_FLOAT ? (float)d : d;
         return NK_OK;
     case AV_STRING:

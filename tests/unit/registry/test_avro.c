@@ -24,7 +24,10 @@ static void definitions(void **state)
         {"\"int\"", NULL},
         {"{\"type\":\"string\",\"x\":[1]}", NULL},
         {"[\"null\",\"string\"]", NULL},
-        {"{\"type\":{\"type\":\"array\",\"items\":\"int\"}}", NULL},
+        {"{\"type\":{\"type\":\"array\",\"items\":\"int\"}}", "must be the name of a type"},
+        {"{\"type\":\"record\",\"name\":\"R\",\"doc\":5,\"fields\":[{\"name\":\"a\",\"doc\":[],"
+         "\"type\":\"float\",\"default\":\"NaN\"}]}",
+         NULL},
         {"{\"type\":\"record\",\"name\":\"a.b.C\",\"fields\":[{\"name\":\"c\",\"type\":[\"null\","
          "\"C\"]}]}",
          NULL},
