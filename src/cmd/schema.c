@@ -440,7 +440,11 @@ static int register_it(cli *x, char **names)
     int64_t version = nk_json_i64(j, made ? "LatestSchemaVersion" : "VersionNumber", 0);
     nk_str id = nk_json_str(j, "SchemaVersionId");
     printf("%s version %lld %.*s\n", names[0], (long long)version, NK_STR_ARG(id));
-    return 0;
+    if (!nk_str_is(nk_json_str(j, "Status"), "FAILURE"))
+        return 0;
+    return nk_cmd_failf("it is incompatible, and was kept in status FAILURE; 'nikawa schema check "
+                        "%s %s' says why",
+                        names[0], names[1]);
 }
 
 static int evolve(cli *x, char **names)

@@ -27,6 +27,7 @@ def sh(tmp_path, bare_server):
             os.close(parent)
         else:
             r = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env, timeout=60)
+        run.stderr = r.stderr
         assert r.returncode == code, (r.returncode, r.stdout, r.stderr)
         return r.stderr if code and not r.stdout else r.stdout
     run.dir = tmp_path
@@ -72,6 +73,14 @@ def test_register_show_list_evolve(sh):
     assert "READER_FIELD" in sh("check", n, "bad.avsc", code=1)
     assert "Glue       backward yes  forward no   full no" in sh("diff", f"{n}:1", f"{n}:2")
     assert "not found" in sh("show", "nowhere", code=1)
+
+
+def test_a_failed_version_is_told(sh, new_server):
+    server, n = new_server(args=["--registry-failures", "keep"]), "cli" + uuid.uuid4().hex[:8]
+    sh("register", n, "old.avsc", "--mode", "BACKWARD", "--data", str(server.data), data=False)
+    out = sh("register", n, "bad.avsc", "--data", str(server.data), data=False, code=1)
+    assert f"{n} version 2 " in out and "FAILURE" in out + sh.stderr
+    assert json.loads(sh("show", f"{n}:2", "--data", str(server.data), data=False)) == json.loads((sh.dir / "bad.avsc").read_text())
 
 
 def test_a_terminal_gets_colours(sh):
