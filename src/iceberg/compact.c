@@ -12,6 +12,10 @@ static nk_code nomem(nk_err *err)
     return nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
+/* Reserved ids of the columns that follow a row from file to file (format version 3). */
+#define ROW_ID       2147483540
+#define LAST_UPDATED 2147483539
+
 /* Files of one partition that go together. */
 typedef struct bin {
     nk_str group;
@@ -27,6 +31,7 @@ typedef struct compactor {
     nk_ice_task *t;
     const nk_json *snapshot; /* the current one */
     int64_t format, new_id, seq, target;
+    int64_t first_row, next_row; /* ids for rows of this snapshot */
     int64_t min_files, delete_threshold;
     nk_str strategy;
     nk_ocf_file list; /* the snapshot's manifest list */
@@ -57,6 +62,8 @@ static bool unpartitioned(const compactor *c, const nk_ice_live *l)
 /* Whether a file of deletes applies to a data file. */
 static bool applies(const compactor *c, const nk_ice_live *d, const nk_ice_live *f)
 {
+    if (d->target.p && !nk_str_eq(d->target, f->path))
+        return false;
     if (d->content == NK_ICE_POSITION)
         return d->seq >= f->seq && nk_str_eq(d->group, f->group);
     return d->seq > f->seq && (nk_str_eq(d->group, f->group) || unpartitioned(c, d));
@@ -159,6 +166,8 @@ static nk_code put_existing(compactor *c, nk_ocf_file *out, const nk_ice_live *l
     nk_ocf_set_i64(e, "snapshot_id", status == 2 ? c->new_id : l->snapshot);
     nk_ocf_set_i64(e, "sequence_number", l->seq);
     nk_ocf_set_i64(e, "file_sequence_number", l->file_seq);
+    if (l->first_row >= 0)
+        nk_ocf_set_i64(nk_ocf_get(e, "data_file"), "first_row_id", l->first_row);
     return NK_OK;
 }
 
@@ -307,6 +316,17 @@ static void put_literal(nk_buf *b, nk_str s, char quote)
     (void)nk_buf_putc(b, quote);
 }
 
+/* Types that the engine would read or write as something else. */
+static bool writable(nk_str type)
+{
+    static const char *const others[] = {"fixed[",  "variant",      "geometry",      "geography",
+                                         "unknown", "timestamp_ns", "timestamptz_ns"};
+    for (size_t i = 0; i < NK_COUNTOF(others); i++)
+        if (nk_str_starts(type, nk_str_c(others[i])))
+            return false;
+    return true;
+}
+
 /* 'name': id, or with what is inside: 'name': {'__duckdb_field_id': id, …} */
 static nk_code put_ids(compactor *c, nk_buf *b, nk_str name, int64_t id, const nk_json *type)
 {
@@ -314,7 +334,7 @@ static nk_code put_ids(compactor *c, nk_buf *b, nk_str name, int64_t id, const n
         {"element", "element-id"}, {"key", "key-id"}, {"value", "value-id"}};
     put_literal(b, name, '\'');
     if (!type || type->kind != NK_JSON_OBJECT) {
-        if (type && nk_str_starts(type->text, NK_STR("fixed[")))
+        if (type && !writable(type->text))
             return nk_fail(c->t->err, NK_E_UNSUPPORTED,
                            "column %.*s is of type %.*s, which compaction cannot write",
                            NK_STR_ARG(name), NK_STR_ARG(type->text));
@@ -409,7 +429,8 @@ static nk_code check_strategy(compactor *c)
 static nk_code bin_sql(compactor *c, const bin *b, nk_str metadata, nk_buf *sql)
 {
     const char *sep = "";
-    (void)nk_buf_puts(sql, "COPY (SELECT * FROM iceberg_scan(");
+    (void)nk_buf_printf(sql, "COPY (SELECT *%s FROM iceberg_scan(",
+                        c->format < 3 ? "" : ", _row_id, _last_updated_sequence_number");
     put_literal(sql, metadata, '\'');
     (void)nk_buf_puts(sql, ")");
     if (nk_str_is(c->strategy, "sort"))
@@ -426,6 +447,9 @@ static nk_code bin_sql(compactor *c, const bin *b, nk_str metadata, nk_buf *sql)
         NK_TRY(put_ids(c, sql, nk_json_str(f, "name"), nk_json_i64(f, "id", 0),
                        nk_json_get(f, "type")));
     }
+    if (c->format >= 3)
+        (void)nk_buf_printf(sql, ", '_row_id': %d, '_last_updated_sequence_number': %d", ROW_ID,
+                            LAST_UPDATED);
     (void)nk_buf_puts(sql, "})");
     return nk_buf_check(sql, c->t->err);
 }
@@ -500,6 +524,15 @@ static void drop_spent_deletes(compactor *c)
     }
 }
 
+/* Files from before the table had row ids get theirs with the next snapshot. */
+static void give_row_ids(compactor *c, const nk_ice_manifest *m, nk_ocf *listed, int64_t rows)
+{
+    if (c->format < 3 || m->content != NK_ICE_DATA || m->first_row >= 0)
+        return;
+    nk_ocf_set_i64(listed, "first_row_id", c->next_row);
+    c->next_row += rows;
+}
+
 static nk_code rewrite_manifest(compactor *c, size_t m, nk_ocf_file *list)
 {
     const nk_ice_manifest *x = &c->manifests.v[m];
@@ -518,16 +551,18 @@ static nk_code rewrite_manifest(compactor *c, size_t m, nk_ocf_file *list)
     }
     if (!touched) {
         nk_ocf *r = nk_ocf_records_add(&list->records, c->t->a);
-        if (!r)
+        if (!r || nk_ocf_copy(x->record, c->t->a, r) != NK_OK)
             return nomem(c->t->err);
-        *r = *x->record;
+        give_row_ids(c, x, r, n.rows[0]);
         return NK_OK;
     }
     if (n.min_seq == INT64_MAX)
         n.min_seq = c->seq;
     NK_TRY(nk_ice_new_path(c->t, "", "-m0.avro", &path));
     NK_TRY(store_avro(c, &f, path, &bytes));
-    return put_listed(c, list, x->record, path, bytes, &n);
+    NK_TRY(put_listed(c, list, x->record, path, bytes, &n));
+    give_row_ids(c, x, &list->records.v[list->records.n - 1], n.rows[0]);
+    return NK_OK;
 }
 
 static nk_code put_bounds(compactor *c, nk_ocf *file, const bin *b)
@@ -596,7 +631,11 @@ static nk_code add_manifests(compactor *c, nk_ocf_file *list)
         NK_TRY(nk_ice_new_path(c->t, "", "-m1.avro", &path));
         NK_TRY(store_avro(c, &f, path, &bytes));
         NK_TRY(put_listed(c, list, like->record, path, bytes, &n));
-        nk_ocf_set_null(&list->records.v[list->records.n - 1], "partitions");
+        nk_ocf *listed = &list->records.v[list->records.n - 1];
+        nk_ocf_set_null(listed, "partitions");
+        if (c->format >= 3)
+            nk_ocf_set_i64(listed, "first_row_id", c->next_row);
+        c->next_row += n.rows[1];
     }
     return NK_OK;
 }
@@ -675,6 +714,10 @@ static nk_code commit(compactor *c)
     nk_ice_knum(&t->t, snapshot, "parent-snapshot-id", parent);
     if (c->format > 1)
         nk_ice_knum(&t->t, snapshot, "sequence-number", c->seq);
+    if (c->format > 2) {
+        nk_ice_knum(&t->t, snapshot, "first-row-id", c->first_row);
+        nk_ice_knum(&t->t, snapshot, "added-rows", c->next_row - c->first_row);
+    }
     nk_ice_knum(&t->t, snapshot, "timestamp-ms", t->now_ms);
     nk_ice_kstr(&t->t, snapshot, "manifest-list", path);
     nk_ice_set(&t->t, snapshot, NK_STR("summary"), summarize(c));
@@ -727,9 +770,36 @@ static nk_code read_all(compactor *c)
     return NK_OK;
 }
 
+/* What row ids need to be kept. */
+static nk_code check_lineage(compactor *c)
+{
+    if (c->format < 3)
+        return NK_OK;
+    if (c->list.records.n && !nk_ocf_get(&c->list.records.v[0], "first_row_id"))
+        return nk_fail(c->t->err, NK_E_UNSUPPORTED,
+                       "the table has been made one of format version 3 and nothing was written "
+                       "since: its rows have no ids yet");
+    for (size_t i = 0; i < c->lives.n; i++)
+        if (c->lives.v[i].first_row >= 0 && !nk_ocf_get(c->lives.v[i].file, "first_row_id"))
+            return nk_fail(c->t->err, NK_E_UNSUPPORTED,
+                           "manifest %.*s is from before the table had row ids, and has no place "
+                           "for them: let its writer rewrite the manifests",
+                           NK_STR_ARG(c->manifests.v[c->lives.v[i].manifest].path));
+    NK_ICE_EACH(f, nk_ice_array(nk_ice_current_schema(c->t->root), "fields"))
+    {
+        nk_str name = nk_json_str(f, "name");
+        if (nk_str_ieq(name, NK_STR("_row_id")) ||
+            nk_str_ieq(name, NK_STR("_last_updated_sequence_number")))
+            return nk_fail(c->t->err, NK_E_UNSUPPORTED, "column %.*s has the name of a row's id",
+                           NK_STR_ARG(name));
+    }
+    return NK_OK;
+}
+
 static nk_code compact(compactor *c)
 {
     NK_TRY(read_all(c));
+    NK_TRY(check_lineage(c));
     NK_TRY(check_strategy(c));
     NK_TRY(choose(c));
     if (!c->bins.n)
@@ -757,10 +827,7 @@ nk_code nk_ice_compact(nk_ice_task *t)
                    .target = target_size(t)};
     if (!c.snapshot)
         return NK_OK;
-    if (c.format >= 3)
-        return nk_fail(t->err, NK_E_UNSUPPORTED,
-                       "compaction does not keep the row ids of format version 3; this table has "
-                       "it");
+    c.first_row = c.next_row = nk_json_i64(t->root, "next-row-id", 0);
     c.strategy = nk_json_str(t->config, "strategy");
     c.strategy = c.strategy.p ? c.strategy : NK_STR("binpack");
     c.min_files = config(&c, "minInputFiles", 100);

@@ -29,7 +29,8 @@ typedef struct nk_ice_manifest {
     const nk_ocf *record; /* of the manifest list; NULL for a snapshot of the first days */
     int64_t content;      /* 0 data, 1 deletes */
     int64_t spec, seq, snapshot;
-    nk_ocf_file file; /* once read */
+    int64_t first_row; /* id of its files' rows, where they have none of their own; -1: none yet */
+    nk_ocf_file file;  /* once read */
 } nk_ice_manifest;
 NK_LIST(nk_ice_manifests, nk_ice_manifest);
 
@@ -41,7 +42,9 @@ typedef struct nk_ice_live {
     const nk_ocf *entry, *file;
     int content;
     int64_t spec, seq, file_seq, snapshot, bytes, rows;
+    int64_t first_row;  /* the id of its first row, from format version 3 on; -1: none yet */
     nk_str path, group; /* group: spec and partition as bytes */
+    nk_str target;      /* of deletes in one data file: its path */
     bool chosen, gone;
 } nk_ice_live;
 NK_LIST(nk_ice_lives, nk_ice_live);

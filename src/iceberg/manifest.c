@@ -86,6 +86,7 @@ static nk_code inline_list(nk_ice_task *t, const nk_json *snapshot, nk_ice_manif
         if (!x)
             return nomem(t->err);
         x->path = m->text;
+        x->first_row = -1;
         x->snapshot = nk_json_i64(snapshot, "snapshot-id", 0);
     }
     return NK_OK;
@@ -111,7 +112,8 @@ nk_code nk_ice_read_list(nk_ice_task *t, const nk_json *snapshot, nk_ocf_file *l
                                .content = nk_ocf_i64(r, "content", 0),
                                .spec = nk_ocf_i64(r, "partition_spec_id", 0),
                                .seq = nk_ocf_i64(r, "sequence_number", 0),
-                               .snapshot = nk_ocf_i64(r, "added_snapshot_id", 0)};
+                               .snapshot = nk_ocf_i64(r, "added_snapshot_id", 0),
+                               .first_row = nk_ocf_i64(r, "first_row_id", -1)};
         if (!m->path.p)
             return nk_fail(t->err, NK_E_PARSE, "%.*s names a manifest without a path",
                            NK_STR_ARG(path));
@@ -133,9 +135,22 @@ static nk_code group_key(nk_ice_task *t, const nk_ice_manifest *m, const nk_ocf 
     return rc == NK_OK && !out->p ? nomem(t->err) : rc;
 }
 
+/* Files without an id of their own get theirs from the manifest's, one after the other. */
+static int64_t first_row_of(const nk_ice_manifest *m, const nk_ocf *file, int64_t *next)
+{
+    if (m->content != NK_ICE_DATA || m->first_row < 0)
+        return -1;
+    int64_t own = nk_ocf_i64(file, "first_row_id", -1), given = *next;
+    if (own >= 0)
+        return own;
+    *next += nk_ocf_i64(file, "record_count", 0);
+    return given;
+}
+
 nk_code nk_ice_read_manifest(nk_ice_task *t, nk_ice_manifest *m, size_t place, nk_ice_lives *out)
 {
     nk_str bytes;
+    int64_t next_row = m->first_row;
     NK_TRY(nk_ice_fetch(t, m->path, &bytes));
     nk_code rc = nk_ocf_read(bytes, t->a, &m->file, t->err);
     if (rc != NK_OK)
@@ -157,7 +172,9 @@ nk_code nk_ice_read_manifest(nk_ice_task *t, nk_ice_manifest *m, size_t place, n
                            .snapshot = nk_ocf_i64(e, "snapshot_id", m->snapshot),
                            .bytes = nk_ocf_i64(file, "file_size_in_bytes", 0),
                            .rows = nk_ocf_i64(file, "record_count", 0),
-                           .path = nk_ocf_str(file, "file_path")};
+                           .first_row = first_row_of(m, file, &next_row),
+                           .path = nk_ocf_str(file, "file_path"),
+                           .target = nk_ocf_str(file, "referenced_data_file")};
         if (!l->path.p)
             return nk_fail(t->err, NK_E_PARSE, "%.*s names a file without a path",
                            NK_STR_ARG(m->path));

@@ -439,6 +439,16 @@ static nk_code alone(running *r)
 
 /* ---- */
 
+/* A commit to another branch, too, takes sequence numbers and row ids. */
+static bool moved(running *r, nk_str seen)
+{
+    nk_err err = r->err;
+    nk_ice_entry now;
+    nk_code rc = nk_ice_entry_find(&r->call, false, r->opt.database, r->opt.table, &now);
+    r->err = err;
+    return rc == NK_OK && !nk_str_eq(now.location, seen);
+}
+
 /* One try; *again: somebody else has changed the table meanwhile. */
 static nk_code try_run(running *r, bool *again)
 {
@@ -460,8 +470,9 @@ static nk_code try_run(running *r, bool *again)
                            .name = r->opt.table,
                            .requirements = nk_json_get(result, "requirements"),
                            .updates = nk_json_get(result, "updates")};
+        nk_str seen = r->entry.location;
         rc = nk_ice_commit(&r->call, &c, 1, &r->entry);
-        *again = rc == NK_E_CONFLICT;
+        *again = rc == NK_E_CONFLICT || (rc == NK_E_INVALID && moved(r, seen));
     }
     if (rc != NK_OK)
         goto done;
