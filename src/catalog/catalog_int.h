@@ -181,6 +181,10 @@ nk_code nk_stats_settings_rename(nk_tx *tx, const nk_table_row *t, nk_arena *a,
 nk_code nk_table_put(nk_tx *tx, const nk_table_row *t, nk_err *err) NK_MUST;
 nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
                       nk_err *err) NK_MUST;
+/* What a catalog asks for all its tables may have changed; name: empty for the account's own. */
+nk_code nk_catalog_changed(nk_call *call, nk_str name) NK_MUST;
+/* A record of nk_kind_catalog. */
+nk_code nk_catalog_drop(nk_call *call, const nk_catalog_ctx *ctx, const nk_row *row) NK_MUST;
 nk_code nk_database_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str name, nk_err *err) NK_MUST;
 /* Puts a loaded table back to an earlier record of it, its name too, as its next version. */
 nk_code nk_table_restore(nk_tx *tx, const nk_catalog_ctx *ctx, nk_table_row *t, const nk_row *row,

@@ -1,6 +1,7 @@
 /* CreateCatalog, GetCatalog, GetCatalogs, UpdateCatalog, DeleteCatalog. The account's own catalogue
  * is always there and has a record once it has been changed; each other one is a space of names of
  * its own ("catalog/N"), in which databases live as in the account's. */
+#include "catalog/history_int.h"
 #include "catalog/properties_int.h"
 #include "catalog/tags.h"
 
@@ -25,9 +26,21 @@ static nk_code check_input(const glue_CatalogInput *in, nk_err *err)
     return NK_OK;
 }
 
-static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64_t id,
-                    int64_t created_us, const glue_CatalogInput *in, bool insert)
+static nk_hist hist_of(const nk_catalog_ctx *ctx, nk_hist_op op, nk_str name, int64_t id)
 {
+    return (nk_hist){.kind = NK_HIST_CATALOG,
+                     .op = op,
+                     .space = ctx->region,
+                     .object = nk_str_printf(ctx->arena, "catalog %.*s",
+                                             NK_STR_ARG(name.n ? name : ctx->account_id)),
+                     .id = id};
+}
+
+/* old: the record that is replaced; NULL: a new one. */
+static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64_t id,
+                    int64_t created_us, const glue_CatalogInput *in, const nk_row *old)
+{
+    bool insert = !old;
     nk_arena *a = call->arena;
     const char *sep = name.n ? "/" : "";
     glue_Catalog c = {
@@ -55,8 +68,15 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64
         rc = nk_default_permissions(a, &c.CreateDatabaseDefaultPermissions);
     if (rc != NK_OK || !c.CatalogId.p || !c.ResourceArn.p)
         return nk_fail(call->err, NK_E_NOMEM, "out of memory");
-    return nk_doc_save(call->tx, &type, NK_KEY(nk_vs(call->region), nk_vs(name), nk_vi(id)), name,
-                       &c, insert, a, call->err);
+    nk_catalog_ctx home = nk_catalog_ctx_of(call);
+    nk_hist h = hist_of(&home, insert ? NK_HIST_CREATE : NK_HIST_UPDATE, name, id);
+    h.before = old;
+    h.nbefore = old != NULL;
+    h.keys = NK_KEY(nk_vs(call->region), nk_vs(name));
+    h.nkeys = old ? 0 : nk_kind_catalog.nkey;
+    NK_TRY(nk_doc_save(call->tx, &type, NK_KEY(nk_vs(call->region), nk_vs(name), nk_vi(id)), name,
+                       &c, insert, a, call->err));
+    return nk_history_add(call->tx, &home, &h, NULL, call->err);
 }
 
 nk_code glue_CreateCatalog(nk_call *call, const glue_CreateCatalogRequest *in,
@@ -71,7 +91,7 @@ nk_code glue_CreateCatalog(nk_call *call, const glue_CreateCatalogRequest *in,
         return nk_fail(call->err, NK_E_INVALID, "'%.*s' is no name for a catalog.",
                        NK_STR_ARG(in->Name));
     NK_TRY(nk_store_next(call->tx, "glue.catalog", &id, call->err));
-    NK_TRY(save(call, &ctx, name, id, ctx.now_us, in->CatalogInput, true));
+    NK_TRY(save(call, &ctx, name, id, ctx.now_us, in->CatalogInput, NULL));
     NK_TRY(nk_tags_resource(&ctx, "catalog", name, &resource, call->err));
     return nk_tags_put(call->tx, call->region, resource, &in->Tags, call->arena, call->err);
 }
@@ -177,8 +197,34 @@ nk_code glue_UpdateCatalog(nk_call *call, const glue_UpdateCatalogRequest *in,
     if (!merged.CreateDatabaseDefaultPermissions.set && !first)
         merged.CreateDatabaseDefaultPermissions = old->CreateDatabaseDefaultPermissions;
     NK_TRY(save(call, &ctx, name, first ? 0 : row.cols[NK_CAT_ID].i,
-                first ? ctx.now_us : old->CreateTime.us, &merged, first));
+                first ? ctx.now_us : old->CreateTime.us, &merged, first ? NULL : &row));
     return nk_catalog_properties_changed(call->tx, &ctx, call->err);
+}
+
+nk_code nk_catalog_changed(nk_call *call, nk_str name)
+{
+    nk_catalog_ctx ctx;
+    NK_TRY(nk_catalog_open(call, name.n ? name : NK_STR_NULL, &ctx));
+    return nk_catalog_properties_changed(call->tx, &ctx, call->err);
+}
+
+nk_code nk_catalog_drop(nk_call *call, const nk_catalog_ctx *ctx, const nk_row *row)
+{
+    nk_str resource, name = row->cols[NK_CAT_NAME].s;
+    nk_hist h = hist_of(ctx, NK_HIST_DELETE, name, row->cols[NK_CAT_ID].i);
+    bool kept;
+    h.before = row;
+    h.nbefore = 1;
+    NK_TRY(nk_store_delete(call->tx, &nk_kind_catalog, row->cols, call->err));
+    if (!name.n) { /* an undoing of the first change of the account's own */
+        NK_TRY(nk_history_add(call->tx, ctx, &h, &kept, call->err));
+        return nk_catalog_changed(call, name);
+    }
+    NK_TRY(nk_tags_resource(ctx, "catalog", name, &resource, call->err));
+    NK_TRY(nk_tags_forget(call, resource));
+    NK_TRY(nk_history_add(call->tx, ctx, &h, &kept, call->err));
+    /* While the history holds it, its databases stay where they are. */
+    return kept ? NK_OK : nk_task_add(call->tx, h.id, NK_TASK_PURGE_CATALOG, 0, call->err);
 }
 
 nk_code glue_DeleteCatalog(nk_call *call, const glue_DeleteCatalogRequest *in,
@@ -186,13 +232,10 @@ nk_code glue_DeleteCatalog(nk_call *call, const glue_DeleteCatalogRequest *in,
 {
     nk_catalog_ctx ctx;
     nk_row row;
-    nk_str resource, name;
+    nk_str name;
     if (nk_str_eq(in->CatalogId, call->account_id))
         return nk_fail(call->err, NK_E_INVALID, "The account's own catalog cannot be deleted.");
     NK_TRY(load(call, in->CatalogId, &ctx, &name, NULL, &row));
-    NK_TRY(nk_store_delete(call->tx, &nk_kind_catalog, row.cols, call->err));
     ctx = nk_catalog_ctx_of(call);
-    NK_TRY(nk_tags_resource(&ctx, "catalog", name, &resource, call->err));
-    NK_TRY(nk_tags_drop(call->tx, call->region, resource, call->err));
-    return nk_task_add(call->tx, row.cols[NK_CAT_ID].i, NK_TASK_PURGE_CATALOG, 0, call->err);
+    return nk_catalog_drop(call, &ctx, &row);
 }

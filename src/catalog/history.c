@@ -56,27 +56,47 @@ static nk_code put_val(nk_json_writer *w, const nk_val *v, nk_arena *a)
     return NK_OK;
 }
 
+enum { SEVERAL = 1 /* records in one change */ };
 static const struct {
     const char *name;
-    const nk_kind *record;
+    const nk_kind *record; /* NULL: another room's, see rooms */
+    int flags;
 } kinds[NK_HIST_KINDS] = {
-    [NK_HIST_DATABASE] = {"database", &nk_kind_database},
-    [NK_HIST_TABLE] = {"table", &nk_kind_table},
-    [NK_HIST_PARTITION] = {"partitions", &nk_kind_partition},
-    [NK_HIST_FUNCTION] = {"function", &nk_kind_function},
-    [NK_HIST_CONNECTION] = {"connection", &nk_kind_connection},
-    [NK_HIST_STATISTICS] = {"statistics", &nk_kind_column_stats},
-    [NK_HIST_INDEXES] = {"indexes", &nk_kind_table},
-    [NK_HIST_POLICY] = {"policy", &nk_kind_policy},
-    [NK_HIST_SETTINGS] = {"settings", &nk_kind_catalog_settings},
-    [NK_HIST_SECURITY] = {"security", &nk_kind_security},
-    [NK_HIST_TAGS] = {"tags", &nk_kind_tags},
-    [NK_HIST_TYPE] = {"type", &nk_kind_connection_type},
+    [NK_HIST_DATABASE] = {"database", &nk_kind_database, 0},
+    [NK_HIST_TABLE] = {"table", &nk_kind_table, 0},
+    [NK_HIST_PARTITION] = {"partitions", &nk_kind_partition, SEVERAL},
+    [NK_HIST_FUNCTION] = {"function", &nk_kind_function, 0},
+    [NK_HIST_CONNECTION] = {"connection", &nk_kind_connection, 0},
+    [NK_HIST_STATISTICS] = {"statistics", &nk_kind_column_stats, SEVERAL},
+    [NK_HIST_INDEXES] = {"indexes", &nk_kind_table, 0},
+    [NK_HIST_POLICY] = {"policy", &nk_kind_policy, 0},
+    [NK_HIST_SETTINGS] = {"settings", &nk_kind_catalog_settings, 0},
+    [NK_HIST_SECURITY] = {"security", &nk_kind_security, 0},
+    [NK_HIST_TAGS] = {"tags", &nk_kind_tags, 0},
+    [NK_HIST_TYPE] = {"type", &nk_kind_connection_type, 0},
+    [NK_HIST_CATALOG] = {"catalog", &nk_kind_catalog, 0},
+    [NK_HIST_VERSIONS] = {"versions", &nk_kind_table_version, SEVERAL},
+    [NK_HIST_STATS_SETTINGS] = {"task settings", &nk_kind_stats_settings, 0},
+    [NK_HIST_CRAWLER] = {"crawler", NULL, 0},
+    [NK_HIST_CRAWLED] = {"crawled tables", NULL, SEVERAL},
+    [NK_HIST_CLASSIFIER] = {"classifier", NULL, 0},
+    [NK_HIST_OPTIMIZER] = {"optimizer", NULL, 0},
 };
+static const nk_hist_room *rooms[NK_HIST_KINDS];
+
+void nk_history_register(const nk_hist_room *room)
+{
+    rooms[room->kind] = room;
+}
+
+const nk_hist_room *nk_history_room(nk_hist_kind kind)
+{
+    return rooms[kind];
+}
 
 const nk_kind *nk_history_record_kind(nk_hist_kind kind)
 {
-    return kinds[kind].record;
+    return rooms[kind] ? rooms[kind]->record : kinds[kind].record;
 }
 
 static nk_code encode(const nk_catalog_ctx *ctx, const nk_hist *h, nk_str *out, nk_err *err)
@@ -84,7 +104,7 @@ static nk_code encode(const nk_catalog_ctx *ctx, const nk_hist *h, nk_str *out, 
     nk_arena *a = ctx->arena;
     nk_buf b;
     nk_code rc = NK_OK;
-    unsigned ncols = kinds[h->kind].record->ncols;
+    unsigned ncols = nk_history_record_kind(h->kind)->ncols;
     nk_buf_init(&b, 256 << 20);
     nk_json_writer w = {.buf = &b};
     nk_jw_object(&w);
@@ -146,6 +166,13 @@ static nk_code count_all(nk_tx *tx, void *arg, nk_err *err)
     return nk_store_count(tx, &q, arg, err);
 }
 
+/* What must be purged when the deletion of such an object is no longer held; 0 = nothing. */
+static const int purges[NK_HIST_KINDS] = {
+    [NK_HIST_TABLE] = NK_TASK_PURGE_TABLE,
+    [NK_HIST_DATABASE] = NK_TASK_PURGE_DATABASE,
+    [NK_HIST_CATALOG] = NK_TASK_PURGE_CATALOG,
+};
+
 /* Lets the oldest go. */
 static nk_code trim(nk_tx *tx, nk_history_state *s, nk_err *err)
 {
@@ -160,9 +187,7 @@ static nk_code trim(nk_tx *tx, nk_history_state *s, nk_err *err)
     for (size_t i = 0; i < o.n; i++) {
         NK_TRY(nk_store_delete(tx, &nk_kind_history, NK_KEY(nk_vi(o.seq[i])), err));
         if (o.purge[i])
-            NK_TRY(nk_task_add(
-                tx, o.id[i],
-                o.kind[i] == NK_HIST_TABLE ? NK_TASK_PURGE_TABLE : NK_TASK_PURGE_DATABASE, 0, err));
+            NK_TRY(nk_task_add(tx, o.id[i], purges[o.kind[i]], 0, err));
     }
     s->count -= (int64_t)o.n;
     return NK_OK;
@@ -175,8 +200,7 @@ nk_code nk_history_add(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_hist *h, b
     nk_history_state *s = c ? nk_catalog_history_state(c) : NULL;
     int64_t seq;
     nk_row row = {0};
-    bool holds =
-        h->op == NK_HIST_DELETE && (h->kind == NK_HIST_TABLE || h->kind == NK_HIST_DATABASE);
+    bool holds = h->op == NK_HIST_DELETE && purges[h->kind];
     if (kept)
         *kept = s && s->max > 0;
     if (!s || s->max <= 0)
@@ -309,6 +333,10 @@ static nk_code put_documents(nk_call *call, const nk_catalog_ctx *ctx, nk_json_w
         nk_jw_key(w, NK_STR("Columns"));
         return nk_history_statistics(call, row, w);
     }
+    if (kinds[row->cols[NK_HIST_KIND].i].flags & SEVERAL) {
+        nk_jw_key(w, NK_STR("Before"));
+        return nk_history_rows(call, row, w);
+    }
     NK_TRY(after_change(call, ctx, row, &after));
     nk_jw_key(w, NK_STR("Before"));
     nk_jw_raw(w, before.p ? before : NK_STR("null"));
@@ -334,16 +362,20 @@ static bool list_row(void *arg, const nk_row *row)
     }
     const nk_json *before = nk_json_get(j, "before"), *keys = nk_json_get(j, "keys");
     int64_t kind = row->cols[NK_HIST_KIND].i;
-    size_t key = kind == NK_HIST_STATISTICS ? nk_kind_column_stats.nkey : 1,
+    bool several = kinds[kind].flags & SEVERAL;
+    /* partitions' keys are their values alone */
+    size_t key = several && kind != NK_HIST_PARTITION
+                     ? nk_history_record_kind((nk_hist_kind)kind)->nkey
+                     : 1,
            n = (before ? before->count : 0) + (keys ? keys->count : 0) / key;
     nk_jw_object(l->w);
     nk_jw_ki64(l->w, "Id", row->cols[NK_HIST_SEQ].i);
     put_time(l->w, row->cols[NK_HIST_AT].i);
     nk_jw_kstr(l->w, "Who", nk_json_str(j, "who"));
     nk_jw_kcstr(l->w, "What", op_names[row->cols[NK_HIST_OP].i]);
-    nk_jw_kcstr(l->w, "Kind", kinds[row->cols[NK_HIST_KIND].i].name);
+    nk_jw_kcstr(l->w, "Kind", kinds[kind].name);
     nk_jw_kstr(l->w, "Object", row->cols[NK_HIST_OBJECT].s);
-    if (kind == NK_HIST_PARTITION || kind == NK_HIST_STATISTICS)
+    if (several)
         nk_jw_ki64(l->w, "Count", (int64_t)n);
     if (row->cols[NK_HIST_UNDOES].kind != NK_V_NULL)
         nk_jw_ki64(l->w, "Undoes", row->cols[NK_HIST_UNDOES].i);

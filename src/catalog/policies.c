@@ -248,8 +248,13 @@ nk_code glue_ImportCatalogToGlue(nk_call *call, const glue_ImportCatalogToGlueRe
     glue_CatalogImportStatus s = {.ImportCompleted = nk_some_bool(true),
                                   .ImportTime = nk_some_time(ctx.now_us),
                                   .ImportedBy = call->access_key};
-    return nk_doc_save(call->tx, &import_type, NK_KEY(nk_vs(ctx.region), nk_vc("import")),
-                       NK_STR(""), &s, false, call->arena, call->err);
+    nk_kept k = {.tx = call->tx,
+                 .ctx = &ctx,
+                 .kind = NK_HIST_SETTINGS,
+                 .space = ctx.region,
+                 .object = NK_STR("catalog import")};
+    return nk_kept_doc(&k, &import_type, NK_KEY(nk_vs(ctx.region), nk_vc("import")), NK_STR(""), &s,
+                       false, call->err);
 }
 
 nk_code glue_GetCatalogImportStatus(nk_call *call, const glue_GetCatalogImportStatusRequest *in,

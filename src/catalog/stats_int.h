@@ -16,6 +16,10 @@ enum { SET_TABLE, SET_REGION, SET_CRON, SET_NCOLS };
 extern const nk_kind nk_kind_stats_settings; /* body: glue_ColumnStatisticsTaskSettings; cron while
                                                 scheduled */
 
+/* What runs have noted in the settings that are there stays when earlier ones are put back; now may
+ * be NULL. */
+nk_code nk_stats_settings_merge(nk_call *call, const nk_row *now, nk_row *put) NK_MUST;
+
 /* ---- the runner ---- */
 
 typedef struct nk_stats_run nk_stats_run;

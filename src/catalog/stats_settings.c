@@ -1,6 +1,7 @@
 /* The settings of a table's statistics runs, and their schedules. */
 #include <stdio.h>
 
+#include "catalog/history_int.h"
 #include "catalog/stats_int.h"
 
 static const nk_col cols[] = {{"tbl", NK_COL_I64}, {"region", NK_COL_TEXT}, {"cron", NK_COL_TEXT}};
@@ -37,13 +38,48 @@ static nk_code load(nk_call *call, const subject *s, settings **out)
                        (void **)out, NULL, call->err);
 }
 
-static nk_code save(nk_tx *tx, nk_str region, int64_t table, const settings *s, bool insert,
-                    nk_arena *a, nk_err *err)
+/* p NULL while it is not scheduled. */
+static nk_str cron_of(const settings *s)
 {
     bool on = s->Schedule && nk_str_is(s->Schedule->State, "SCHEDULED");
-    nk_str cron = on ? s->Schedule->ScheduleExpression : NK_STR_NULL;
-    return nk_doc_save(tx, &type, NK_KEY(nk_vi(table), nk_vs(region), nk_vs(cron)), s->TableName, s,
-                       insert, a, err);
+    return on ? s->Schedule->ScheduleExpression : NK_STR_NULL;
+}
+
+static nk_kept kept_of(nk_call *call, const subject *s)
+{
+    return (nk_kept){.tx = call->tx,
+                     .ctx = &s->ctx,
+                     .kind = NK_HIST_STATS_SETTINGS,
+                     .space = s->table.space,
+                     .object = nk_table_object(call->arena, s->table.database, s->table.name)};
+}
+
+/* A request's change: the history has it. */
+static nk_code change(nk_call *call, const subject *s, const settings *x, bool insert)
+{
+    nk_kept k = kept_of(call, s);
+    return nk_kept_doc(&k, &type,
+                       NK_KEY(nk_vi(s->table.id), nk_vs(call->region), nk_vs(cron_of(x))),
+                       x->TableName, x, insert, call->err);
+}
+
+nk_code nk_stats_settings_merge(nk_call *call, const nk_row *now, nk_row *put)
+{
+    settings *x, *y;
+    if (!now)
+        return NK_OK;
+    NK_TRY(nk_model_decode(type.shape, now->body, call->arena, (void **)&x, call->err));
+    NK_TRY(nk_model_decode(type.shape, put->body, call->arena, (void **)&y, call->err));
+    y->LastExecutionAttempt = x->LastExecutionAttempt;
+    return nk_model_encode_str(type.shape, y, call->arena, &put->body, call->err);
+}
+
+/* What is no change of anybody's: in the place of a record. */
+static nk_code put(nk_tx *tx, const nk_row *old, const settings *x, nk_arena *a, nk_err *err)
+{
+    return nk_doc_save(tx, &type,
+                       NK_KEY(old->cols[SET_TABLE], old->cols[SET_REGION], nk_vs(cron_of(x))),
+                       x->TableName, x, false, a, err);
 }
 
 nk_code nk_stats_settings_rename(nk_tx *tx, const nk_table_row *t, nk_arena *a, nk_err *err)
@@ -56,7 +92,7 @@ nk_code nk_stats_settings_rename(nk_tx *tx, const nk_table_row *t, nk_arena *a, 
     NK_TRY(rc);
     x->DatabaseName = t->database;
     x->TableName = t->name;
-    return save(tx, row.cols[SET_REGION].s, t->id, x, false, a, err);
+    return put(tx, &row, x, a, err);
 }
 
 static nk_code set_schedule(nk_call *call, settings *s, nk_str cron)
@@ -113,7 +149,7 @@ glue_CreateColumnStatisticsTaskSettings(nk_call *call,
                   .SettingSource = NK_STR("TABLE")};
     NK_TRY(set_schedule(call, &x, in->Schedule));
     NK_TRY(check(call, &s, &x));
-    return save(call->tx, call->region, s.table.id, &x, true, call->arena, call->err);
+    return change(call, &s, &x, true);
 }
 
 nk_code
@@ -136,7 +172,7 @@ glue_UpdateColumnStatisticsTaskSettings(nk_call *call,
     if (in->Schedule.p)
         NK_TRY(set_schedule(call, x, in->Schedule));
     NK_TRY(check(call, &s, x));
-    return save(call->tx, call->region, s.table.id, x, false, call->arena, call->err);
+    return change(call, &s, x, false);
 }
 
 nk_code glue_GetColumnStatisticsTaskSettings(nk_call *call,
@@ -155,7 +191,8 @@ glue_DeleteColumnStatisticsTaskSettings(nk_call *call,
 {
     subject s;
     NK_TRY(open_table(call, in->CatalogID, in->DatabaseName, in->TableName, &s));
-    return nk_doc_drop(call->tx, &type, NK_KEY(nk_vi(s.table.id)), s.table.name, call->err);
+    nk_kept k = kept_of(call, &s);
+    return nk_kept_doc_drop(&k, &type, NK_KEY(nk_vi(s.table.id)), s.table.name, call->err);
 }
 
 static nk_code switch_schedule(nk_call *call, nk_str catalog, nk_str database, nk_str table,
@@ -169,7 +206,7 @@ static nk_code switch_schedule(nk_call *call, nk_str catalog, nk_str database, n
         return nk_fail(call->err, NK_E_INVALID, "Table %.*s has no schedule for its statistics.",
                        NK_STR_ARG(s.table.name));
     x->Schedule->State = nk_str_c(state);
-    return save(call->tx, call->region, s.table.id, x, false, call->arena, call->err);
+    return change(call, &s, x, false);
 }
 
 nk_code glue_StartColumnStatisticsTaskRunSchedule(
@@ -231,7 +268,9 @@ static nk_code note(nk_tx *tx, void *arg, nk_err *err)
     if (rc != NK_OK)
         return rc == NK_E_NOT_FOUND ? NK_OK : rc;
     x->LastExecutionAttempt = &a->what;
-    return save(tx, a->row->cols[SET_REGION].s, a->row->cols[SET_TABLE].i, x, false, a->arena, err);
+    return nk_doc_save(tx, &type,
+                       NK_KEY(a->row->cols[SET_TABLE], a->row->cols[SET_REGION], nk_vs(cron_of(x))),
+                       x->TableName, x, false, a->arena, err);
 }
 
 static void start_one(struct nk_stats *s, nk_arena *a, const nk_row *row)

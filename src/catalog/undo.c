@@ -5,6 +5,7 @@
 #include "catalog/history_int.h"
 #include "catalog/search_int.h"
 #include "catalog/connections_int.h"
+#include "catalog/stats_int.h"
 #include "catalog/tags.h"
 #include "catalog/undo_int.h"
 
@@ -127,49 +128,112 @@ static nk_code count_below(const nk_undoing *u, const nk_kind *kind, int64_t id,
     return nk_store_count(u->call->tx, &q, n, u->call->err);
 }
 
-/* ---- databases ---- */
+/* ---- databases and catalogs ---- */
 
-static nk_code undo_database(nk_undoing *u)
+/* What has others below it, keyed by (space, name). */
+typedef struct holder {
+    unsigned id;       /* the column with its number */
+    const char *noun;  /* "database" */
+    nk_str prefix;     /* of the object: what stands before the name */
+    const char *below; /* "tables" */
+    nk_code (*drop)(nk_undoing *u, const nk_row *now);
+    nk_code (*count)(const nk_undoing *u, int64_t *n);
+} holder;
+
+static nk_code drop_database(nk_undoing *u, const nk_row *now)
+{
+    return nk_database_drop(u->call->tx, &u->ctx, now->cols[NK_DB_NAME].s, u->call->err);
+}
+
+static nk_code count_tables(const nk_undoing *u, int64_t *n)
+{
+    return count_below(u, &nk_kind_table, u->id, n);
+}
+
+static nk_code drop_catalog(nk_undoing *u, const nk_row *now)
+{
+    return nk_catalog_drop(u->call, &u->ctx, now);
+}
+
+static nk_code count_databases(const nk_undoing *u, int64_t *n)
+{
+    nk_str space = nk_str_printf(u->call->arena, "catalog/%lld", (long long)u->id);
+    nk_query q = {.kind = &nk_kind_database, .prefix = NK_KEY(nk_vs(space)), .nprefix = 1};
+    return space.p ? nk_store_count(u->call->tx, &q, n, u->call->err)
+                   : nk_fail(u->call->err, NK_E_NOMEM, "out of memory");
+}
+
+static const holder databases = {.id = NK_DB_ID,
+                                 .noun = "database",
+                                 .below = "tables",
+                                 .drop = drop_database,
+                                 .count = count_tables};
+static const holder catalogs = {.id = NK_CAT_ID,
+                                .noun = "catalog",
+                                .below = "databases",
+                                .drop = drop_catalog,
+                                .count = count_databases};
+
+static nk_code revive_holder(nk_undoing *u, const holder *what, nk_str name)
+{
+    int64_t n;
+    nk_hist h = {.kind = u->kind,
+                 .op = NK_HIST_CREATE,
+                 .space = u->ctx.region,
+                 .object = u->object,
+                 .keys = u->before->cols,
+                 .nkeys = u->record->nkey,
+                 .id = u->id};
+    NK_TRY(nk_store_insert(u->call->tx, u->record, u->before, u->call->err));
+    NK_TRY(keep_contents(u));
+    NK_TRY(what->count(u, &n));
+    (void)nk_buf_printf(u->said, "brought back %s %.*s with %lld %s", what->noun, NK_STR_ARG(name),
+                        (long long)n, what->below);
+    return nk_history_add(u->call->tx, &u->ctx, &h, NULL, u->call->err);
+}
+
+static nk_code undo_holder(nk_undoing *u, const holder *what)
 {
     nk_tx *tx = u->call->tx;
     nk_err *err = u->call->err;
     nk_row now;
-    int64_t n;
-    nk_code rc = nk_store_get(tx, &nk_kind_database, NK_KEY(nk_vs(u->ctx.region), nk_vs(u->object)),
+    nk_str name = u->nbefore ? u->before->cols[1].s : u->nkeys ? u->keys[1].s : u->object;
+    nk_code rc = nk_store_get(tx, u->record, NK_KEY(nk_vs(u->ctx.region), nk_vs(name)),
                               u->call->arena, &now, err);
     if (rc != NK_OK && rc != NK_E_NOT_FOUND)
         return rc;
-    bool there = rc == NK_OK, same = there && now.cols[NK_DB_ID].i == u->id;
-    nk_hist h = {.kind = NK_HIST_DATABASE,
+    bool there = rc == NK_OK, same = there && now.cols[what->id].i == u->id;
+    if (u->op == NK_HIST_DELETE)
+        return there ? taken(u) : revive_holder(u, what, name);
+    if (!same)
+        return nk_undo_gone(u);
+    if (u->op == NK_HIST_CREATE) {
+        (void)nk_buf_printf(u->said, "deleted %s %.*s", what->noun, NK_STR_ARG(name));
+        return what->drop(u, &now);
+    }
+    nk_hist h = {.kind = u->kind,
                  .op = NK_HIST_UPDATE,
                  .space = u->ctx.region,
                  .object = u->object,
                  .before = &now,
                  .nbefore = 1,
                  .id = u->id};
-    if (u->op == NK_HIST_CREATE) {
-        if (!same)
-            return nk_undo_gone(u);
-        (void)nk_buf_printf(u->said, "deleted database %.*s", NK_STR_ARG(u->object));
-        return nk_database_drop(tx, &u->ctx, u->object, err);
-    }
-    if (u->op == NK_HIST_UPDATE) {
-        if (!same)
-            return nk_undo_gone(u);
-        (void)nk_buf_printf(u->said, "put database %.*s back", NK_STR_ARG(u->object));
-        NK_TRY(nk_history_add(tx, &u->ctx, &h, NULL, err));
-        return nk_store_put(tx, &nk_kind_database, u->before, err);
-    }
-    if (there)
-        return taken(u);
-    NK_TRY(nk_store_insert(tx, &nk_kind_database, u->before, err));
-    NK_TRY(keep_contents(u));
-    NK_TRY(count_below(u, &nk_kind_table, u->id, &n));
-    (void)nk_buf_printf(u->said, "brought back database %.*s with %lld tables",
-                        NK_STR_ARG(u->object), (long long)n);
-    h.op = NK_HIST_CREATE;
-    h.nbefore = 0;
-    return nk_history_add(tx, &u->ctx, &h, NULL, err);
+    (void)nk_buf_printf(u->said, "put %s %.*s back", what->noun, NK_STR_ARG(name));
+    NK_TRY(nk_history_add(tx, &u->ctx, &h, NULL, err));
+    return nk_store_put(tx, u->record, u->before, err);
+}
+
+static nk_code undo_database(nk_undoing *u)
+{
+    return undo_holder(u, &databases);
+}
+
+static nk_code undo_catalog(nk_undoing *u)
+{
+    nk_code rc = undo_holder(u, &catalogs);
+    if (rc != NK_OK || u->op == NK_HIST_CREATE)
+        return rc;
+    return nk_catalog_changed(u->call, u->before->cols[NK_CAT_NAME].s);
 }
 
 /* ---- tables ---- */
@@ -277,39 +341,61 @@ static nk_code undo_partitions(nk_undoing *u)
 
 /* ---- records without anything below ---- */
 
-/* May the record be put back, or taken away? */
-static nk_code may_undo(nk_undoing *u, const nk_val *key)
+/* A table's own: it goes with it. */
+static nk_code settings_table(nk_undoing *u, const nk_val *key, const nk_row *now, nk_row *put)
+{
+    nk_table_row t;
+    if (!put)
+        return NK_OK;
+    nk_code rc = nk_table_by_id(u->call->tx, key[0].i, u->call->arena, &t, u->call->err);
+    if (rc == NK_E_NOT_FOUND)
+        return nk_undo_gone(u);
+    NK_TRY(rc);
+    return nk_stats_settings_merge(u->call, now, put);
+}
+
+nk_code nk_undo_prepare(nk_undoing *u, const nk_val *key, const nk_row *now, nk_row *put)
 {
     nk_str database, name, user;
     nk_row db;
     bool there = true;
     nk_err *err = u->call->err;
-    if (u->kind == NK_HIST_FUNCTION && u->op == NK_HIST_DELETE) {
+    const nk_hist_room *room = nk_history_room(u->kind);
+    if (room)
+        return room->prepare ? room->prepare(u->call, &u->ctx, now, put) : NK_OK;
+    switch (u->kind) {
+    case NK_HIST_FUNCTION:
+        if (u->op != NK_HIST_DELETE)
+            return NK_OK;
         nk_undo_halves(u->object, &database, &name);
         nk_code rc = nk_database_row(u->call->tx, &u->ctx, database, &db, err);
         if (rc == NK_E_NOT_FOUND || (rc == NK_OK && db.cols[NK_DB_ID].i != key[0].i))
             return nk_undo_gone(u);
         return rc;
-    }
-    if (u->kind == NK_HIST_TAGS && u->op != NK_HIST_CREATE) {
-        NK_TRY(nk_tags_bearer(u->call, key[1].s, &there));
+    case NK_HIST_TAGS:
+        if (put)
+            NK_TRY(nk_tags_bearer(u->call, key[1].s, &there));
         return there ? NK_OK : nk_undo_gone(u);
-    }
-    if (u->kind == NK_HIST_TYPE && u->op == NK_HIST_CREATE) {
+    case NK_HIST_TYPE:
+        if (put)
+            return NK_OK;
         NK_TRY(nk_connection_of_type(u->call, key[1].s, &user));
         return user.p ? nk_fail(err, NK_E_INVALID,
                                 "Change %lld cannot be undone: connection %.*s is of that type.",
                                 (long long)u->seq, NK_STR_ARG(user))
                       : NK_OK;
+    case NK_HIST_STATS_SETTINGS:
+        return settings_table(u, key, now, put);
+    default:
+        return NK_OK;
     }
-    return NK_OK;
 }
 
 static nk_code undo_record(nk_undoing *u)
 {
     nk_tx *tx = u->call->tx;
     nk_err *err = u->call->err;
-    nk_row now;
+    nk_row now, put = u->nbefore ? u->before[0] : (nk_row){0};
     const nk_val *key = u->nbefore ? u->before->cols : u->keys;
     nk_code rc = nk_store_get(tx, u->record, key, u->call->arena, &now, err);
     if (rc != NK_OK && rc != NK_E_NOT_FOUND)
@@ -329,7 +415,7 @@ static nk_code undo_record(nk_undoing *u)
         return nk_undo_gone(u);
     if (u->op == NK_HIST_DELETE && there)
         return taken(u);
-    NK_TRY(may_undo(u, key));
+    NK_TRY(nk_undo_prepare(u, key, there ? &now : NULL, u->op == NK_HIST_CREATE ? NULL : &put));
     NK_TRY(nk_history_add(tx, &u->ctx, &h, NULL, err));
     (void)nk_buf_printf(u->said, "%s %.*s",
                         u->op == NK_HIST_CREATE   ? "deleted"
@@ -337,7 +423,7 @@ static nk_code undo_record(nk_undoing *u)
                                                   : "put back",
                         NK_STR_ARG(u->object));
     return u->op == NK_HIST_CREATE ? nk_store_delete(tx, u->record, key, err)
-                                   : nk_store_put(tx, u->record, u->before, err);
+                                   : nk_store_put(tx, u->record, &put, err);
 }
 
 /* ---- the operation ---- */
@@ -346,12 +432,16 @@ static nk_code undo_record(nk_undoing *u)
 nk_code nk_catalog_undo(nk_call *call, const nk_json *in, nk_buf *out)
 {
     static nk_code (*const ways[NK_HIST_KINDS])(nk_undoing *) = {
-        [NK_HIST_DATABASE] = undo_database,    [NK_HIST_TABLE] = undo_table,
-        [NK_HIST_PARTITION] = undo_partitions, [NK_HIST_FUNCTION] = undo_record,
-        [NK_HIST_CONNECTION] = undo_record,    [NK_HIST_STATISTICS] = nk_undo_statistics,
-        [NK_HIST_INDEXES] = nk_undo_indexes,   [NK_HIST_POLICY] = undo_record,
-        [NK_HIST_SETTINGS] = undo_record,      [NK_HIST_SECURITY] = undo_record,
-        [NK_HIST_TAGS] = undo_record,          [NK_HIST_TYPE] = undo_record,
+        [NK_HIST_DATABASE] = undo_database,     [NK_HIST_TABLE] = undo_table,
+        [NK_HIST_PARTITION] = undo_partitions,  [NK_HIST_FUNCTION] = undo_record,
+        [NK_HIST_CONNECTION] = undo_record,     [NK_HIST_STATISTICS] = nk_undo_statistics,
+        [NK_HIST_INDEXES] = nk_undo_indexes,    [NK_HIST_POLICY] = undo_record,
+        [NK_HIST_SETTINGS] = undo_record,       [NK_HIST_SECURITY] = undo_record,
+        [NK_HIST_TAGS] = undo_record,           [NK_HIST_TYPE] = undo_record,
+        [NK_HIST_CATALOG] = undo_catalog,       [NK_HIST_VERSIONS] = nk_undo_rows,
+        [NK_HIST_STATS_SETTINGS] = undo_record, [NK_HIST_CRAWLER] = undo_record,
+        [NK_HIST_CRAWLED] = nk_undo_rows,       [NK_HIST_CLASSIFIER] = undo_record,
+        [NK_HIST_OPTIMIZER] = undo_record,
     };
     nk_row row;
     nk_buf said;

@@ -1,6 +1,6 @@
 /* GetTableVersion, GetTableVersions, DeleteTableVersion, BatchDeleteTableVersion. A table's record
  * is its current version; older ones are archived beside it. */
-#include "catalog/catalog_int.h"
+#include "catalog/history_int.h"
 
 static nk_code parse_version(nk_str text, int64_t *out, nk_err *err)
 {
@@ -115,14 +115,38 @@ nk_code glue_GetTableVersions(nk_call *call, const glue_GetTableVersionsRequest 
                          &out->NextToken);
 }
 
-static nk_code delete_version(nk_tx *tx, const nk_table_row *t, nk_str version, nk_err *err)
+/* gone: the deleted ones, for the history. */
+static nk_code delete_version(nk_call *call, const nk_table_row *t, nk_str version, nk_rows *gone,
+                              nk_err *err)
 {
     int64_t v;
+    nk_row row;
     NK_TRY(parse_version(version, &v, err));
     if (v == t->version)
         return nk_fail(err, NK_E_INVALID, "The current version of a table cannot be deleted.");
-    nk_code rc = nk_store_delete(tx, &nk_kind_table_version, NK_KEY(nk_vi(t->id), nk_vi(v)), err);
-    return rc == NK_E_NOT_FOUND ? nk_fail(err, rc, "Version not found.") : rc;
+    const nk_val key[] = {nk_vi(t->id), nk_vi(v)};
+    nk_code rc = nk_store_get(call->tx, &nk_kind_table_version, key, call->arena, &row, err);
+    if (rc == NK_E_NOT_FOUND)
+        return nk_fail(err, rc, "Version not found.");
+    NK_TRY(rc);
+    nk_row *was = nk_rows_add(gone, call->arena);
+    if (!was)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    *was = row;
+    return nk_store_delete(call->tx, &nk_kind_table_version, key, err);
+}
+
+static nk_code remember(nk_call *call, const nk_catalog_ctx *ctx, const nk_table_row *t,
+                        const nk_rows *gone)
+{
+    nk_hist h = {.kind = NK_HIST_VERSIONS,
+                 .op = NK_HIST_DELETE,
+                 .space = t->space,
+                 .object = nk_table_object(call->arena, t->database, t->name),
+                 .before = gone->v,
+                 .nbefore = gone->n,
+                 .id = t->id};
+    return gone->n ? nk_history_add(call->tx, ctx, &h, NULL, call->err) : NK_OK;
 }
 
 nk_code glue_DeleteTableVersion(nk_call *call, const glue_DeleteTableVersionRequest *in,
@@ -130,9 +154,11 @@ nk_code glue_DeleteTableVersion(nk_call *call, const glue_DeleteTableVersionRequ
 {
     nk_catalog_ctx ctx;
     nk_table_row t;
+    nk_rows gone = {0};
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_table_follow(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
-    return delete_version(call->tx, &t, in->VersionId, call->err);
+    NK_TRY(delete_version(call, &t, in->VersionId, &gone, call->err));
+    return remember(call, &ctx, &t, &gone);
 }
 
 nk_code glue_BatchDeleteTableVersion(nk_call *call, const glue_BatchDeleteTableVersionRequest *in,
@@ -140,6 +166,7 @@ nk_code glue_BatchDeleteTableVersion(nk_call *call, const glue_BatchDeleteTableV
 {
     nk_catalog_ctx ctx;
     nk_table_row t;
+    nk_rows gone = {0};
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_table_follow(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
     out->Errors.v = NK_NEWN(call->arena, glue_TableVersionError, in->VersionIds.n);
@@ -149,7 +176,7 @@ nk_code glue_BatchDeleteTableVersion(nk_call *call, const glue_BatchDeleteTableV
     out->Errors.set = true;
     for (size_t i = 0; i < in->VersionIds.n; i++) {
         nk_err entry = NK_ERR_INIT;
-        nk_code rc = delete_version(call->tx, &t, in->VersionIds.v[i], &entry);
+        nk_code rc = delete_version(call, &t, in->VersionIds.v[i], &gone, &entry);
         if (rc == NK_OK)
             continue;
         glue_TableVersionError *e = &out->Errors.v[out->Errors.n++];
@@ -157,5 +184,5 @@ nk_code glue_BatchDeleteTableVersion(nk_call *call, const glue_BatchDeleteTableV
         e->VersionId = in->VersionIds.v[i];
         NK_TRY(nk_entry_error(rc, &entry, call->arena, &e->ErrorDetail, call->err));
     }
-    return NK_OK;
+    return remember(call, &ctx, &t, &gone);
 }

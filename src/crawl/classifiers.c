@@ -1,6 +1,7 @@
 /* Custom classifiers: create, read, change, list, delete. */
 #include "crawl/classifiers.h"
 
+#include "catalog/history.h"
 #include "model/glue_handlers.h"
 #include "model/page.h"
 
@@ -33,17 +34,26 @@ static nk_code load(nk_call *call, nk_str name, glue_Classifier **out)
     return NK_OK;
 }
 
+static nk_kept kept_of(nk_call *call, const nk_catalog_ctx *ctx, nk_str name)
+{
+    return (nk_kept){.tx = call->tx,
+                     .ctx = ctx,
+                     .kind = NK_HIST_CLASSIFIER,
+                     .space = call->region,
+                     .object = nk_str_printf(call->arena, "classifier %.*s", NK_STR_ARG(name))};
+}
+
 static nk_code save(nk_call *call, nk_str name, const glue_Classifier *c, bool insert)
 {
     nk_custom unused;
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_kept k = kept_of(call, &ctx, name);
     nk_val v[COL_COUNT] = {[COL_REGION] = nk_vs(call->region), [COL_NAME] = nk_vs(name)};
     nk_row row = {.cols = v};
     /* one that could not be used is refused now, not in a crawl */
     NK_TRY(nk_custom_make(c, call->arena, &unused, call->err));
     NK_TRY(nk_model_encode_str(&glue_Classifier_shape, c, call->arena, &row.body, call->err));
-    if (!insert)
-        return nk_store_put(call->tx, &nk_kind_classifier, &row, call->err);
-    nk_code rc = nk_store_insert(call->tx, &nk_kind_classifier, &row, call->err);
+    nk_code rc = nk_kept_put(&k, &row, insert, call->err);
     return rc == NK_E_EXISTS ? nk_fail(call->err, rc, "Classifier with name %.*s already exists",
                                        NK_STR_ARG(name))
                              : rc;
@@ -200,8 +210,9 @@ nk_code glue_DeleteClassifier(nk_call *call, const glue_DeleteClassifierRequest 
 {
     glue_Classifier *c;
     NK_TRY(load(call, in->Name, &c));
-    return nk_store_delete(call->tx, &nk_kind_classifier,
-                           NK_KEY(nk_vs(call->region), nk_vs(in->Name)), call->err);
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_kept k = kept_of(call, &ctx, in->Name);
+    return nk_kept_drop(&k, NK_KEY(nk_vs(call->region), nk_vs(in->Name)), call->err);
 }
 
 typedef struct page {

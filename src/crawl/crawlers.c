@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "catalog/catalog.h"
+#include "catalog/history.h"
 #include "catalog/tags.h"
 #include "crawl/classifiers.h"
 #include "model/glue_handlers.h"
@@ -67,21 +68,48 @@ nk_code nk_crawler_load(nk_tx *tx, nk_str region, nk_str name, nk_arena *a, nk_c
     return decode_row(&row, a, out, err);
 }
 
+/* cols: CRAWLER_COLS of them, for the record to stand on. */
+static nk_code encode_row(nk_str region, const glue_Crawler *c, nk_arena *a, nk_val *cols,
+                          nk_row *out, nk_err *err)
+{
+    bool on = c->Schedule && nk_str_is(c->Schedule->State, "SCHEDULED");
+    memset(cols, 0, CRAWLER_COLS * sizeof *cols);
+    cols[CRAWLER_REGION] = nk_vs(region);
+    cols[CRAWLER_NAME] = nk_vs(c->Name);
+    cols[CRAWLER_STATE] = nk_vs(c->State);
+    cols[CRAWLER_CRON] = on ? nk_vs(c->Schedule->ScheduleExpression) : nk_vnull();
+    *out = (nk_row){.cols = cols};
+    return nk_model_encode_str(&glue_Crawler_shape, c, a, &out->body, err);
+}
+
 nk_code nk_crawler_save(nk_tx *tx, nk_str region, const nk_crawler_row *row, bool insert,
                         nk_arena *a, nk_err *err)
 {
-    const glue_Crawler *c = row->c;
-    bool on = c->Schedule && nk_str_is(c->Schedule->State, "SCHEDULED");
-    nk_val cols[CRAWLER_COLS] = {
-        [CRAWLER_REGION] = nk_vs(region),
-        [CRAWLER_NAME] = nk_vs(c->Name),
-        [CRAWLER_STATE] = nk_vs(c->State),
-        [CRAWLER_CRON] = on ? nk_vs(c->Schedule->ScheduleExpression) : nk_vnull(),
-    };
-    nk_row r = {.cols = cols};
-    NK_TRY(nk_model_encode_str(&glue_Crawler_shape, c, a, &r.body, err));
+    nk_val cols[CRAWLER_COLS];
+    nk_row r;
+    NK_TRY(encode_row(region, row->c, a, cols, &r, err));
     return insert ? nk_store_insert(tx, &nk_kind_crawler, &r, err)
                   : nk_store_put(tx, &nk_kind_crawler, &r, err);
+}
+
+static nk_kept kept_of(nk_call *call, const nk_catalog_ctx *ctx, nk_str name)
+{
+    return (nk_kept){.tx = call->tx,
+                     .ctx = ctx,
+                     .kind = NK_HIST_CRAWLER,
+                     .space = call->region,
+                     .object = nk_str_printf(call->arena, "crawler %.*s", NK_STR_ARG(name))};
+}
+
+/* A request's change of a definition: the history has it. */
+static nk_code change(nk_call *call, const nk_crawler_row *row, bool insert)
+{
+    nk_val cols[CRAWLER_COLS];
+    nk_row r;
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_kept k = kept_of(call, &ctx, row->c->Name);
+    NK_TRY(encode_row(call->region, row->c, call->arena, cols, &r, call->err));
+    return nk_kept_put(&k, &r, insert, call->err);
 }
 
 /* ---- definition ---- */
@@ -214,7 +242,7 @@ nk_code glue_CreateCrawler(nk_call *call, const glue_CreateCrawlerRequest *in,
     NK_TRY(nk_crawl_check(&c, call->arena, call->err));
     NK_TRY(check_names(call, &c));
     nk_crawler_row row = {.c = &c};
-    nk_code rc = nk_crawler_save(call->tx, call->region, &row, true, call->arena, call->err);
+    nk_code rc = change(call, &row, true);
     if (rc == NK_E_EXISTS)
         return nk_fail(call->err, rc, "Crawler with name %.*s already exists",
                        NK_STR_ARG(in->Name));
@@ -286,20 +314,123 @@ nk_code glue_UpdateCrawler(nk_call *call, const glue_UpdateCrawlerRequest *in,
     NK_TRY(check_names(call, c));
     c->Version = nk_some_i64(nk_i64_or(c->Version, 1) + 1);
     c->LastUpdated = nk_some_time(nk_now_us(call->app->env));
-    return nk_crawler_save(call->tx, call->region, &row, false, call->arena, call->err);
+    return change(call, &row, false);
+}
+
+NK_LIST(made_list, nk_row);
+typedef struct made_rows {
+    nk_arena *arena;
+    made_list rows;
+    bool failed;
+} made_rows;
+
+static bool copy_made(void *arg, const nk_row *row)
+{
+    made_rows *m = arg;
+    nk_row *copy = made_list_add(&m->rows, m->arena);
+    nk_val *cols = NK_NEWN(m->arena, nk_val, MADE_COLS);
+    if (!copy || !cols)
+        return !(m->failed = true);
+    *copy = (nk_row){.cols = cols, .body = nk_str_dup(m->arena, row->body)};
+    for (int i = 0; i < MADE_COLS; i++) {
+        cols[i] = row->cols[i];
+        if (cols[i].kind == NK_V_TEXT)
+            cols[i].s = nk_str_dup(m->arena, cols[i].s);
+        m->failed = m->failed || (cols[i].kind == NK_V_TEXT && !cols[i].s.p);
+    }
+    return !m->failed;
+}
+
+/* What a crawler knows of the tables that it made goes into the history before it goes itself. */
+static nk_code forget_made(nk_call *call, const nk_catalog_ctx *ctx, nk_str name)
+{
+    made_rows m = {.arena = call->arena};
+    const nk_val *key = NK_KEY(nk_vs(call->region), nk_vs(name));
+    nk_query q = {.kind = &nk_kind_made, .prefix = key, .nprefix = 2};
+    NK_TRY(nk_store_scan(call->tx, &q, copy_made, &m, call->err));
+    if (m.failed)
+        return nk_fail(call->err, NK_E_NOMEM, "Out of memory");
+    if (!m.rows.n)
+        return NK_OK;
+    nk_hist h = {.kind = NK_HIST_CRAWLED,
+                 .op = NK_HIST_DELETE,
+                 .space = call->region,
+                 .object = kept_of(call, ctx, name).object,
+                 .before = m.rows.v,
+                 .nbefore = m.rows.n};
+    NK_TRY(nk_store_delete_range(call->tx, &nk_kind_made, key, 2, 0, NULL, call->err));
+    return nk_history_add(call->tx, ctx, &h, NULL, call->err);
+}
+
+/* All that a crawler has but its definition; the history of its crawls is lost. */
+static nk_code forget(nk_call *call, const nk_catalog_ctx *ctx, nk_str name)
+{
+    const nk_val *key = NK_KEY(nk_vs(call->region), nk_vs(name));
+    nk_str resource = resource_of(call->arena, name);
+    if (!resource.p)
+        return nk_fail(call->err, NK_E_NOMEM, "Out of memory");
+    NK_TRY(nk_store_delete_range(call->tx, &nk_kind_crawl, key, 2, 0, NULL, call->err));
+    NK_TRY(forget_made(call, ctx, name));
+    return nk_tags_forget(call, resource);
 }
 
 nk_code glue_DeleteCrawler(nk_call *call, const glue_DeleteCrawlerRequest *in,
                            glue_DeleteCrawlerResponse *out)
 {
     nk_crawler_row row;
+    nk_catalog_ctx ctx = nk_catalog_ctx_of(call);
+    nk_kept k = kept_of(call, &ctx, in->Name);
     NK_TRY(nk_crawler_load(call->tx, call->region, in->Name, call->arena, &row, call->err));
     NK_TRY(refuse_running(call, row.c));
-    const nk_val *key = NK_KEY(nk_vs(call->region), nk_vs(in->Name));
-    NK_TRY(nk_store_delete_range(call->tx, &nk_kind_crawl, key, 2, 0, NULL, call->err));
-    NK_TRY(nk_store_delete_range(call->tx, &nk_kind_made, key, 2, 0, NULL, call->err));
-    NK_TRY(nk_tags_drop(call->tx, call->region, resource_of(call->arena, in->Name), call->err));
-    return nk_store_delete(call->tx, &nk_kind_crawler, key, call->err);
+    NK_TRY(forget(call, &ctx, in->Name));
+    return nk_kept_drop(&k, NK_KEY(nk_vs(call->region), nk_vs(in->Name)), call->err);
+}
+
+/* ---- undoing ---- */
+
+/* A definition that is put back keeps what crawls have noted since, and is a version of its own. */
+static nk_code prepare_crawler(nk_call *call, const nk_catalog_ctx *ctx, const nk_row *now,
+                               nk_row *put)
+{
+    nk_crawler_row old = {0}, new;
+    nk_val *cols = NK_NEWN(call->arena, nk_val, CRAWLER_COLS);
+    if (!cols)
+        return nk_fail(call->err, NK_E_NOMEM, "Out of memory");
+    if (now) {
+        NK_TRY(decode_row(now, call->arena, &old, call->err));
+        NK_TRY(refuse_running(call, old.c));
+    }
+    if (!put)
+        return forget(call, ctx, old.c->Name);
+    if (!now)
+        return NK_OK;
+    NK_TRY(decode_row(put, call->arena, &new, call->err));
+    new.c->State = old.c->State;
+    new.c->LastCrawl = old.c->LastCrawl;
+    new.c->CrawlElapsedTime = old.c->CrawlElapsedTime;
+    new.c->Version = nk_some_i64(nk_i64_or(old.c->Version, 1) + 1);
+    new.c->LastUpdated = nk_some_time(ctx->now_us);
+    return encode_row(call->region, new.c, call->arena, cols, put, call->err);
+}
+
+static nk_code prepare_made(nk_call *call, const nk_catalog_ctx *ctx, const nk_row *now,
+                            nk_row *put)
+{
+    nk_crawler_row row;
+    return put ? nk_crawler_load(call->tx, call->region, put->cols[MADE_CRAWLER].s, call->arena,
+                                 &row, call->err)
+               : NK_OK;
+}
+
+void nk_crawl_history(void)
+{
+    static const nk_hist_room rooms[] = {
+        {NK_HIST_CRAWLER, &nk_kind_crawler, prepare_crawler},
+        {NK_HIST_CRAWLED, &nk_kind_made, prepare_made},
+        {NK_HIST_CLASSIFIER, &nk_kind_classifier, NULL},
+    };
+    for (size_t i = 0; i < NK_COUNTOF(rooms); i++)
+        nk_history_register(&rooms[i]);
 }
 
 /* ---- reading ---- */
@@ -681,7 +812,7 @@ nk_code glue_UpdateCrawlerSchedule(nk_call *call, const glue_UpdateCrawlerSchedu
     NK_TRY(nk_crawl_check(row.c, call->arena, call->err));
     row.c->Version = nk_some_i64(nk_i64_or(row.c->Version, 1) + 1);
     row.c->LastUpdated = nk_some_time(nk_now_us(call->app->env));
-    return nk_crawler_save(call->tx, call->region, &row, false, call->arena, call->err);
+    return change(call, &row, false);
 }
 
 static nk_code switch_schedule(nk_call *call, nk_str name, bool on)
@@ -700,7 +831,7 @@ static nk_code switch_schedule(nk_call *call, nk_str name, bool on)
         return nk_fail(call->err, NK_E_SCHEDULER_NOT_RUNNING,
                        "The schedule of crawler %.*s is not running", NK_STR_ARG(name));
     s->State = on ? NK_STR("SCHEDULED") : NK_STR("NOT_SCHEDULED");
-    return nk_crawler_save(call->tx, call->region, &row, false, call->arena, call->err);
+    return change(call, &row, false);
 }
 
 nk_code glue_StartCrawlerSchedule(nk_call *call, const glue_StartCrawlerScheduleRequest *in,

@@ -39,6 +39,9 @@ nk_code nk_crawler_load(nk_tx *tx, nk_str region, nk_str name, nk_arena *a, nk_c
 nk_code nk_crawler_save(nk_tx *tx, nk_str region, const nk_crawler_row *row, bool insert,
                         nk_arena *a, nk_err *err) NK_MUST;
 
+/* Tells the catalogue's history of this room's records. */
+void nk_crawl_history(void);
+
 /* ---- config.c ---- */
 typedef struct nk_crawl_config {
     bool merge_new_columns, inherit, combine;

@@ -894,6 +894,7 @@ nk_code nk_crawl_room_start(nk_app *app, nk_err *err)
     static const nk_tag_type taggable = {"crawler", &nk_kind_crawler, NULL};
     nk_crawlers *c;
     NK_TRY(nk_tags_register(&taggable, err));
+    nk_crawl_history();
     return nk_crawlers_create(app, &c, err);
 }
 

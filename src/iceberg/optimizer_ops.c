@@ -1,4 +1,5 @@
 /* CreateTableOptimizer and its kin. */
+#include "catalog/history.h"
 #include "iceberg/optimizers_int.h"
 #include "model/glue_handlers.h"
 #include "model/page.h"
@@ -128,23 +129,30 @@ bool nk_ice_optimizer_on(const nk_ice_optimizer *o)
     return enabled(o->o->configuration);
 }
 
+/* cols: OPT_COLS of them, for the record to stand on. */
+static nk_code encode_row(const nk_ice_optimizer *o, nk_arena *a, nk_val *cols, nk_row *out,
+                          nk_err *err)
+{
+    cols[OPT_REGION] = nk_vs(o->region);
+    cols[OPT_DATABASE] = nk_vs(o->database);
+    cols[OPT_TABLE] = nk_vs(o->table);
+    cols[OPT_TYPE] = nk_vs(o->type);
+    cols[OPT_DUE] = o->due_us ? nk_vi(o->due_us) : nk_vnull();
+    cols[OPT_CREATED] = nk_vi(o->created_us);
+    cols[OPT_SEEN] = nk_vs(o->seen);
+    cols[OPT_HOME] = nk_vs(o->home);
+    cols[OPT_CATALOG] = nk_vs(o->catalog);
+    cols[OPT_SOURCE] = nk_vi(o->source);
+    *out = (nk_row){.cols = cols};
+    return nk_model_encode_str(&glue_TableOptimizer_shape, o->o, a, &out->body, err);
+}
+
 nk_code nk_ice_optimizer_save(nk_tx *tx, const nk_ice_optimizer *o, bool insert, nk_arena *a,
                               nk_err *err)
 {
-    const nk_val cols[OPT_COLS] = {
-        [OPT_REGION] = nk_vs(o->region),
-        [OPT_DATABASE] = nk_vs(o->database),
-        [OPT_TABLE] = nk_vs(o->table),
-        [OPT_TYPE] = nk_vs(o->type),
-        [OPT_DUE] = o->due_us ? nk_vi(o->due_us) : nk_vnull(),
-        [OPT_CREATED] = nk_vi(o->created_us),
-        [OPT_SEEN] = nk_vs(o->seen),
-        [OPT_HOME] = nk_vs(o->home),
-        [OPT_CATALOG] = nk_vs(o->catalog),
-        [OPT_SOURCE] = nk_vi(o->source),
-    };
-    nk_row row = {.cols = cols};
-    NK_TRY(nk_model_encode_str(&glue_TableOptimizer_shape, o->o, a, &row.body, err));
+    nk_val cols[OPT_COLS];
+    nk_row row;
+    NK_TRY(encode_row(o, a, cols, &row, err));
     return insert ? nk_store_insert(tx, &nk_kind_optimizer, &row, err)
                   : nk_store_put(tx, &nk_kind_optimizer, &row, err);
 }
@@ -294,6 +302,27 @@ typedef struct change {
     const glue_TableOptimizerConfiguration *config;
 } change;
 
+static nk_kept kept_of(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_ice_optimizer *o)
+{
+    return (nk_kept){.tx = tx,
+                     .ctx = ctx,
+                     .kind = NK_HIST_OPTIMIZER,
+                     .space = o->region,
+                     .object = nk_str_printf(ctx->arena, "%.*s.%.*s.%.*s", NK_STR_ARG(o->database),
+                                             NK_STR_ARG(o->table), NK_STR_ARG(o->type))};
+}
+
+/* A request's change: the history has it. */
+static nk_code save_kept(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_ice_optimizer *o,
+                         nk_err *err)
+{
+    nk_val cols[OPT_COLS];
+    nk_row row;
+    nk_kept k = kept_of(tx, ctx, o);
+    NK_TRY(encode_row(o, ctx->arena, cols, &row, err));
+    return nk_kept_put(&k, &row, false, err);
+}
+
 /* A table's own settings in place of those that it had. */
 static nk_code override(nk_tx *tx, const nk_catalog_ctx *ctx, nk_ice_optimizer *o,
                         const glue_TableOptimizerConfiguration *config, nk_err *err)
@@ -307,7 +336,7 @@ static nk_code override(nk_tx *tx, const nk_catalog_ctx *ctx, nk_ice_optimizer *
     o->o->configuration = &merged;
     o->due_us = enabled(&merged) ? ctx->now_us : 0;
     o->seen = NK_STR_NULL;
-    return nk_ice_optimizer_save(tx, o, false, ctx->arena, err);
+    return save_kept(tx, ctx, o, err);
 }
 
 static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
@@ -335,8 +364,12 @@ static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
                        NK_STR_ARG(c->type), NK_STR_ARG(c->table));
     if (rc != NK_E_NOT_FOUND)
         return rc;
-    /* what a table of this name had before */
-    NK_TRY(nk_ice_optimizer_forget(tx, ctx.region, t->DatabaseName, t->Name, c->type, err));
+    /* What another table of this name had goes; the note of a deletion is what the history has
+     * before the creation. */
+    rc = load_any(tx, &ctx, t->DatabaseName, t->Name, t->CreateTime.us, c->type, &old, err);
+    if (rc == NK_E_NOT_FOUND)
+        rc = nk_ice_optimizer_forget(tx, ctx.region, t->DatabaseName, t->Name, c->type, err);
+    NK_TRY(rc);
     glue_TableOptimizer o = {.type = c->type,
                              .configuration =
                                  (glue_TableOptimizerConfiguration *)(uintptr_t)c->config,
@@ -351,7 +384,7 @@ static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
                           .created_us = t->CreateTime.us,
                           .source = OF_TABLE,
                           .o = &o};
-    return nk_ice_optimizer_save(tx, &n, true, ctx.arena, err);
+    return save_kept(tx, &ctx, &n, err);
 }
 
 static nk_code update_in_tx(nk_tx *tx, void *arg, nk_err *err)
@@ -364,6 +397,14 @@ static nk_code update_in_tx(nk_tx *tx, void *arg, nk_err *err)
     return override(tx, &ctx, &o, c->config, err);
 }
 
+static nk_code forget_runs(nk_tx *tx, const nk_ice_optimizer *o, nk_err *err)
+{
+    return nk_store_delete_range(
+        tx, &nk_kind_optimizer_run,
+        NK_KEY(nk_vs(o->region), nk_vs(o->database), nk_vs(o->table), nk_vs(o->type)), 4, 0, NULL,
+        err);
+}
+
 /* The note that stays keeps the catalog's from coming back. */
 static nk_code delete_in_tx(nk_tx *tx, void *arg, nk_err *err)
 {
@@ -372,11 +413,50 @@ static nk_code delete_in_tx(nk_tx *tx, void *arg, nk_err *err)
     nk_ice_optimizer o;
     NK_TRY(nk_ice_ctx(c->call, tx, &ctx, err));
     NK_TRY(nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &o, err));
-    NK_TRY(nk_ice_optimizer_forget(tx, o.region, o.database, o.table, o.type, err));
+    NK_TRY(forget_runs(tx, &o, err));
     o.source = DELETED;
     o.due_us = 0;
     o.o = &(glue_TableOptimizer){.type = c->type};
-    return nk_ice_optimizer_save(tx, &o, true, ctx.arena, err);
+    return save_kept(tx, &ctx, &o, err);
+}
+
+/* What is put back by an undoing is due at once, and keeps what its last run was. */
+static nk_code prepare(nk_call *call, const nk_catalog_ctx *ctx, const nk_row *now, nk_row *put)
+{
+    glue_Table *t;
+    glue_TableOptimizer *o, *old;
+    const nk_row *any = put ? put : now;
+    nk_val *cols = NK_NEWN(call->arena, nk_val, OPT_COLS);
+    if (!cols)
+        return nomem(call->err);
+    if (!put)
+        return nk_store_delete_range(call->tx, &nk_kind_optimizer_run, any->cols, 4, 0, NULL,
+                                     call->err);
+    NK_TRY(nk_catalog_get_table(call->tx, ctx, put->cols[OPT_DATABASE].s, put->cols[OPT_TABLE].s,
+                                &t, call->err));
+    if (t->CreateTime.us != put->cols[OPT_CREATED].i)
+        return nk_fail(call->err, NK_E_NOT_FOUND, "Another table of the name %.*s is there now.",
+                       NK_STR_ARG(t->Name));
+    NK_TRY(nk_model_decode(&glue_TableOptimizer_shape, put->body, call->arena, (void **)&o,
+                           call->err));
+    o->lastRun = NULL;
+    if (now) {
+        NK_TRY(nk_model_decode(&glue_TableOptimizer_shape, now->body, call->arena, (void **)&old,
+                               call->err));
+        o->lastRun = old->lastRun;
+    }
+    memcpy(cols, put->cols, OPT_COLS * sizeof *cols);
+    bool on = cols[OPT_SOURCE].i != DELETED && enabled(o->configuration);
+    cols[OPT_DUE] = on ? nk_vi(ctx->now_us) : nk_vnull();
+    cols[OPT_SEEN] = nk_vnull();
+    put->cols = cols;
+    return nk_model_encode_str(&glue_TableOptimizer_shape, o, call->arena, &put->body, call->err);
+}
+
+void nk_ice_optimizer_history(void)
+{
+    static const nk_hist_room room = {NK_HIST_OPTIMIZER, &nk_kind_optimizer, prepare};
+    nk_history_register(&room);
 }
 
 static nk_code apply(nk_call *call, nk_store_fn fn, change *c)

@@ -27,6 +27,8 @@ extern const nk_kind nk_kind_optimizer; /* body: glue_TableOptimizer */
 /* Who configured it. OF_CATALOG: the catalog's properties say how, whatever the body says. DELETED:
  * the table's was taken away, and it does not get the catalog's again. */
 typedef enum { OF_TABLE, OF_CATALOG, DELETED } nk_ice_source;
+/* Tells the catalogue's history of it. */
+void nk_ice_optimizer_history(void);
 enum { RUN_REGION, RUN_DATABASE, RUN_TABLE, RUN_TYPE, RUN_SEQ, RUN_COLS };
 extern const nk_kind nk_kind_optimizer_run; /* body: glue_TableOptimizerRun */
 enum { PURGE_SEQ, PURGE_COLS };

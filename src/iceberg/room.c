@@ -17,6 +17,7 @@ nk_code nk_iceberg_room_start(nk_app *app, nk_err *err)
     }
     i->app = app;
     app->iceberg = i;
+    nk_ice_optimizer_history();
     nk_code rc = nk_ice_optimizers_create(app, &i->optimizers, err);
     nk_catalog_hook(app, (nk_catalog_hooks){nk_ice_inherit, nk_ice_catalog_changed, app});
     if (rc != NK_OK)
