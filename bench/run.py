@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """make bench: figures as ratios against peers, measured in the same run.
 
-    bench/run.py [NAME…] [--write]      names: serve gettable partitions mutations registry schemas serde iceberg start copy flights crawl; default all
+    bench/run.py [NAME…] [--write]      names: serve gettable partitions search mutations registry schemas serde iceberg start copy flights crawl; default all
 
 Ends with 1 when a benchmark could not be run; a goal that was missed is a figure, not a failure.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import lib
 
-NAMES = ["serve", "gettable", "partitions", "mutations", "registry", "schemas", "serde", "iceberg", "start", "copy", "flights", "crawl"]
+NAMES = ["serve", "gettable", "partitions", "search", "mutations", "registry", "schemas", "serde", "iceberg", "start", "copy", "flights", "crawl"]
 
 
 def machine():
