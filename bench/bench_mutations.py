@@ -18,6 +18,6 @@ def run(table):
         disk = lib.fsyncs_a_second(server.folder)
     rate = lib.median([r["rps"] for r in results])
     result = min(results, key=lambda r: abs(r["rps"] - rate))
-    table.add("durable single mutations, 64 clients", "≥ 5,000/s", f"{rate:,.0f}/s, p50 {result['p50_us'] / 1000:.1f} ms, p99 {result['p99_us'] / 1000:.1f} ms",
+    table.add("durable single mutations, 64 clients", "≥ 10,000/s", f"{rate:,.0f}/s, p50 {result['p50_us'] / 1000:.1f} ms, p99 {result['p99_us'] / 1000:.1f} ms",
               f"CreateDatabase; WAL with synchronous=FULL, commits shared; server on one core; median of 3; {result['rps_cpu']:,.0f} a second of "
-              f"processor used; the disk alone does {disk:,.0f} fdatasyncs/s", at_least=[(rate, 5_000)])
+              f"processor used; the disk alone does {disk:,.0f} fdatasyncs/s", at_least=[(rate, 10_000)])
