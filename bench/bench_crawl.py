@@ -1,4 +1,4 @@
-"""Crawls: 20,000 small files in 2,000 Hive partitions of each format, against the lake's own speed and awswrangler; 10 GB of text."""
+"""Crawls: 20,000 small files in 2,000 Hive partitions of each format, against the lake's own speed, awswrangler and Spark; 10 GB of text."""
 import datetime
 import hashlib
 import hmac
@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import lib
 
 PARTITIONS, FILES = 2_000, 20_000
+COLUMNS = {"csv": 6, "json": 7, "parquet": 5}  # with those of the partitions
 BIG_FILES, BIG_BYTES = 80, 128 << 20
 
 
@@ -104,6 +105,39 @@ print(time.time() - began)
 """
 
 
+# The session and its first job come first: what is measured is the finding of files and the reading of their schemas.
+SPARK = """
+import sys, time
+from pyspark.sql import SparkSession
+endpoint, access, secret, jars, *paths = sys.argv[1:]
+b = SparkSession.builder.master("local[2]").config("spark.jars", jars).config("spark.ui.enabled", "false").config("spark.driver.memory", "4g")
+for k, v in {"endpoint": endpoint, "access.key": access, "secret.key": secret, "path.style.access": "true", "connection.ssl.enabled": "false",
+             "endpoint.region": "us-east-1", "aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider"}.items():
+    b = b.config("spark.hadoop.fs.s3a." + k, v)
+spark = b.getOrCreate()
+spark.range(10).count()
+for path in paths:
+    kind = path.rstrip("/").split("/")[-1]
+    began = time.time()
+    read = spark.read.option("mergeSchema", "true").option("header", "true").option("inferSchema", "true")
+    fields = len(getattr(read, kind)(path).schema)
+    print(fields, time.time() - began)
+"""
+
+
+def spark(server, paths):
+    """Seconds that Spark takes for the schema of each path."""
+    jars = ",".join(str(p) for p in sorted((lib.DEPS / "maven/s3a").glob("*.jar")))
+    done = subprocess.run([str(lib.DEPS / "venv/bench/bin/python"), "-c", SPARK, server.s3_endpoint, server.access, server.secret, jars, *paths],
+                          text=True, capture_output=True, env=server.env)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+    found = [line.split() for line in done.stdout.splitlines()]
+    if [int(n) for n, _ in found] != [COLUMNS[path.rstrip("/").split("/")[-1]] for path in paths]:
+        raise RuntimeError(f"Spark found other columns: {found}")
+    return [float(s) for _, s in found]
+
+
 def wrangler(server, path):
     done = subprocess.run([str(lib.DEPS / "venv/test/bin/python"), "-c", WRANGLER, server.s3_endpoint, server.access, server.secret, path],
                           text=True, capture_output=True, env=server.env)
@@ -113,12 +147,13 @@ def wrangler(server, path):
 
 
 def small_files(table):
+    ours = {}
     with lib.Server(lake=True) as server:
         glue = server.client("glue")
         fill(server)
         for kind in ("csv", "json", "parquet"):
             before = raw_rate(server, kind)
-            seconds = crawl(glue, kind, f"s3://lake/{kind}/")
+            seconds = ours[kind] = crawl(glue, kind, f"s3://lake/{kind}/")
             t = glue.get_table(DatabaseName=kind, Name=kind)["Table"]
             if t["Parameters"]["objectCount"] != str(FILES):
                 raise RuntimeError(f"the crawl saw {t['Parameters']['objectCount']} files")
@@ -126,6 +161,10 @@ def small_files(table):
             table.add(f"crawl of 20,000 {kind} files, 2,000 partitions", "≥ 0.7 of the lake's GETs/s", f"{rate / raw:.2f} ({rate:,.0f} files/s of {raw:,.0f} GETs/s)",
                       "every file sampled, all partitions stored; GETs of the same files by the load generator, 8 connections, before and after", at_least=[(rate, 0.7 * raw)])
         peer = wrangler(server, "s3://lake/parquet/")
+        for kind, theirs in zip(ours, spark(server, [f"s3a://lake/{kind}/" for kind in ours])):
+            table.add(f"the same, {kind}, against Spark's schema discovery", "≥ 10 times", f"{theirs / ours[kind]:.1f} times ({ours[kind]:.1f} s and {theirs:.1f} s)",
+                      "pyspark 4.1.2, local[2], S3A; mergeSchema, inferSchema, header; its start and first job not counted; it stores nothing",
+                      at_least=[(theirs / ours[kind], 10)])
         table.add("the same, Parquet, against awswrangler's read_parquet_metadata", "≥ 10 times", f"{peer / seconds:.1f} times ({seconds:.1f} s and {peer:.1f} s)",
                   "awswrangler reads every footer, too, and stores nothing", at_least=[(peer / seconds, 10)])
 
