@@ -7,13 +7,13 @@
 
 static const nk_cmd_help help = {
     "nikawa crawl [--plan | --apply CRAWL_ID] [--json] [--data DIR] [--region REGION] NAME",
-    "Runs a crawler and waits for its end. With --plan nothing is changed: it shows which tables "
-    "and "
-    "partitions\n"
-    "the crawl would create, change and drop, and why. --apply does exactly what that plan said, "
-    "or "
-    "nothing\n"
-    "when the catalogue has changed since.",
+    "Runs a crawler, waits for its end and says what it has changed. With --plan nothing is "
+    "changed: "
+    "it shows\nwhich tables and partitions the crawl would create, change and drop, and why. "
+    "--apply "
+    "does exactly what\nthat plan said, or nothing when the catalogue has changed since. A crawl "
+    "goes "
+    "on when this command is\nended; aws glue stop-crawler ends it.",
     "  nikawa crawl sales               # crawl now\n"
     "  nikawa crawl --plan sales        # what would it do?\n"
     "  nikawa crawl --apply 2f0c… sales # do that",
@@ -23,6 +23,7 @@ typedef struct caller {
     nk_aws_client *c;
     nk_arena *a;
     nk_str name;
+    nk_str log; /* the crawler's log file; empty when its name is no plain file name */
     nk_err err;
 } caller;
 
@@ -44,15 +45,56 @@ static nk_code call(caller *x, const char *op, const char *member, int64_t max, 
     return rc;
 }
 
+/* ---- waiting ---- */
+
+/* Where the server writes the log, if the name stands in the path as it is. */
+static nk_str log_path(nk_arena *a, const char *dir, const char *region, nk_str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        if (c <= ' ' || c == '/' || c == '%' || c == 0x7f || name.p[0] == '.' || i >= 200)
+            return NK_STR("");
+    }
+    return nk_str_printf(a, "%s/logs/crawlers/%s/%.*s.log", dir, region, NK_STR_ARG(name));
+}
+
+/* Over the line before: how long it has been, and the log's last line behind its "[id] LEVEL : ".
+ */
+static void show_progress(const caller *x, double seconds)
+{
+    char tail[2048];
+    nk_str line = NK_STR(""), rest = NK_STR("");
+    FILE *f = x->log.n ? fopen(x->log.p, "rb") : NULL;
+    if (f && (fseek(f, -(long)sizeof tail, SEEK_END) == 0 || fseek(f, 0, SEEK_SET) == 0))
+        rest = nk_str_n(tail, fread(tail, 1, sizeof tail, f));
+    if (f)
+        fclose(f);
+    for (nk_str one; nk_str_split(&rest, '\n', &one);)
+        line = one.n ? one : line;
+    ptrdiff_t at = nk_str_find(line, NK_STR(" : "));
+    line = nk_str_sub(line, at < 0 ? line.n : (size_t)at + 3, line.n);
+    fprintf(stderr, "\r\033[K%.1f s  %.*s", seconds, (int)(line.n > 100 ? 100 : line.n), line.p);
+    fflush(stderr);
+}
+
 static nk_code wait_for_end(caller *x)
 {
+    bool terminal = isatty(STDERR_FILENO);
+    int64_t began = nk_mono_us(nk_env_real());
+    nk_code rc = NK_OK;
     for (;;) {
         nk_json *j;
-        NK_TRY(call(x, "GetCrawler", "Name", 0, &j));
-        if (nk_str_is(nk_json_str(nk_json_get(j, "Crawler"), "State"), "READY"))
-            return NK_OK;
+        rc = call(x, "GetCrawler", "Name", 0, &j);
+        if (rc != NK_OK || nk_str_is(nk_json_str(nk_json_get(j, "Crawler"), "State"), "READY"))
+            break;
+        double seconds = (double)(nk_mono_us(nk_env_real()) - began) / 1e6;
+        if (terminal && seconds > 1)
+            show_progress(x, seconds);
         usleep(100000);
     }
+    if (terminal)
+        fprintf(stderr, "\r\033[K");
+    return rc;
 }
 
 /* ---- showing ---- */
@@ -102,6 +144,48 @@ static void show_table(const nk_json *t, bool colour)
     show_values(nk_json_get(parts, "Delete"), "delete");
 }
 
+/* One line an action: how many tables, and the first ones' names. */
+static bool show_tables(const nk_json *tables, const char *action, const char *done)
+{
+    const nk_json *one = nk_json_get(tables, action), *names = nk_json_get(one, "Names");
+    int64_t n = nk_json_i64(one, "Count", 0), shown = 0;
+    if (!n)
+        return false;
+    printf("%-8s %lld %s:", done, (long long)n, n == 1 ? "table" : "tables");
+    for (const nk_json *t = names ? names->first : NULL; t && shown < 10; t = t->next, shown++)
+        printf(" %.*s", NK_STR_ARG(t->text));
+    printf(n > shown ? " …\n" : "\n");
+    return true;
+}
+
+/* The summary's members are JSON texts. */
+static int show_summary(caller *x, nk_str text)
+{
+    static const struct {
+        const char *action, *done;
+    } actions[] = {{"ADD", "created"}, {"UPDATE", "updated"}, {"DELETE", "dropped"}};
+    nk_json *all, *tables, *parts;
+    bool any = false;
+    nk_str empty = NK_STR("{}");
+    if (nk_json_parse(text.n ? text : empty, x->a, 0, &all, &x->err) != NK_OK)
+        return nk_cmd_fail(&x->err);
+    nk_str t = nk_json_str(all, "TABLE"), p = nk_json_str(all, "PARTITION");
+    if (nk_json_parse(t.n ? t : empty, x->a, 0, &tables, &x->err) != NK_OK ||
+        nk_json_parse(p.n ? p : empty, x->a, 0, &parts, &x->err) != NK_OK)
+        return nk_cmd_fail(&x->err);
+    for (size_t i = 0; i < NK_COUNTOF(actions); i++) {
+        int64_t n = nk_json_i64(nk_json_get(parts, actions[i].action), "Count", 0);
+        any |= show_tables(tables, actions[i].action, actions[i].done);
+        if (n)
+            printf("%-8s %lld %s\n", actions[i].done, (long long)n,
+                   n == 1 ? "partition" : "partitions");
+        any |= n > 0;
+    }
+    if (!any)
+        printf("nothing has changed\n");
+    return 0;
+}
+
 static int show(caller *x, bool plan, bool json)
 {
     nk_json *j, *summary;
@@ -111,8 +195,11 @@ static int show(caller *x, bool plan, bool json)
     nk_str state = nk_json_str(crawl, "State"), text = nk_json_str(crawl, "Summary"),
            id = nk_json_str(crawl, "CrawlId"), error = nk_json_str(crawl, "ErrorMessage");
     if (!nk_str_is(state, "COMPLETED"))
-        return nk_cmd_failf("the crawl is %.*s: %.*s", NK_STR_ARG(state), NK_STR_ARG(error));
-    if (json || !plan) {
+        return nk_cmd_failf("the crawl is %.*s: %.*s%s%.*s", NK_STR_ARG(state), NK_STR_ARG(error),
+                            x->log.n ? "\n        its log: " : "", NK_STR_ARG(x->log));
+    if (!json && !plan)
+        return show_summary(x, text);
+    if (json) {
         printf("%.*s\n", NK_STR_ARG(text.n ? text : NK_STR("{}")));
         return 0;
     }
@@ -156,6 +243,7 @@ int nk_cmd_crawl(int argc, char **argv)
         return nk_cmd_failf("out of memory");
     nk_code rc = nk_cmd_find_server(dir, x.a, &s, &x.err);
     if (rc == NK_OK) {
+        x.log = log_path(x.a, s.dir, region ? region : s.region, x.name);
         nk_aws_config config = {.endpoint = s.url,
                                 .region = region ? region : s.region,
                                 .access_key = s.access_key,

@@ -4,13 +4,15 @@
 
 #include "crawl/worker_int.h"
 
-#define FILES_MAX 5000000
+#define FILES_MAX   5000000
+#define PROGRESS_US 5000000 /* between lines about a long listing */
 
 typedef struct lister {
     nk_crawl *c;
     nk_crawl_files files;
     nk_sampling *sampling;
     uint64_t listed, skipped, chosen;
+    int64_t told_us;         /* when the log was last told how far it is */
     nk_map known;            /* new folders only: those that are known already */
     nk_str folder;           /* of the last file */
     int64_t of_folder, most; /* files of it that are looked into; at most so many, 0 = all */
@@ -40,6 +42,19 @@ static bool choose(lister *l, nk_str path)
     return chosen;
 }
 
+/* Of long listings, how far they are. */
+static void tell_progress(lister *l)
+{
+    int64_t now = nk_mono_us(nk_env_real());
+    if (!l->told_us)
+        l->told_us = now;
+    if (now - l->told_us < PROGRESS_US)
+        return;
+    l->told_us = now;
+    nk_crawl_say(l->c, "INFO", "%llu objects listed, %llu of them to be looked at",
+                 (unsigned long long)l->listed, (unsigned long long)l->chosen);
+}
+
 static nk_code on_object(void *arg, const nk_s3_object *o)
 {
     lister *l = arg;
@@ -48,6 +63,8 @@ static nk_code on_object(void *arg, const nk_s3_object *o)
     NK_TRY(nk_crawl_stopped(c));
     if (++l->listed > FILES_MAX)
         return nk_fail(c->err, NK_E_LIMIT, "The target holds more than %d objects", FILES_MAX);
+    if (l->listed % 256 == 0)
+        tell_progress(l);
     if (!o->size || !o->key.n || o->key.p[o->key.n - 1] == '/')
         return NK_OK;
     if (rel.n && nk_crawl_skips(c, rel)) {

@@ -1,6 +1,7 @@
 """Plans: what a crawl would do, shown without doing it, and then done to the letter."""
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -124,11 +125,16 @@ def test_the_command(world, server):
     assert f"CREATE    {name}.{name}" in text and "create 14 partitions: 0 1 10" in text and "because: folders named key=value" in text
     apply = text.strip().splitlines()[-1].split("nikawa crawl ")[1].split()
     assert snapshot(world, name) is None
-    assert json.loads(json.loads(nikawa(*apply))["TABLE"]) == {"ADD": {"Count": 1, "Names": [name]}}
+    assert nikawa(*apply).split() == ["created", "1", "table:", name, "created", "14", "partitions"]
     assert len(world.partitions(name, name)) == 14
     assert "keep" in nikawa("--plan", name)
     tables = json.loads(nikawa("--plan", "--json", name))["Tables"]
     assert [t["Action"] for t in tables] == ["NONE"]
-    assert nikawa(name).strip() == "{}"
+    assert nikawa("--json", name).strip() == "{}" and nikawa(name).strip() == "nothing has changed"
+    world.put(f"{name}/k=0/f.json", json.dumps({"a": 1, "b": 1, "c": 1}))
+    assert nikawa(name).split() == ["updated", "1", "table:", name, "updated", "1", "partition"]
+    world.create(name + "x", "s3://there-is-none-of-this-name/", db=name)
+    said = nikawa(name + "x", code=1)
+    assert "does not exist" in said and Path(said.strip().splitlines()[-1].split(": ")[1]).exists()
     assert "does not exist" in nikawa("--plan", "nobody", code=1)
     assert "exclude" in nikawa("--plan", "--apply", "x", name, code=2)
