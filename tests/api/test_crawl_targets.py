@@ -198,3 +198,68 @@ def test_event_mode(moto, new_server):
     sqs.delete_queue(QueueUrl=url)
     c = world.run(name, expect="FAILED")
     assert "lake-events" in c["LastCrawl"]["ErrorMessage"]
+
+
+def test_queues_of_several_targets_and_plans_of_events(moto, new_server):
+    """A queue is read once a crawl, whichever targets share it; a plan keeps what its messages were about, and applying it deletes them."""
+    server = new_server(env={"AWS_ENDPOINT_URL_SQS": moto})
+    world = World(server.client("glue"), server.client("s3"))
+    sqs = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
+    urls = [sqs.create_queue(QueueName=f"several-{i}")["QueueUrl"] for i in range(2)]
+    arns = [sqs.get_queue_attributes(QueueUrl=u, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"] for u in urls]
+
+    def left():
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        return [sum(map(int, sqs.get_queue_attributes(QueueUrl=u, AttributeNames=names)["Attributes"].values())) for u in urls]
+    name = world.fresh()
+    for t in range(3):
+        for k in range(3):
+            world.put(f"{name}/t{t}/k={k}/f.json", json.dumps({f"a{t}": 1}))
+    world.glue.create_crawler(Name=name, Role="r", DatabaseName=name, RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"},
+                              SchemaChangePolicy={"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DELETE_FROM_DATABASE"},
+                              Targets={"S3Targets": [{"Path": f"s3://{world.bucket}/{name}/t{t}/", "EventQueueArn": arns[t % 2]} for t in range(3)]})
+    world.run(name)
+    assert sorted(world.tables(name)) == ["t0", "t1", "t2"]
+    for t in range(3):
+        world.put(f"{name}/t{t}/k=new/f.json", json.dumps({f"a{t}": 1}))
+        world.s3.delete_object(Bucket=world.bucket, Key=f"{name}/t{t}/k=0/f.json")
+        for event, key in (("ObjectCreated:Put", f"{name}/t{t}/k=new/f.json"), ("ObjectRemoved:Delete", f"{name}/t{t}/k=0/f.json")):
+            sqs.send_message(QueueUrl=urls[t % 2], MessageBody=json.dumps({"Records": [record(event, world.bucket, key)]}))
+    before = {t: world.partitions(name, t) for t in world.tables(name)}
+
+    def in_mode(mode):
+        glue = server.client("glue")
+        glue.meta.events.register("before-call.glue.StartCrawler", lambda params, **_: params["headers"].update({"X-Nikawa-Mode": mode}))
+        glue.start_crawler(Name=name)
+        world.wait(name)
+        return world.glue.list_crawls(CrawlerName=name, MaxResults=1)["Crawls"][0]
+    planned = in_mode("plan")
+    assert {t: world.partitions(name, t) for t in world.tables(name)} == before and left() == [4, 2]
+    counts = {}
+    for t in json.loads(planned["Summary"])["Tables"]:
+        for what in ("Create", "Delete"):
+            counts[t["Table"], what] = counts.get((t["Table"], what), 0) + t["Partitions"][what]["Count"]
+    assert counts == {(f"t{t}", what): 1 for t in range(3) for what in ("Create", "Delete")}
+    assert in_mode(f"apply {planned['CrawlId']}")["State"] == "COMPLETED"
+    for t in range(3):
+        assert set(world.partitions(name, f"t{t}")) == {("1",), ("2",), ("new",)}
+    assert left() == [0, 0]
+
+
+def test_events_of_what_is_not_like_its_table(moto, new_server):
+    server = new_server(env={"AWS_ENDPOINT_URL_SQS": moto})
+    world = World(server.client("glue"), server.client("s3"))
+    sqs = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
+    url = sqs.create_queue(QueueName="unlike")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    name = world.fresh()
+    world.put(f"{name}/k=0/f.csv", "a,b,c\n1,2,3\n4,5,6\n")
+    world.create(name, f"{name}/", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"}, target={"EventQueueArn": arn})
+    world.run(name)
+    was = world.tables(name)[name]["StorageDescriptor"]
+    for k, (key, body) in enumerate([("f.json", '{"a":1}'), ("f.csv", "p,q,r\n1,2,3\n4,5,6\n")], 1):
+        world.put(f"{name}/k={k}/{key}", body)
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [record("ObjectCreated:Put", world.bucket, f"{name}/k={k}/{key}")]}))
+        world.run(name)
+        now = world.tables(name)[name]["StorageDescriptor"]
+        assert (now["SerdeInfo"], now["Columns"]) == (was["SerdeInfo"], was["Columns"]) and set(world.partitions(name, name)) == {("0",)}
