@@ -88,11 +88,34 @@ static void refuses(void **state)
     }
 }
 
+/* Against every minute of a day and the next day's first firing. */
+static void least_gap(void **state)
+{
+    static const struct {
+        const char *text;
+        int gap;
+    } cases[] = {
+        {"cron(* * * * ? *)", 1},        {"cron(0/5 * * * ? *)", 5},
+        {"cron(0/7 * * * ? *)", 4}, /* 56 and the next hour's 0 */
+        {"cron(0,58 1 * * ? *)", 58},    {"cron(0,58 1,2 * * ? *)", 2},
+        {"cron(15 12 * * ? *)", 1440},   {"cron(0 0,23 * * ? *)", 60},
+        {"cron(0,59 0,23 * * ? *)", 1},  {"cron(10-12 3 ? * MON *)", 1},
+        {"cron(0 0/6 1 1 ? 2030)", 360},
+    };
+    for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
+        nk_cron c;
+        assert_int_equal(nk_cron_parse(nk_str_c(cases[i].text), &c, NULL), NK_OK);
+        if (nk_cron_least_gap(&c) != cases[i].gap)
+            fail_msg("%s: %d", cases[i].text, nk_cron_least_gap(&c));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fires),
         cmocka_unit_test(refuses),
+        cmocka_unit_test(least_gap),
     };
     return cmocka_run_group_tests_name("crawl_cron", tests, NULL, NULL);
 }

@@ -131,14 +131,18 @@ static nk_crawl_file file_of(const seen *s)
 }
 
 /* Tables as text: path(key,key)=type{value/value …}; one a line. */
-static const char *group(const char *root, const seen *files, int level, bool combine)
+static const char *group_beside(const char *root, const seen *files, int level, bool combine,
+                                const nk_map *standing)
 {
     nk_crawl_file v[64];
     size_t n = 0;
     for (; files[n].path; n++)
         v[n] = file_of(&files[n]);
-    nk_crawl_grouping g = {
-        .bucket = NK_STR("bkt"), .root = nk_str_c(root), .table_level = level, .combine = combine};
+    nk_crawl_grouping g = {.bucket = NK_STR("bkt"),
+                           .root = nk_str_c(root),
+                           .table_level = level,
+                           .combine = combine,
+                           .standing = standing};
     nk_crawl_tables out = {0};
     nk_err err = NK_ERR_INIT;
     if (nk_crawl_group(&g, v, n, arena, &out, NULL, NULL, &err) != NK_OK)
@@ -176,6 +180,39 @@ static const char *group(const char *root, const seen *files, int level, bool co
     const char *s = nk_buf_dup(&b, arena).p;
     nk_buf_free(&b);
     return s;
+}
+
+static const char *group(const char *root, const seen *files, int level, bool combine)
+{
+    return group_beside(root, files, level, combine, NULL);
+}
+
+/* A folder that was a table and is left alone stays one; partitions and new folders do not. */
+static void standing_tables(void **state)
+{
+    static const struct {
+        const char *table;
+        seen files[4];
+        const char *tables;
+    } cases[] = {
+        {"d/a/", {{"d/a/f", "json", "x:int"}}, "d/a/=x:int"},
+        {"d/a/", {{"d/a/k=1/f", "json", "x:int"}}, "d/a/(k)=x:int{1}"},
+        {"d/x/a/", {{"d/x/a/f", "json", "x:int"}}, "d/x/a/=x:int"},
+        {"d/b/", {{"d/a/f", "json", "x:int"}}, "d/(partition_0)=x:int{a}"},
+        {"d/k=1/", {{"d/k=1/f", "json", "x:int"}}, "d/(k)=x:int{1}"},
+        {"d/a/",
+         {{"d/a/f", "json", "x:int"}, {"d/b/f", "json", "x:int"}},
+         "d/(partition_0)=x:int{a b}"},
+    };
+    for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
+        nk_map standing;
+        nk_map_init(&standing);
+        assert_int_equal(nk_map_put(&standing, nk_str_c(cases[i].table), &standing, NULL), NK_OK);
+        const char *got = group_beside("d/", cases[i].files, 0, false, &standing);
+        nk_map_free(&standing);
+        if (strcmp(got, cases[i].tables) != 0)
+            fail_msg("case %zu: got\n%s\nwanted\n%s", i, got, cases[i].tables);
+    }
 }
 
 static void groups(void **state)
@@ -368,9 +405,13 @@ static int close_arena(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(globs),           cmocka_unit_test(names),
-        cmocka_unit_test(groups),          cmocka_unit_test(grouping_options),
-        cmocka_unit_test(every_file_once), cmocka_unit_test(describes),
+        cmocka_unit_test(globs),
+        cmocka_unit_test(names),
+        cmocka_unit_test(groups),
+        cmocka_unit_test(standing_tables),
+        cmocka_unit_test(grouping_options),
+        cmocka_unit_test(every_file_once),
+        cmocka_unit_test(describes),
     };
     return cmocka_run_group_tests_name("crawl", tests, open_arena, close_arena);
 }

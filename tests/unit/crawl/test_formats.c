@@ -447,12 +447,43 @@ static int close_arena(void **state)
     return 0;
 }
 
+/* Samples in which no record ends ask for more of the file; whole files, and those that are told by
+ * what is there, do not. */
+static void wants_more(void **state)
+{
+    static const struct {
+        nk_str in;
+        bool more;
+    } cases[] = {
+        {S("{\"a\": \"long"), true},
+        {S("[{\"a\": [1, 2,"), true},
+        {S("{\"a\": 1}\n{\"a\": \"long"), false},
+        {S("[1, 2, 3, "), true}, /* it may be CSV */
+        {S("a,b\n1,\"long\n2,3\n4,5\n6,7\n"), true},
+        {S("a,b\n1,2\n3,4\n5,6\n"), false},
+        {S("just a line without end"), true},
+        {S("prose\nof\nseveral\nlines\n"), false},
+        {S("<?xml version=\"1.0\"?><r><row><a>1</a><b>lo"), true},
+        {S("<?xml version=\"1.0\"?><r><row><a>1</a></row><row><a>2</a></row><row>"), false},
+        {S("\1\2\3\4\5\6,\2\3\n\4\5,\6\n\2\3,\4\5"), false},
+    };
+    for (size_t i = 0; i < NK_COUNTOF(cases); i++) {
+        for (int whole = 0; whole < 2; whole++) {
+            nk_finding r;
+            assert_int_equal(classify(NULL, "f", cases[i].in, whole, arena, &r), NK_OK);
+            if (r.more != (cases[i].more && !whole))
+                fail_msg("case %zu%s: %.*s", i, whole ? ", whole" : "", NK_STR_ARG(r.why));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recognises),    cmocka_unit_test(table),
-        cmocka_unit_test(grok_patterns), cmocka_unit_test(grok_custom),
-        cmocka_unit_test(json_paths),    cmocka_unit_test(survives_noise),
+        cmocka_unit_test(recognises),     cmocka_unit_test(wants_more),
+        cmocka_unit_test(table),          cmocka_unit_test(grok_patterns),
+        cmocka_unit_test(grok_custom),    cmocka_unit_test(json_paths),
+        cmocka_unit_test(survives_noise),
     };
     return cmocka_run_group_tests_name("crawl_formats", tests, open_arena, close_arena);
 }
