@@ -761,5 +761,6 @@ const nk_schema_format nk_schema_format_avro = {
     .parse = av_parse,
     .canonical = av_canonical,
     .compare = av_compare,
+    .admit = av_admit,
     .columns = av_columns,
 };

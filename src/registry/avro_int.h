@@ -92,6 +92,8 @@ size_t av_field_find(const av_type *record, nk_str name);
 size_t av_symbol_find(const av_type *e, nk_str symbol);
 /* JSON pointer in the arena; "" for the root, "Name#/…" in a reference; p NULL when memory is gone.
  */
+/* Glue's door has Avro 1.11: a union's default is a value of its first branch. */
+nk_code av_admit(const nk_schema_doc *doc, nk_door door, nk_arena *a, nk_err *err) NK_MUST;
 nk_str av_pointer(nk_arena *a, const av_at *at);
 /* "NaN", "Infinity", "-Infinity": what a float's default may say beside numbers. */
 bool av_no_number(nk_str text, double *out);

@@ -60,6 +60,7 @@ typedef struct parser {
     nk_schema_doc *doc;
     nk_strs *links; /* not NULL: unknown names are collected instead of refused */
     bool foreign;
+    bool first_branch; /* of a union, for its default */
     size_t steps;
     nk_err *err;
 } parser;
@@ -633,7 +634,7 @@ static bool default_ok(parser *p, const av_type *t, const nk_json *v, unsigned d
     case AV_MAP:
         return items_default_ok(p, t, v, depth);
     case AV_UNION:
-        for (size_t b = 0; b < t->branches.n; b++)
+        for (size_t b = 0; b < t->branches.n && (!b || !p->first_branch); b++)
             if (default_ok(p, t->branches.v[b], v, depth + 1))
                 return true;
         return false;
@@ -648,12 +649,20 @@ static nk_code check_defaults(parser *p)
         for (size_t f = 0; f < t->fields.n; f++) {
             const av_field *x = &t->fields.v[f];
             if (x->value && !default_ok(p, x->type, x->value, 0))
-                return bad(p, x->at, "the default of field \"%.*s\" is no value of its type %.*s%s",
+                return bad(p, x->at,
+                           "the default of field \"%.*s\" is no value of its type %.*s%s%s",
                            NK_STR_ARG(x->name), NK_STR_ARG(av_label(x->type)),
+                           p->first_branch ? ": a union's default belongs to its first branch" : "",
                            p->steps > DEFAULT_STEPS_MAX ? " (or is too large to be checked)" : "");
         }
     }
     return NK_OK;
+}
+
+nk_code av_admit(const nk_schema_doc *doc, nk_door door, nk_arena *a, nk_err *err)
+{
+    parser p = {.arena = a, .doc = (nk_schema_doc *)doc, .first_branch = true, .err = err};
+    return door == NK_DOOR_GLUE ? check_defaults(&p) : NK_OK;
 }
 
 /* ---- the least value ---- */

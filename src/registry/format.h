@@ -73,6 +73,9 @@ typedef struct nk_schema_format {
      * cannot be proved is a difference that breaks. */
     nk_code (*compare)(const nk_schema_doc *writer, const nk_schema_doc *reader, nk_arena *a,
                        nk_schema_diffs *out, nk_err *err);
+    /* What a definition that comes anew through a door must also be, though older ones are read
+     * without; NULL: nothing. NK_E_INVALID with the place and the reason. */
+    nk_code (*admit)(const nk_schema_doc *doc, nk_door door, nk_arena *a, nk_err *err);
     /* The columns of a table whose rows are these records; NULL when the format gives none. */
     nk_code (*columns)(const nk_schema_doc *doc, nk_arena *a, nk_schema_columns *out, nk_err *err);
 } nk_schema_format;

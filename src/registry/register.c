@@ -276,6 +276,12 @@ static nk_code hash_of(job *j, const nk_schema_format *f, nk_str contract, nk_er
     return rc == NK_E_LIMIT ? nk_fail(err, NK_E_INVALID, "the definition is too large") : rc;
 }
 
+static nk_code invalid(const nk_schema_format *f, nk_err *err)
+{
+    return nk_fail(err, NK_E_INVALID, "Schema definition of %.*s data format is invalid: %s",
+                   NK_STR_ARG(f->name), err ? err->msg : "");
+}
+
 static nk_code read_definition(nk_tx *tx, job *j, const nk_schema_format *f, nk_err *err)
 {
     if (j->ctx->quick && (j->r->text.n > f->quick_max || j->r->links.n))
@@ -285,10 +291,14 @@ static nk_code read_definition(nk_tx *tx, job *j, const nk_schema_format *f, nk_
         rc = parse_with(tx, j->ctx, f, j->r->text, &j->links, &j->doc, err);
     if (rc == NK_OK)
         rc = hash_of(j, f, NK_STR_NULL, err);
-    if (rc == NK_E_INVALID)
-        return nk_fail(err, rc, "Schema definition of %.*s data format is invalid: %s",
-                       NK_STR_ARG(f->name), err ? err->msg : "");
-    return rc;
+    return rc == NK_E_INVALID ? invalid(f, err) : rc;
+}
+
+/* What is read, and is to be a version. */
+static nk_code admit(const job *j, const nk_schema_format *f, nk_err *err)
+{
+    nk_code rc = f->admit ? f->admit(j->doc, j->ctx->door, j->ctx->arena, err) : NK_OK;
+    return rc == NK_E_INVALID ? invalid(f, err) : rc;
 }
 
 static bool same_links(const nk_schema_links *a, const nk_schema_links *b)
@@ -638,6 +648,7 @@ static nk_code prepare_there(nk_tx *tx, job *j, nk_err *err)
     NK_TRY(find_with_contract(tx, j, s, NK_FIND_LIVE, err));
     if (r->existed)
         return NK_OK;
+    NK_TRY(admit(j, s->format, err));
     if (nk_compat_modes[s->compat].closed && s->latest)
         return refuse_closed(s, err);
     const nk_compat_mode *mode = &nk_compat_modes[s->compat];
@@ -695,6 +706,7 @@ static nk_code prepare(nk_tx *tx, void *arg, nk_err *err)
         return rc;
     else if (r->text.p) {
         NK_TRY(read_definition(tx, j, r->format, err));
+        NK_TRY(admit(j, r->format, err));
         NK_TRY(make_contract(tx, j, NULL, err));
         if (j->contract_text.p)
             NK_TRY(hash_of(j, r->format, j->contract_text, err));
@@ -905,7 +917,8 @@ nk_code nk_registry_validate(nk_tx *tx, const nk_reg_ctx *ctx, const nk_schema_f
 {
     nk_registration r = {.registry = NK_DEFAULT_REGISTRY, .text = text};
     job j = {.ctx = ctx, .r = &r};
-    return read_definition(tx, &j, format, err);
+    NK_TRY(read_definition(tx, &j, format, err));
+    return admit(&j, format, err);
 }
 
 nk_code nk_registry_check(nk_tx *tx, const nk_reg_ctx *ctx, nk_registration *r,

@@ -330,6 +330,24 @@ def test_differences(g, reg, watch):
     watch.proved("GetSchemaVersionsDiff")
 
 
+def test_a_unions_default_is_of_its_first_branch(g, reg, bare_server):
+    """As in Avro 1.11, which AWS's registry and serializers have; the Confluent door takes what 1.12 does."""
+    fine, odd = record(("a", ["null", "int"], None)), record(("a", ["null", "int"], 7))
+    deep = record(("a", {"type": "array", "items": ["null", "int"]}, [None, 3]))
+    n, _ = schema(g, reg, fine, "NONE")
+    for text, place in ((odd, "/fields/0"), (deep, "/fields/0")):
+        refused("InvalidInputException", g.register_schema_version, place, SchemaId=sid(reg, n), SchemaDefinition=text)
+        refused("InvalidInputException", g.create_schema, "first branch", RegistryId={"RegistryName": reg}, SchemaName=name("s"), DataFormat="AVRO",
+                Compatibility="NONE", SchemaDefinition=text)
+        assert "first branch" in g.check_schema_version_validity(DataFormat="AVRO", SchemaDefinition=text)["Error"]
+    pair = base64.b64encode(f"{bare_server.access_key}:{bare_server.secret_key}".encode()).decode()
+    url = bare_server.url.rstrip("/") + f"/confluent/subjects/{n}/versions"
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps({"schema": odd}).encode(), {"Authorization": "Basic " + pair})) as r:
+        assert json.loads(r.read())["version"] == 1
+    got = g.register_schema_version(SchemaId=sid("default-registry", n), SchemaDefinition=odd)  # it is there
+    assert (got["VersionNumber"], got["Status"]) == (1, "AVAILABLE")
+
+
 def test_differences_say_why_a_version_could_not_follow(g, reg):
     first, second = record(("a", "int"), ("k", "string")), record(("a", "long"), ("k", "string"), ("m", "int"))
     n, _ = schema(g, reg, first, "NONE")
