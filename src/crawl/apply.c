@@ -622,6 +622,18 @@ static nk_code apply_batch(nk_tx *tx, void *arg, nk_err *err)
     return rc;
 }
 
+/* The worker leaves out columns that are the table's own: they are many times as many bytes as all
+ * else that it says of a partition, and are held once. */
+static void give_columns(const found *f, const glue_PartitionInput_list *l)
+{
+    const glue_StorageDescriptor *own = f->input->StorageDescriptor;
+    for (size_t i = 0; i < l->n; i++) {
+        glue_StorageDescriptor *sd = l->v[i].StorageDescriptor;
+        if (sd && own && !sd->Columns.set)
+            sd->Columns = own->Columns;
+    }
+}
+
 static nk_code read_partitions(found *f, nk_arena *a, nk_err *err)
 {
     size_t cap = 0;
@@ -643,6 +655,7 @@ static nk_code read_partitions(found *f, nk_arena *a, nk_err *err)
                 continue;
             NK_TRY(nk_model_decode(&glue_PartitionInputList_shape, raw, a, &list, err));
             const glue_PartitionInput_list *l = list;
+            give_columns(f, l);
             if (f->parts.n + l->n > cap) {
                 cap = (f->parts.n + l->n) * 2;
                 glue_PartitionInput *v = NK_NEWN(a, glue_PartitionInput, cap);

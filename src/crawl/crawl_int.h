@@ -95,7 +95,7 @@ nk_code nk_crawl_key_names(const nk_str *raw, size_t n, nk_arena *a, nk_strs *ou
  * partition keys and parameters as AWS's crawler writes them. */
 nk_code nk_crawl_table_json(const nk_crawl_table *t, nk_str bucket, nk_arena *a, nk_buf *out,
                             nk_crawl_remark remark, void *arg, nk_err *err) NK_MUST;
-/* Glue's PartitionInput. inherit: the table's columns instead of the partition's own. */
+/* Glue's PartitionInput; its columns only if they are not the table's. inherit: they always are. */
 nk_code nk_crawl_partition_json(const nk_crawl_table *t, const nk_crawl_partition *p, bool inherit,
                                 nk_str bucket, nk_arena *a, nk_buf *out, nk_err *err) NK_MUST;
 

@@ -171,8 +171,10 @@ static nk_code put_storage(nk_json_writer *w, const nk_facts *f, const nk_type *
 {
     const nk_crawl_format *row = f->sample->format;
     nk_jw_object(w);
-    nk_jw_key(w, NK_STR("Columns"));
-    NK_TRY(nk_crawl_put_columns(w, columns, err));
+    if (columns) { /* of a partition: other than the table's */
+        nk_jw_key(w, NK_STR("Columns"));
+        NK_TRY(nk_crawl_put_columns(w, columns, err));
+    }
     nk_jw_kstr(w, "Location",
                nk_str_printf(a, "s3://%.*s/%.*s", NK_STR_ARG(bucket), NK_STR_ARG(path)));
     nk_jw_kcstr(w, "InputFormat", row->input);
@@ -241,10 +243,11 @@ nk_code nk_crawl_partition_json(const nk_crawl_table *t, const nk_crawl_partitio
                   t->quoted,  t->multiline,
                   p->files,   p->bytes,
                   p->records, p->record_size};
-    const nk_type *columns;
+    const nk_type *columns = NULL;
     nk_str clash = NK_STR_NULL;
-    NK_TRY(nk_crawl_columns(inherit ? t->type : p->type, t->sample->format == &nk_crawl_format_csv,
-                            &t->keys, a, &columns, &clash, err));
+    if (!inherit && !nk_type_eq(p->type, t->type))
+        NK_TRY(nk_crawl_columns(p->type, t->sample->format == &nk_crawl_format_csv, &t->keys, a,
+                                &columns, &clash, err));
     nk_json_writer w = {.buf = out};
     nk_jw_object(&w);
     nk_jw_key(&w, NK_STR("Values"));

@@ -344,8 +344,10 @@ static nk_code put_storage(delta *d, nk_json_writer *w, bool native, nk_str path
     if (!location.p)
         return no_memory(d);
     nk_jw_object(w);
-    nk_jw_key(w, NK_STR("Columns"));
-    NK_TRY(nk_crawl_put_columns(w, d->columns, c->err));
+    if (!path.n) { /* a partition has the table's */
+        nk_jw_key(w, NK_STR("Columns"));
+        NK_TRY(nk_crawl_put_columns(w, d->columns, c->err));
+    }
     nk_jw_kstr(w, "Location", location);
     nk_jw_kcstr(w, "InputFormat",
                 native ? "org.apache.hadoop.mapred.SequenceFileInputFormat"

@@ -227,8 +227,10 @@ static nk_code put_storage(hudi *h, nk_json_writer *w, const struct kind *k, nk_
 {
     nk_crawl *c = h->c;
     nk_jw_object(w);
-    nk_jw_key(w, NK_STR("Columns"));
-    NK_TRY(nk_crawl_put_columns(w, h->columns, c->err));
+    if (!path.n) { /* a partition has the table's */
+        nk_jw_key(w, NK_STR("Columns"));
+        NK_TRY(nk_crawl_put_columns(w, h->columns, c->err));
+    }
     nk_jw_kstr(w, "Location",
                nk_str_printf(a, "s3://%.*s/%.*s%.*s", NK_STR_ARG(h->bucket), NK_STR_ARG(h->folder),
                              NK_STR_ARG(path)));

@@ -50,8 +50,9 @@ nk_code nk_crawl_stopped(nk_crawl *c) NK_MUST; /* NK_E_CANCELLED when it was */
  * without Name. Its partitions follow. */
 nk_code nk_crawl_send_table(nk_crawl *c, nk_str base, nk_str why, size_t partitions,
                             nk_str input) NK_MUST;
-/* The last table's n partitions, in frames of a bounded size: put writes the i-th PartitionInput,
- * or nothing to leave it out; scratch lives as long as the frame. */
+/* The last table's n partitions, in frames of a bounded size: put writes the i-th PartitionInput
+ * (columns that are left out are the table's), or nothing to leave it out; scratch lives as long as
+ * the frame. */
 typedef nk_code (*nk_partition_fn)(void *arg, size_t i, nk_json_writer *w, nk_arena *scratch);
 nk_code nk_crawl_send_partitions(nk_crawl *c, size_t n, nk_partition_fn put, void *arg) NK_MUST;
 /* Whether the catalogue takes a partition of these values; if not, the log says so. */
