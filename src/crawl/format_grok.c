@@ -20,7 +20,7 @@ static void compile_all(void)
     }
 }
 
-static nk_code lines(const nk_grok *g, const nk_sample *s, nk_finding *out)
+static nk_code lines(const nk_grok *g, const nk_sample *s, nk_arena *a, nk_finding *out)
 {
     nk_str rest = s->head, line;
     uint64_t n = 0, hits = 0, bytes = 0;
@@ -41,8 +41,8 @@ static nk_code lines(const nk_grok *g, const nk_sample *s, nk_finding *out)
     }
     double share = n ? (double)hits / (double)n : 0;
     if (share < LEAST_SHARE) {
-        if (hits)
-            out->why = NK_STR("too few lines match the pattern");
+        out->why = nk_str_printf(a, "%llu of %llu lines match its pattern",
+                                 (unsigned long long)hits, (unsigned long long)n);
         return NK_OK;
     }
     out->certainty = share;
@@ -67,9 +67,12 @@ static nk_code classify(const nk_crawl_format *f, const nk_custom *c, const nk_s
     }
     if (!g)
         return nk_fail(err, NK_E_NOMEM, "Out of memory compiling the built-in patterns");
-    NK_TRY(lines(g, s, out));
-    if (out->certainty <= 0)
+    NK_TRY(lines(g, s, a, out));
+    if (out->certainty <= 0) {
+        if (!c && nk_str_starts(out->why, NK_STR("0 ")))
+            out->why = NK_STR_NULL; /* of eight kinds of logs that it is not */
         return NK_OK;
+    }
     out->type = nk_grok_type(g);
     out->path = c ? c->pattern : nk_str_c(f->pattern);
     out->patterns = c ? c->patterns : NK_STR_NULL;

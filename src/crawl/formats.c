@@ -56,6 +56,9 @@ static nk_code ask(const nk_crawl_format *f, const nk_custom *c, const nk_sample
         one.certainty = 0;
         one.why = nk_str_dup(a, nk_str_c(why.msg));
     }
+    if (c && one.certainty <= 0)
+        one.why = nk_str_printf(a, "classifier %.*s: %.*s", NK_STR_ARG(c->name),
+                                NK_STR_ARG(one.why.n ? one.why : NK_STR("it is of another kind")));
     if (c && c->classification.n)
         one.classification = c->classification;
     one.more |= best->more;
@@ -107,12 +110,15 @@ nk_code nk_classify(const nk_customs *customs, nk_sample *s, nk_load_head load, 
         return NK_OK;
     for (size_t i = 0; i < customs->n && !settled(out); i++)
         NK_TRY(ask(customs->v[i].format, &customs->v[i], s, a, out, err));
+    nk_str passed = out->certainty > 0 ? NK_STR_NULL : out->why;
     for (const nk_crawl_format *const *f = nk_crawl_formats; *f && !settled(out); f++) {
         if ((*f)->classify && *f != by_end)
             NK_TRY(ask(*f, NULL, s, a, out, err));
     }
+    if (out->certainty > 0 && passed.n) /* why none of the crawler's own has taken it */
+        out->why = nk_str_printf(a, "%.*s; %.*s", NK_STR_ARG(out->why), NK_STR_ARG(passed));
     if (out->certainty > 0)
-        return NK_OK;
+        return out->why.p ? NK_OK : nk_fail(err, NK_E_NOMEM, "Out of memory classifying a file");
     out->format = NULL;
     /* a name that promises a format says best what is wrong */
     if (by_end && end.why.p)

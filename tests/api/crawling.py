@@ -60,14 +60,14 @@ class World:
             out.update({tuple(p["Values"]): p for p in page["Partitions"]})
         return out
 
-    def crawl(self, files, path=None, **more):
+    def crawl(self, files, path=None, expect="SUCCEEDED", **more):
         """Puts files (relative to a folder of their own), crawls the folder, gives the tables."""
         name = self.fresh()
         for key, data in files.items():
             self.put(f"{name}/{key}", data)
         self.create(name, f"{name}/" if path is None else f"{name}/{path}", **more)
-        self.run(name)
-        return name, self.tables(name)
+        self.run(name, expect)
+        return name, self.tables(name) if expect == "SUCCEEDED" else {}
 
 
 def columns(table):

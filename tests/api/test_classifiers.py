@@ -187,6 +187,19 @@ def test_custom_csv_members(world):
         assert columns(tables[name])[0] == ("a", kind)
 
 
+def test_a_classifier_that_does_not_match_says_so(world, server):
+    """Silence is what users complain of: the log names the classifier, and how many lines it would have taken."""
+    name = world.fresh()
+    world.glue.create_classifier(GrokClassifier={"Name": f"c-{name}", "Classification": "mine", "GrokPattern": "%{INT:n:int} %{WORD:w}"})
+    made = world.crawl({"f.log": "1 a\n" * 2 + "nothing of that kind\n" * 5}, Classifiers=[f"c-{name}"], expect="FAILED")[0]
+    said = world.glue.get_crawler(Name=made)["Crawler"]["LastCrawl"]["ErrorMessage"]
+    assert f"classifier c-{name}: 2 of 7 lines match" in said
+    made, tables = world.crawl({"f.csv": "a,b\n1,2\n3,4\n"}, Classifiers=[f"c-{name}"])
+    assert tables[made]["Parameters"]["classification"] == "csv"
+    log = (server.data / "logs" / "crawlers" / "us-east-1" / f"{made}.log").read_text()
+    assert f"delimited text with a header; classifier c-{name}: 0 of 3 lines match" in log
+
+
 def test_classifiers_are_asked_in_order_and_old_tables_keep_theirs(world):
     first, second = world.fresh(), world.fresh()
     for name, field in ((first, "x"), (second, "y")):
