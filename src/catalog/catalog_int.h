@@ -123,7 +123,8 @@ typedef struct nk_table_row {
 
 nk_code nk_fail_database(nk_err *err, nk_str name);
 nk_code nk_fail_table(nk_err *err, nk_str name);
-nk_code nk_catalog_no_transaction(nk_err *err, nk_str transaction_id, nk_opt_time as_of) NK_MUST;
+/* There are no governed tables: a TransactionId changes nothing, each request is a transaction. */
+nk_code nk_catalog_when(nk_err *err, nk_str transaction_id, nk_opt_time as_of) NK_MUST;
 /* What a request says for an audit goes to the log. */
 void nk_catalog_audit(const nk_call *call, const glue_AuditContext *audit);
 /* Folds to lower case; NK_E_NOMEM. */
@@ -167,6 +168,8 @@ typedef struct nk_table_update {
     const glue_TableInput *in;
     nk_str expected_version; /* p NULL = any */
     bool skip_archive;
+    nk_str view_action; /* ViewUpdateAction; p NULL = none */
+    bool force;
 } nk_table_update;
 nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                         const nk_table_update *u, nk_err *err) NK_MUST;

@@ -123,15 +123,12 @@ nk_code nk_link_ctx(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_link *l, nk_c
                  l->catalog_id, out, err);
 }
 
-nk_code nk_catalog_no_transaction(nk_err *err, nk_str transaction_id, nk_opt_time as_of)
+nk_code nk_catalog_when(nk_err *err, nk_str transaction_id, nk_opt_time as_of)
 {
-    if (transaction_id.p)
-        return nk_fail(err, NK_E_INVALID,
-                       "TransactionId is not supported: there are no governed tables.");
-    if (as_of.set)
-        return nk_fail(err, NK_E_INVALID,
-                       "QueryAsOfTime is not supported: there are no governed tables.");
-    return NK_OK;
+    return transaction_id.p && as_of.set
+               ? nk_fail(err, NK_E_INVALID,
+                         "TransactionId and QueryAsOfTime cannot be given together.")
+               : NK_OK;
 }
 
 void nk_catalog_audit(const nk_call *call, const glue_AuditContext *audit)

@@ -199,7 +199,11 @@ nk_code glue_GetPartitions(nk_call *call, const glue_GetPartitionsRequest *in,
                          .without_columns = nk_bool_or(in->ExcludeColumnSchema, false),
                          .max = nk_i64_or(in->MaxResults, 1000)};
     NK_TRY(begin(call, &ctx, &p, in->CatalogId, in->DatabaseName, in->TableName));
-    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
+    NK_TRY(nk_catalog_when(call->err, in->TransactionId, in->QueryAsOfTime));
+    if (in->QueryAsOfTime.set)
+        return nk_fail(call->err, NK_E_INVALID,
+                       "QueryAsOfTime is not supported for partitions: GetTable and GetTables "
+                       "answer as of a time.");
     NK_TRY(nk_part_page(call, &p, &l, &out->NextToken));
     out->Partitions = l.found;
     return NK_OK;

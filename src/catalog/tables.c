@@ -4,9 +4,11 @@
 #include <pcre2.h>
 
 #include "catalog/history_int.h"
+#include "catalog/past_int.h"
 #include "catalog/properties_int.h"
 #include "catalog/schema_ref.h"
 #include "catalog/search_int.h"
+#include "catalog/views_int.h"
 
 static nk_code nomem(nk_err *err)
 {
@@ -118,9 +120,6 @@ nk_code nk_catalog_get_table(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str databa
 
 static nk_code check_input(const glue_TableInput *in, nk_err *err)
 {
-    if (in->ViewDefinition)
-        return nk_fail(err, NK_E_INVALID,
-                       "ViewDefinition is not supported: multi-dialect views are not there yet.");
     if (in->FederatedTable)
         return nk_fail(err, NK_E_INVALID,
                        "FederatedTable is not supported: this server reaches no other catalogue.");
@@ -148,8 +147,8 @@ static nk_str created_by(const nk_catalog_ctx *ctx)
 
 /* db: where it stands. */
 static nk_code encode(const nk_catalog_ctx *ctx, const nk_db_ref *db, nk_str name, int64_t version,
-                      int64_t created_us, nk_str created, const glue_TableInput *in, glue_Table *t,
-                      nk_str *body, nk_err *err)
+                      int64_t created_us, nk_str created, const glue_TableInput *in,
+                      glue_ViewDefinition *view, glue_Table *t, nk_str *body, nk_err *err)
 {
     *t = (glue_Table){
         .Name = name,
@@ -172,7 +171,9 @@ static nk_code encode(const nk_catalog_ctx *ctx, const nk_db_ref *db, nk_str nam
         .TargetTable = in->TargetTable,
         .CatalogId = db->catalog_id,
         .VersionId = version_text(ctx->arena, version),
-        .IsMultiDialectView = nk_some_bool(false),
+        .ViewDefinition = view,
+        .IsMultiDialectView = nk_some_bool(view != NULL),
+        .IsMaterializedView = view ? view->IsManaged : (nk_opt_bool){0},
     };
     t->PartitionKeys.set = t->PartitionKeys.set || in->StorageDescriptor;
     if (!t->CreatedBy.p || !t->VersionId.p)
@@ -197,6 +198,7 @@ nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
     nk_str name, body, target;
     nk_db_ref db;
     glue_Table doc;
+    glue_ViewDefinition *view;
     int64_t id;
     NK_TRY(check_input(in, err));
     NK_TRY(nk_database_ref(tx, ctx, database, &db, err));
@@ -204,7 +206,8 @@ nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
     glue_TableInput input = *in;
     NK_TRY(nk_sd_resolve(tx, ctx, db.name, name, in->StorageDescriptor, &input.StorageDescriptor,
                          err));
-    NK_TRY(encode(ctx, &db, name, 0, ctx->now_us, created_by(ctx), &input, &doc, &body, err));
+    NK_TRY(nk_view_make(in->ViewDefinition, ctx->arena, &view, err));
+    NK_TRY(encode(ctx, &db, name, 0, ctx->now_us, created_by(ctx), &input, view, &doc, &body, err));
     NK_TRY(nk_store_next(tx, "glue.catalog", &id, err));
     nk_str keys = nk_keys_pack(&in->PartitionKeys, ctx->arena);
     if (!keys.p || !link_of(ctx, in, &target))
@@ -437,21 +440,25 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
     if (u->expected_version.p &&
         !nk_str_eq(u->expected_version, version_text(ctx->arena, t.version)))
         return nk_fail(err, NK_E_CONFLICT, "Update table failed due to concurrent modifications.");
-    nk_str keys = nk_keys_pack(&u->in->PartitionKeys, ctx->arena);
+    NK_TRY(nk_model_decode(&glue_Table_shape, t.body, ctx->arena, (void **)&old, err));
+    glue_TableInput input = *u->in;
+    glue_ViewDefinition *view;
+    NK_TRY(u->view_action.p
+               ? nk_view_change(u->view_action, u->force, old, &input, ctx->arena, &view, err)
+               : nk_view_make(input.ViewDefinition, ctx->arena, &view, err));
+    nk_str keys = nk_keys_pack(&input.PartitionKeys, ctx->arena);
     if (!keys.p)
         return nomem(err);
     const nk_table_row was = t;
     if (!nk_str_eq(keys, t.keys_packed))
         NK_TRY(change_keys(tx, ctx, &t, keys, err));
-    NK_TRY(nk_model_decode(&glue_Table_shape, t.body, ctx->arena, (void **)&old, err));
     if (!u->skip_archive)
         NK_TRY(archive(tx, &t, err));
     nk_db_ref db = {.name = t.database, .catalog_id = t.catalog_id, .space = t.space};
-    glue_TableInput input = *u->in;
-    NK_TRY(nk_sd_resolve(tx, ctx, t.database, t.name, u->in->StorageDescriptor,
+    NK_TRY(nk_sd_resolve(tx, ctx, t.database, t.name, input.StorageDescriptor,
                          &input.StorageDescriptor, err));
-    NK_TRY(encode(ctx, &db, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, &input, &doc,
-                  &body, err));
+    NK_TRY(encode(ctx, &db, t.name, t.version + 1, old->CreateTime.us, old->CreatedBy, &input, view,
+                  &doc, &body, err));
     if (!link_of(ctx, u->in, &target))
         return nomem(err);
     NK_TRY(remember(tx, ctx, &was, NK_HIST_UPDATE, NULL, err));
@@ -484,7 +491,6 @@ nk_code glue_CreateTable(nk_call *call, const glue_CreateTableRequest *in,
     nk_catalog_ctx ctx;
     nk_str indexes;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
-    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
     if (!in->TableInput)
         return nk_fail(call->err, NK_E_INVALID, "TableInput must be given.");
     NK_TRY(nk_indexes_of_input(&in->PartitionIndexes, &in->TableInput->PartitionKeys, call->arena,
@@ -522,24 +528,37 @@ static nk_code shorten(nk_arena *a, nk_str body, bool types, glue_Table *out, nk
     return NK_OK;
 }
 
+static nk_code now(nk_call *call, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
+                   nk_row *row)
+{
+    nk_db_ref db;
+    NK_TRY(nk_database_ref(call->tx, ctx, database, &db, call->err));
+    nk_code rc = nk_store_get(call->tx, &nk_kind_table, NK_KEY(nk_vi(db.id), nk_vs(name)),
+                              call->arena, row, call->err);
+    return rc == NK_E_NOT_FOUND ? nk_fail(call->err, rc, "Entity Not Found") : rc;
+}
+
+static nk_code then(nk_call *call, const nk_catalog_ctx *ctx, nk_str database, nk_str name,
+                    nk_opt_time at, nk_row *row)
+{
+    nk_past p;
+    NK_TRY(nk_past_open(&p, call, ctx, database, at));
+    return nk_past_table(&p, name, row);
+}
+
 nk_code glue_GetTable(nk_call *call, const glue_GetTableRequest *in, glue_GetTableResponse *out)
 {
     bool brief, types;
     nk_catalog_ctx ctx;
-    nk_db_ref db;
     nk_str name;
     nk_row row;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
-    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
+    NK_TRY(nk_catalog_when(call->err, in->TransactionId, in->QueryAsOfTime));
     NK_TRY(want(&in->AttributesToGet, &brief, &types, call->err));
     nk_catalog_audit(call, in->AuditContext);
-    NK_TRY(nk_database_ref(call->tx, &ctx, in->DatabaseName, &db, call->err));
     NK_TRY(nk_fold(call->arena, in->Name, &name, call->err));
-    nk_code rc = nk_store_get(call->tx, &nk_kind_table, NK_KEY(nk_vi(db.id), nk_vs(name)),
-                              call->arena, &row, call->err);
-    if (rc == NK_E_NOT_FOUND)
-        return nk_fail(call->err, rc, "Entity Not Found");
-    NK_TRY(rc);
+    NK_TRY(in->QueryAsOfTime.set ? then(call, &ctx, in->DatabaseName, name, in->QueryAsOfTime, &row)
+                                 : now(call, &ctx, in->DatabaseName, name, &row));
     out->Table = NK_NEW(call->arena, glue_Table);
     if (!out->Table)
         return nomem(call->err);
@@ -547,6 +566,8 @@ nk_code glue_GetTable(nk_call *call, const glue_GetTableRequest *in, glue_GetTab
         NK_TRY(linked(call->tx, &ctx, row.cols[NK_TBL_TARGET].s, row.body, &row.body, call->err));
     if (brief)
         return shorten(call->arena, row.body, types, out->Table, call->err);
+    if (nk_bool_or(in->IncludeStatusDetails, false))
+        NK_TRY(nk_view_status(call->arena, row.body, &row.body, call->err));
     out->Table->raw_ = row.body;
     return NK_OK;
 }
@@ -556,17 +577,15 @@ nk_code glue_UpdateTable(nk_call *call, const glue_UpdateTableRequest *in,
 {
     nk_catalog_ctx ctx;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
-    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
-    if (in->ViewUpdateAction.p)
-        return nk_fail(call->err, NK_E_UNSUPPORTED,
-                       "UpdateTable: ViewUpdateAction is not supported yet.");
     if (!in->TableInput)
         return nk_fail(call->err, NK_E_INVALID, "TableInput must be given.");
     if (in->Name.p && !nk_str_ieq(in->Name, in->TableInput->Name))
         return nk_fail(call->err, NK_E_INVALID, "The name of a table cannot be changed.");
     nk_table_update u = {.in = in->TableInput,
                          .expected_version = in->VersionId,
-                         .skip_archive = nk_bool_or(in->SkipArchive, false)};
+                         .skip_archive = nk_bool_or(in->SkipArchive, false),
+                         .view_action = in->ViewUpdateAction,
+                         .force = nk_bool_or(in->Force, false)};
     return nk_table_change(call->tx, &ctx, in->DatabaseName, &u, call->err);
 }
 
@@ -575,7 +594,6 @@ nk_code glue_DeleteTable(nk_call *call, const glue_DeleteTableRequest *in,
 {
     nk_catalog_ctx ctx;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
-    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
     return nk_table_drop(call->tx, &ctx, in->DatabaseName, in->Name, call->err);
 }
 
@@ -585,7 +603,6 @@ nk_code glue_BatchDeleteTable(nk_call *call, const glue_BatchDeleteTableRequest 
     nk_catalog_ctx ctx;
     nk_db_ref db;
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
-    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, (nk_opt_time){0}));
     NK_TRY(nk_database_ref(call->tx, &ctx, in->DatabaseName, &db, call->err));
     out->Errors.v = NK_NEWN(call->arena, glue_TableError, in->TablesToDelete.n);
     if (!out->Errors.v)
@@ -616,6 +633,10 @@ typedef struct lister {
     pcre2_code *pattern; /* NULL = all */
     pcre2_match_data *match;
     size_t max, bytes;
+    bool status; /* IncludeStatusDetails */
+    bool past;   /* as of a time: other holds what was other than it is, by name */
+    nk_rows other;
+    size_t at;
     bool names, types, more; /* names: no more than the name (and the type, with types) */
     nk_pos last;
     table_list list;
@@ -650,6 +671,8 @@ static bool add_table(lister *l, const nk_row *row)
         linked(l->call->tx, l->ctx, nk_str_dup(a, row->cols[NK_TBL_TARGET].s), body, &body,
                l->call->err) != NK_OK)
         return false;
+    if (l->status && nk_view_status(a, body, &body, l->call->err) != NK_OK)
+        return false;
     l->bytes += body.n;
     if (l->names)
         return shorten(a, body, l->types, t, NULL) == NK_OK;
@@ -671,6 +694,31 @@ static bool collect(void *arg, const nk_row *row)
         return false;
     }
     return true;
+}
+
+/* Those of the past that stand before a name (p NULL: all); false stops. */
+static bool collect_past(lister *l, nk_str before)
+{
+    for (; l->at < l->other.n; l->at++) {
+        const nk_row *row = &l->other.v[l->at];
+        if (before.p && nk_str_cmp(row->cols[NK_TBL_NAME].s, before) >= 0)
+            return true;
+        if (row->body.p && !collect(l, row))
+            return false;
+    }
+    return true;
+}
+
+static bool collect_then(void *arg, const nk_row *row)
+{
+    lister *l = arg;
+    nk_str name = row->cols[NK_TBL_NAME].s;
+    if (!collect_past(l, name))
+        return false;
+    if (l->at == l->other.n || !nk_str_eq(l->other.v[l->at].cols[NK_TBL_NAME].s, name))
+        return collect(l, row);
+    const nk_row *was = &l->other.v[l->at++];
+    return !was->body.p || collect(l, was);
 }
 
 /* Java's patterns are near enough to Perl's; the whole name must match. */
@@ -698,12 +746,20 @@ static nk_code list_tables(nk_call *call, const glue_GetTablesRequest *in, liste
     nk_db_ref db;
     nk_str place;
     nk_pos after;
-    NK_TRY(nk_database_ref(call->tx, l->ctx, in->DatabaseName, &db, call->err));
+    nk_past past;
+    l->past = in->QueryAsOfTime.set;
+    if (l->past) {
+        NK_TRY(nk_past_open(&past, call, l->ctx, in->DatabaseName, in->QueryAsOfTime));
+        NK_TRY(nk_past_tables(&past, &l->other));
+        db = past.db;
+    } else {
+        NK_TRY(nk_database_ref(call->tx, l->ctx, in->DatabaseName, &db, call->err));
+    }
     NK_TRY(want(&in->AttributesToGet, &l->names, &l->types, call->err));
     nk_catalog_audit(call, in->AuditContext);
     NK_TRY(compile(call, in->Expression, l));
-    nk_str request =
-        nk_str_printf(call->arena, "%lld/%.*s", (long long)db.id, NK_STR_ARG(in->Expression));
+    nk_str request = nk_str_printf(call->arena, "%lld/%lld/%.*s", (long long)db.id,
+                                   (long long)in->QueryAsOfTime.us, NK_STR_ARG(in->Expression));
     if (!request.p)
         return nomem(call->err);
     NK_TRY(nk_page_open(call, request, in->NextToken, &place));
@@ -715,11 +771,16 @@ static nk_code list_tables(nk_call *call, const glue_GetTablesRequest *in, liste
         if (nk_store_pos_unpack(&q, place, call->arena, &after) != NK_OK)
             return nk_fail(call->err, NK_E_INVALID, "Invalid NextToken.");
         q.after = &after;
+        while (l->at < l->other.n &&
+               nk_str_cmp(l->other.v[l->at].cols[NK_TBL_NAME].s, after.v[1].s) <= 0)
+            l->at++;
     }
-    if (!l->pattern)
+    if (!l->pattern && !l->past)
         q.limit = l->max + 1;
     l->q = &q;
-    NK_TRY(nk_store_scan(call->tx, &q, collect, l, call->err));
+    NK_TRY(nk_store_scan(call->tx, &q, l->past ? collect_then : collect, l, call->err));
+    if (l->rc == NK_OK && !l->more)
+        (void)collect_past(l, NK_STR_NULL);
     NK_TRY(l->rc);
     out->TableList = (glue_Table_list){.v = l->list.v, .n = l->list.n, .set = true};
     if (!l->more)
@@ -736,9 +797,12 @@ static nk_code list_tables(nk_call *call, const glue_GetTablesRequest *in, liste
 nk_code glue_GetTables(nk_call *call, const glue_GetTablesRequest *in, glue_GetTablesResponse *out)
 {
     nk_catalog_ctx ctx;
-    lister l = {.call = call, .ctx = &ctx, .max = (size_t)nk_i64_or(in->MaxResults, 100)};
+    lister l = {.call = call,
+                .ctx = &ctx,
+                .max = (size_t)nk_i64_or(in->MaxResults, 100),
+                .status = nk_bool_or(in->IncludeStatusDetails, false)};
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
-    NK_TRY(nk_catalog_no_transaction(call->err, in->TransactionId, in->QueryAsOfTime));
+    NK_TRY(nk_catalog_when(call->err, in->TransactionId, in->QueryAsOfTime));
     nk_code rc = list_tables(call, in, &l, out);
     pcre2_match_data_free(l.match);
     pcre2_code_free(l.pattern);

@@ -1,7 +1,7 @@
 /* GetUnfilteredTableMetadata, GetUnfilteredPartitionMetadata, GetUnfilteredPartitionsMetadata: what
  * trusted engines read to filter rows and columns themselves. Nobody is granted less than
  * everything here: all columns are authorized, no filter applies, and the answers say so. */
-#include "catalog/catalog_int.h"
+#include "catalog/views_int.h"
 
 static nk_code open_far(nk_call *call, nk_str region, nk_str catalog, nk_catalog_ctx *ctx)
 {
@@ -30,6 +30,26 @@ static const glue_Column_list *columns_of(const glue_StorageDescriptor *sd)
     return sd ? &sd->Columns : &none;
 }
 
+/* The texts of the dialect that the engine speaks. */
+static nk_code speak(nk_call *call, glue_Table *t, const glue_SupportedDialect *d)
+{
+    if (!t->ViewDefinition || !d || !d->Dialect.p)
+        return NK_OK;
+    const glue_ViewRepresentation *r = nk_view_dialect(t->ViewDefinition, d->Dialect);
+    if (!r)
+        return nk_fail(call->err, NK_E_INVALID, "View %.*s does not have the dialect %.*s.",
+                       NK_STR_ARG(t->Name), NK_STR_ARG(d->Dialect));
+    if (nk_bool_or(r->IsStale, false))
+        return nk_fail(call->err, NK_E_INVALID,
+                       "The dialect %.*s of view %.*s is stale: it must be updated first.",
+                       NK_STR_ARG(d->Dialect), NK_STR_ARG(t->Name));
+    if (r->ViewOriginalText.p)
+        t->ViewOriginalText = r->ViewOriginalText;
+    if (r->ViewExpandedText.p)
+        t->ViewExpandedText = r->ViewExpandedText;
+    return NK_OK;
+}
+
 nk_code glue_GetUnfilteredTableMetadata(nk_call *call,
                                         const glue_GetUnfilteredTableMetadataRequest *in,
                                         glue_GetUnfilteredTableMetadataResponse *out)
@@ -42,6 +62,7 @@ nk_code glue_GetUnfilteredTableMetadata(nk_call *call,
     NK_TRY(nk_table_load(call->tx, &ctx, in->DatabaseName, in->Name, &t, call->err));
     NK_TRY(nk_table_document(call->tx, &ctx, &t, &json, call->err));
     NK_TRY(nk_model_decode(&glue_Table_shape, json, call->arena, (void **)&table, call->err));
+    NK_TRY(speak(call, table, in->SupportedDialect));
     nk_str *all = NK_NEW(call->arena, nk_str);
     out->ResourceArn = nk_str_printf(call->arena, "arn:aws:glue:%.*s:%.*s:table/%.*s/%.*s",
                                      NK_STR_ARG(call->region), NK_STR_ARG(call->account_id),
@@ -54,8 +75,12 @@ nk_code glue_GetUnfilteredTableMetadata(nk_call *call,
     out->Table = table;
     out->IsRegisteredWithLakeFormation = nk_some_bool(false);
     out->CellFilters.set = true;
-    out->IsMultiDialectView = nk_some_bool(false);
-    out->IsProtected = nk_some_bool(false);
+    out->IsMultiDialectView = nk_some_bool(table->ViewDefinition != NULL);
+    out->IsMaterializedView = nk_some_bool(nk_bool_or(table->IsMaterializedView, false));
+    out->IsProtected = nk_some_bool(table->ViewDefinition &&
+                                    nk_bool_or(table->ViewDefinition->IsProtected, false));
+    if (in->QuerySessionContext)
+        out->QueryAuthorizationId = in->QuerySessionContext->QueryAuthorizationId;
     out->Permissions = (nk_list_str){.v = all, .n = 1, .set = true};
     return NK_OK;
 }

@@ -229,13 +229,10 @@ bool nk_iceberg_is_create(const void *request)
     return ((const glue_CreateTableRequest *)request)->OpenTableFormatInput != NULL;
 }
 
-static nk_code enter(nk_call *call, nk_str id, nk_str transaction)
+static nk_code enter(nk_call *call, nk_str id)
 {
     nk_catalog_ctx ctx;
     call->catalog = id.p && !nk_str_eq(id, call->account_id) ? id : NK_STR_NULL;
-    if (transaction.p)
-        return nk_fail(call->err, NK_E_INVALID,
-                       "TransactionId is not supported: there are no governed tables.");
     return nk_ice_ctx(call, NULL, &ctx, call->err);
 }
 
@@ -260,7 +257,7 @@ static nk_code create(nk_call *call, const glue_CreateTableRequest *in)
     nk_str name = in->Name.p ? in->Name : in->TableInput ? in->TableInput->Name : NK_STR_NULL;
     nk_map_str none = {0};
     nk_json *schema, *properties;
-    NK_TRY(enter(call, in->CatalogId, in->TransactionId));
+    NK_TRY(enter(call, in->CatalogId));
     if (!ice)
         return nk_fail(call->err, NK_E_INVALID, "OpenTableFormatInput must hold IcebergInput.");
     if (!name.p)
@@ -470,7 +467,7 @@ static nk_code update(nk_call *call, const glue_UpdateTableRequest *in)
     updater x = {.t = {.a = call->arena}, .err = call->err};
     const glue_UpdateIcebergInput *ice = in->UpdateOpenTableFormatInput->UpdateIcebergInput;
     nk_str name = in->Name.p ? in->Name : in->TableInput ? in->TableInput->Name : NK_STR_NULL;
-    NK_TRY(enter(call, in->CatalogId, in->TransactionId));
+    NK_TRY(enter(call, in->CatalogId));
     if (!ice || !ice->UpdateIcebergTableInput)
         return nk_fail(call->err, NK_E_INVALID,
                        "UpdateOpenTableFormatInput must hold UpdateIcebergInput.");

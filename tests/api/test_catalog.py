@@ -166,7 +166,6 @@ def test_tables_in_no_database(g):
 
 
 def test_what_is_not_there_says_so(g, db):
-    refused("InvalidInputException", g.create_table, "TransactionId", DatabaseName=db, TableInput={"Name": "t"}, TransactionId="x")
     refused("InvalidInputException", g.create_table, "columns and a location", DatabaseName=db, TableInput={"Name": "t"},
             OpenTableFormatInput={"IcebergInput": {"MetadataOperation": "CREATE"}})
     refused("InvalidInputException", g.create_table, "TableInput", DatabaseName=db)
