@@ -331,6 +331,55 @@ static void leave_out_unlike(found *f, const glue_Table *old)
     }
 }
 
+/* The table as it is, marked: its data is gone, or is of another kind now. */
+static nk_code deprecated(const glue_Table *t, nk_arena *a, int64_t now_us, glue_TableInput *out)
+{
+    nk_str now = nk_str_printf(a, "%lld", (long long)(now_us / 1000));
+    *out = (glue_TableInput){.Name = t->Name,
+                             .Description = t->Description,
+                             .Owner = t->Owner,
+                             .LastAccessTime = t->LastAccessTime,
+                             .Retention = t->Retention,
+                             .StorageDescriptor = t->StorageDescriptor,
+                             .PartitionKeys = t->PartitionKeys,
+                             .TableType = t->TableType,
+                             .Parameters = t->Parameters};
+    return now.p ? nk_map_str_put(&out->Parameters, a, NK_STR("DEPRECATED_BY_CRAWLER"), now)
+                 : NK_E_NOMEM;
+}
+
+static bool same_kind(const glue_Table *old, const glue_TableInput *in)
+{
+    const glue_StorageDescriptor *was = old->StorageDescriptor, *now = in->StorageDescriptor;
+    nk_str class = nk_map_str_get(&old->Parameters, "classification");
+    return was && nk_str_eq(was->InputFormat, now->InputFormat) &&
+           (!class.n || nk_str_eq(class, nk_map_str_get(&in->Parameters, "classification")));
+}
+
+/* MergeNewColumns only adds: files of another kind cannot be put behind the columns that there are.
+ * As at AWS the table is marked as deprecated and stays as it was. */
+static nk_code deprecate(found *f, const glue_Table *old, int64_t now_us, nk_catalog_change *out,
+                         size_t *n, nk_err *err)
+{
+    glue_TableInput *in = NK_NEW(f->a, glue_TableInput);
+    f->flat = true;
+    f->did = DID_NOTHING;
+    nk_crawl_log(f->run, "WARN",
+                 "What lies at %.*s is of another kind than table %.*s, which MergeNewColumns does "
+                 "not change: it is marked as deprecated",
+                 NK_STR_ARG(f->location), NK_STR_ARG(f->name));
+    if (nk_map_str_get(&old->Parameters, "DEPRECATED_BY_CRAWLER").p)
+        return NK_OK;
+    if (!in || deprecated(old, f->a, now_us, in) != NK_OK)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory storing a table");
+    f->did = DID_UPDATE;
+    out[(*n)++] = (nk_catalog_change){.kind = NK_CHANGE_UPDATE_TABLE,
+                                      .database = f->database,
+                                      .table = f->name,
+                                      .table_input = in};
+    return NK_OK;
+}
+
 /* The table's own changes; at most two. */
 static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_catalog_change *out,
                              size_t *n, nk_err *err)
@@ -407,6 +456,8 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
         f->did = DID_NOTHING;
         return NK_OK;
     }
+    if (f->run->config.merge_new_columns && !f->given.n && !same_kind(old, in))
+        return deprecate(f, old, ctx->now_us, out, n, err);
     in->Description = old->Description;
     in->Owner = old->Owner.n ? old->Owner : in->Owner;
     NK_TRY(merge_parameters(f, &old->Parameters, &in->Parameters));
@@ -839,17 +890,7 @@ static nk_code drop_table(nk_tx *tx, void *arg, nk_err *err)
     bool drop = delete_policy(run, "DELETE_FROM_DATABASE"), apply = there && drop;
     g->done = false;
     if (there && !drop && !nk_map_str_get(&t->Parameters, "DEPRECATED_BY_CRAWLER").p) {
-        nk_str now = nk_str_printf(a, "%lld", (long long)(ctx.now_us / 1000));
-        in = (glue_TableInput){.Name = t->Name,
-                               .Description = t->Description,
-                               .Owner = t->Owner,
-                               .LastAccessTime = t->LastAccessTime,
-                               .Retention = t->Retention,
-                               .StorageDescriptor = t->StorageDescriptor,
-                               .PartitionKeys = t->PartitionKeys,
-                               .TableType = t->TableType,
-                               .Parameters = t->Parameters};
-        rc = nk_map_str_put(&in.Parameters, a, NK_STR("DEPRECATED_BY_CRAWLER"), now);
+        rc = deprecated(t, a, ctx.now_us, &in);
         change.kind = NK_CHANGE_UPDATE_TABLE;
         change.table_input = &in;
         apply = rc == NK_OK;

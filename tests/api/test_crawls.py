@@ -208,6 +208,32 @@ def test_merge_new_columns_and_what_users_have_set(world):
     assert t["Description"] == "ours" and t["Parameters"]["team"] == "x"
 
 
+def test_merge_new_columns_does_not_change_a_tables_kind(world):
+    """Files of another format: the table is marked as deprecated, nothing else of it changes, and it comes back with its format."""
+    name = world.fresh()
+    world.put(f"{name}/d=1/f.csv", csv("a", "b"))
+    world.create(name, f"{name}/", Configuration=json.dumps({"Version": 1.0, "CrawlerOutput": {"Tables": {"AddOrUpdateBehavior": "MergeNewColumns"}}}),
+                 SchemaChangePolicy={"DeleteBehavior": "DELETE_FROM_DATABASE"})
+    world.run(name)
+    before, parts = world.tables(name)[name], world.partitions(name, name)
+    world.s3.delete_object(Bucket=world.bucket, Key=f"{name}/d=1/f.csv")
+    world.put(f"{name}/d=1/f.json", json.dumps({"a": 1, "z": "x"}))
+    world.put(f"{name}/d=2/f.json", json.dumps({"a": 1, "z": "x"}))
+    for again in range(2):
+        world.run(name)
+        t = world.tables(name)[name]
+        assert t["Parameters"].pop("DEPRECATED_BY_CRAWLER")
+        assert t["StorageDescriptor"] == before["StorageDescriptor"] and t["Parameters"] == before["Parameters"] and int(t["VersionId"]) == int(before["VersionId"]) + 1
+        assert {v: p["StorageDescriptor"] for v, p in world.partitions(name, name).items()} == {v: p["StorageDescriptor"] for v, p in parts.items()}
+    for day in ("1", "2"):
+        world.s3.delete_object(Bucket=world.bucket, Key=f"{name}/d={day}/f.json")
+        world.put(f"{name}/d={day}/f.csv", csv("a", "c"))
+    world.run(name)
+    t = world.tables(name)[name]
+    assert "DEPRECATED_BY_CRAWLER" not in t["Parameters"] and columns(t) == [("a", "bigint"), ("b", "bigint"), ("c", "bigint")]
+    assert set(world.partitions(name, name)) == {("1",), ("2",)}
+
+
 def test_nothing_changes_when_nothing_has_changed(world):
     name, tables = world.crawl({f"k={k}/f.csv": csv("a", "b", seed=k) for k in range(5)})
     parts = world.partitions(name, name)
