@@ -153,6 +153,25 @@ static nk_code check_lakehouse(const glue_CrawlerTargets *t, nk_err *err)
     return NK_OK;
 }
 
+/* Targets that are reached through a connection, and DynamoDB's. */
+static nk_code check_connected(const glue_CrawlerTargets *t, nk_err *err)
+{
+    for (size_t i = 0; i < t->JdbcTargets.n; i++)
+        if (!t->JdbcTargets.v[i].ConnectionName.n)
+            return nk_fail(err, NK_E_INVALID, "A JDBC target must have a ConnectionName");
+    for (size_t i = 0; i < t->MongoDBTargets.n; i++)
+        if (!t->MongoDBTargets.v[i].ConnectionName.n)
+            return nk_fail(err, NK_E_INVALID, "A MongoDB target must have a ConnectionName");
+    for (size_t i = 0; i < t->DynamoDBTargets.n; i++) {
+        const glue_DynamoDBTarget *d = &t->DynamoDBTargets.v[i];
+        if (!d->Path.n)
+            return nk_fail(err, NK_E_INVALID, "A DynamoDB target must have a Path: a table's name");
+        if (d->scanRate.set && (d->scanRate.value < 0.1 || d->scanRate.value > 1.5))
+            return nk_fail(err, NK_E_INVALID, "scanRate must be between 0.1 and 1.5");
+    }
+    return NK_OK;
+}
+
 /* Tables of the catalogue: alone, and what is gone is only logged. */
 static nk_code check_catalog(const glue_Crawler *c, size_t all, nk_err *err)
 {
@@ -270,6 +289,7 @@ nk_code nk_crawl_check(const glue_Crawler *c, nk_arena *a, nk_err *err)
     for (size_t i = 0; i < t->S3Targets.n; i++)
         NK_TRY(check_s3(&t->S3Targets.v[i], err));
     NK_TRY(check_lakehouse(t, err));
+    NK_TRY(check_connected(t, err));
     NK_TRY(check_catalog(c, all, err));
     NK_TRY(check_events(c, all, err));
     NK_TRY(check_new_folders(c, all, err));

@@ -467,6 +467,12 @@ def test_targets_without_a_connector_are_kept_and_refused_at_the_start(world, ta
     assert world.glue.get_crawler(Name=name)["Crawler"]["State"] == "READY"
 
 
+@pytest.mark.parametrize("targets", [{"JdbcTargets": [{"Path": "db/%"}]}, {"MongoDBTargets": [{"Path": "d/c"}]}, {"DynamoDBTargets": [{"scanAll": True}]},
+                                     {"DynamoDBTargets": [{"Path": "t", "scanRate": 1.6}]}, {"DynamoDBTargets": [{"Path": "t", "scanRate": 0.05}]}])
+def test_targets_that_say_too_little_are_refused(world, targets):
+    assert code_of(world.glue.create_crawler, Name="wrong", Role="r", DatabaseName="d", Targets=targets) == "InvalidInputException"
+
+
 def test_lineage_and_lake_formation_settings_are_kept(world):
     name = world.fresh()
     world.create(name, "x/", LineageConfiguration={"CrawlerLineageSettings": "ENABLE"},
