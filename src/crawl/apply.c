@@ -295,9 +295,9 @@ static bool like_table(const glue_StorageDescriptor *table, const glue_StorageDe
 {
     const glue_Column_list *a = &table->Columns, *b = &now->Columns;
     size_t least = a->n < b->n ? a->n : b->n, most = a->n + b->n - least, same = 0;
-    if (!nk_str_eq(nk_map_str_get(&table->Parameters, "classification"),
-                   nk_map_str_get(&now->Parameters, "classification")))
-        return false;
+    nk_str was = nk_map_str_get(&table->Parameters, "classification");
+    if (was.n && !nk_str_eq(was, nk_map_str_get(&now->Parameters, "classification")))
+        return false; /* a user may have changed the table: then its columns tell */
     nk_map names;
     nk_map_init(&names);
     for (size_t i = 0; i < a->n; i++) {
@@ -310,25 +310,52 @@ static bool like_table(const glue_StorageDescriptor *table, const glue_StorageDe
     return (double)same >= 0.7 * (double)least && (double)same >= 0.4 * (double)most;
 }
 
-/* Of what only a part was looked at, what does not belong to the table is left out, and told. */
-static void leave_out_unlike(found *f, const glue_Table *old)
+typedef struct first_known {
+    nk_arena *a;
+    glue_StorageDescriptor *sd; /* NULL: there is none */
+    nk_code rc;
+} first_known;
+
+static bool take_first(void *arg, const glue_Partition *p)
+{
+    first_known *k = arg;
+    void *sd = NULL;
+    if (p->StorageDescriptor)
+        k->rc = nk_model_copy(&glue_StorageDescriptor_shape, p->StorageDescriptor, k->a, &sd);
+    k->sd = sd;
+    return false;
+}
+
+/* Of what only a part was looked at, what does not belong to the table is left out, and told. A
+ * user may have given the table's columns other names: its partitions still bear those of files. */
+static nk_code leave_out_unlike(nk_tx *tx, const nk_catalog_ctx *ctx, found *f,
+                                const glue_Table *old, nk_err *err)
 {
     size_t n = 0;
-    if (!like_table(old->StorageDescriptor, f->input->StorageDescriptor)) {
+    first_known k = {.a = f->a};
+    const glue_StorageDescriptor *table = old->StorageDescriptor, *now;
+    if (old->PartitionKeys.n)
+        NK_TRY(nk_catalog_each_partition(tx, ctx, f->database, f->name, NK_STR(""), take_first, &k,
+                                         err));
+    if (k.rc != NK_OK)
+        return nk_fail(err, k.rc, "Out of memory reading partitions");
+    now = f->input->StorageDescriptor;
+    if (!like_table(table, now) && !(k.sd && like_table(k.sd, now))) {
         f->skip = true;
         nk_crawl_log(f->run, "WARN",
                      "What is new at %.*s is not like table %.*s: passed over; a crawl of "
                      "everything would sort it anew",
                      NK_STR_ARG(f->location), NK_STR_ARG(f->name));
-        return;
+        return NK_OK;
     }
     for (size_t i = 0; i < f->parts.n; i++) {
-        const glue_StorageDescriptor *sd = f->parts.v[i].StorageDescriptor;
-        f->unlike[i] = !like_table(old->StorageDescriptor, sd);
+        now = f->parts.v[i].StorageDescriptor;
+        f->unlike[i] = !like_table(table, now) && !(k.sd && like_table(k.sd, now));
         if (f->unlike[i] && n++ < 20)
             nk_crawl_log(f->run, "WARN", "%.*s is not like table %.*s: it becomes no partition",
-                         NK_STR_ARG(sd->Location), NK_STR_ARG(f->name));
+                         NK_STR_ARG(now->Location), NK_STR_ARG(f->name));
     }
+    return NK_OK;
 }
 
 /* The table as it is, marked: its data is gone, or is of another kind now. */
@@ -438,8 +465,8 @@ static nk_code table_changes(nk_tx *tx, const nk_catalog_ctx *ctx, found *f, nk_
                          "passed over",
                          NK_STR_ARG(f->name), old->PartitionKeys.n);
     }
-    if (!f->skip && partial(f->run) && f->unlike && old->StorageDescriptor)
-        leave_out_unlike(f, old);
+    if (!f->skip && !f->given.n && f->unlike && old->StorageDescriptor)
+        NK_TRY(leave_out_unlike(tx, ctx, f, old, err));
     if (f->skip) {
         f->did = DID_NOTHING;
         return NK_OK;

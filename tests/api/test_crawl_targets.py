@@ -263,3 +263,23 @@ def test_events_of_what_is_not_like_its_table(moto, new_server):
         world.run(name)
         now = world.tables(name)[name]["StorageDescriptor"]
         assert (now["SerdeInfo"], now["Columns"]) == (was["SerdeInfo"], was["Columns"]) and set(world.partitions(name, name)) == {("0",)}
+
+
+def test_events_of_a_users_own_table(moto, new_server):
+    """A catalogue target's columns bear its owner's names, and nothing says its format: what events tell of is taken all the same."""
+    server = new_server(env={"AWS_ENDPOINT_URL_SQS": moto})
+    world = World(server.client("glue"), server.client("s3"))
+    sqs = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
+    url = sqs.create_queue(QueueName="own")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    name = world.fresh()
+    world.glue.create_database(DatabaseInput={"Name": name})
+    world.glue.create_table(DatabaseName=name, TableInput={"Name": "own", "PartitionKeys": [{"Name": "month", "Type": "string"}], "StorageDescriptor": {
+        "Columns": [{"Name": "mine", "Type": "bigint"}, {"Name": "yours", "Type": "bigint"}], "Location": f"s3://{world.bucket}/{name}/"}})
+    world.glue.create_crawler(Name=name, Role="r", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"}, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
+                              Targets={"CatalogTargets": [{"DatabaseName": name, "Tables": ["own"], "EventQueueArn": arn}]})
+    world.put(f"{name}/m=1/f.csv", "1,2\n3,4\n5,6\n")
+    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [record("ObjectCreated:Put", world.bucket, f"{name}/m=1/f.csv")]}))
+    world.run(name)
+    assert set(world.partitions(name, "own")) == {("1",)}
+    assert columns(world.tables(name)["own"]) == [("mine", "bigint"), ("yours", "bigint")]

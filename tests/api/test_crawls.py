@@ -585,6 +585,21 @@ def test_a_table_whose_neighbours_go_stays_a_table(world, policy):
     assert summary == {"ADD" if policy == "DELETE_FROM_DATABASE" else "UPDATE": {"Count": 1, "Names": ["two"]}}
 
 
+def test_new_folders_of_a_table_whose_columns_a_user_has_renamed(world):
+    name = world.fresh()
+    rows = "1,2\n3,4\n5,6\n"
+    world.put(f"{name}/d=1/f.csv", rows)
+    world.create(name, f"{name}/", RecrawlPolicy={"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"}, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"})
+    world.run(name)
+    t = world.tables(name)[name]
+    assert columns(t) == [("col0", "bigint"), ("col1", "bigint")]
+    t["StorageDescriptor"]["Columns"] = [{"Name": "id", "Type": "bigint"}, {"Name": "price", "Type": "bigint"}]
+    world.glue.update_table(DatabaseName=name, TableInput={k: t[k] for k in ("Name", "StorageDescriptor", "PartitionKeys", "TableType", "Parameters")})
+    world.put(f"{name}/d=2/f.csv", rows)
+    world.run(name)
+    assert set(world.partitions(name, name)) == {("1",), ("2",)} and columns(world.tables(name)[name]) == [("id", "bigint"), ("price", "bigint")]
+
+
 def test_new_folders_that_are_not_like_their_table_are_passed_over(world, server):
     name = world.fresh()
     policy = {"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
