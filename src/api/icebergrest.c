@@ -6,7 +6,7 @@
 
 #include "api/iceberg_int.h"
 #include "catalog/catalog.h"
-#include "lake/s3.h"
+#include "lake/lake.h"
 #include "model/glue_handlers.h"
 
 typedef struct rest rest;
@@ -34,6 +34,8 @@ struct rest {
     nk_code code;
     char etag[24];
     bool may_block;
+    nk_lake_key key; /* to the lake, for who asked for one; absent: none */
+    nk_strs places;  /* … and where it leads */
 };
 
 /* ---- answering ---- */
@@ -559,11 +561,61 @@ static bool wants_credentials(rest *x)
                        NK_STR("vended-credentials")) >= 0;
 }
 
-static void write_credentials(rest *x, nk_json_writer *w)
+static nk_code add_place(rest *x, nk_str place)
+{
+    while (place.n && place.p[place.n - 1] == '/')
+        place.n--;
+    for (size_t i = 0; i < x->places.n; i++) {
+        nk_str had = x->places.v[i];
+        if (nk_str_starts(place, had) && (place.n == had.n || place.p[had.n] == '/'))
+            return NK_OK;
+    }
+    nk_str *p = place.n ? nk_strs_add(&x->places, x->req->arena) : NULL;
+    if (p)
+        *p = place;
+    return p || !place.n ? NK_OK : nk_fail(&x->err, NK_E_NOMEM, "out of memory");
+}
+
+/* Where the metadata says that files are, and are to be. */
+static nk_code find_places(rest *x, nk_str location, nk_str metadata)
+{
+    static const char *const paths[] = {"write.data.path", "write.metadata.path",
+                                        "write.object-storage.path", "write.folder-storage.path"};
+    nk_json *root;
+    ptrdiff_t slash = nk_str_rchr(location, '/');
+    NK_TRY(nk_json_parse(metadata, x->req->arena, NK_ICE_DEPTH_MAX, &root, &x->err));
+    NK_TRY(add_place(x, nk_json_str(root, "location")));
+    if (slash > 0)
+        NK_TRY(add_place(x, nk_str_sub(location, 0, (size_t)slash)));
+    for (size_t i = 0; i < NK_COUNTOF(paths); i++)
+        NK_TRY(add_place(x, nk_json_str(nk_ice_object(root, "properties"), paths[i])));
+    return NK_OK;
+}
+
+/* A key pair for this table's files alone. Of an S3 endpoint of others there is only the one that
+ * this server has. */
+static nk_code lend(rest *x, nk_str location, nk_str metadata)
 {
     const nk_settings *s = x->api->app->settings;
-    nk_jw_kcstr(w, "s3.access-key-id", s->access_key);
-    nk_jw_kcstr(w, "s3.secret-access-key", s->secret_key);
+    if (!s->s3_endpoint || !x->api->app->lake)
+        return NK_OK;
+    NK_TRY(find_places(x, location, metadata));
+    nk_code rc = nk_lake_lend(x->api->app->lake, x->places.v, x->places.n, x->may_block,
+                              x->req->arena, &x->key, &x->err);
+    if (rc == NK_E_UNSUPPORTED)
+        x->key = (nk_lake_key){.access_key = nk_str_c(s->access_key),
+                               .secret_key = nk_str_c(s->secret_key)};
+    /* of a place that keys cannot be limited to none are given */
+    return rc == NK_E_UNSUPPORTED || rc == NK_E_INVALID ? NK_OK : rc;
+}
+
+static void write_credentials(rest *x, nk_json_writer *w)
+{
+    nk_jw_kstr(w, "s3.access-key-id", x->key.access_key);
+    nk_jw_kstr(w, "s3.secret-access-key", x->key.secret_key);
+    if (x->key.until_us)
+        nk_jw_kstr(w, "s3.session-token-expires-at-ms",
+                   nk_str_printf(x->req->arena, "%lld", (long long)(x->key.until_us / 1000)));
 }
 
 /* How to reach the lake; with its keys for those who ask for them. */
@@ -582,14 +634,13 @@ static void write_config(rest *x, nk_json_writer *w, bool keys)
     nk_jw_object_end(w);
 }
 
-static void write_storage_credentials(rest *x, nk_json_writer *w, const nk_ice_entry *e)
+static void write_storage_credentials(rest *x, nk_json_writer *w)
 {
-    nk_s3_uri uri = {0};
     nk_jw_key(w, NK_STR("storage-credentials"));
     nk_jw_array(w);
-    if (nk_s3_uri_parse(e->location, &uri, NULL) == NK_OK) {
+    for (size_t i = 0; x->key.access_key.p && i < x->places.n; i++) {
         nk_jw_object(w);
-        nk_jw_kstr(w, "prefix", nk_str_printf(x->req->arena, "s3://%.*s/", NK_STR_ARG(uri.bucket)));
+        nk_jw_kstr(w, "prefix", nk_str_printf(x->req->arena, "%.*s/", NK_STR_ARG(x->places.v[i])));
         nk_jw_key(w, NK_STR("config"));
         write_config(x, w, true);
         nk_jw_object_end(w);
@@ -598,10 +649,12 @@ static void write_storage_credentials(rest *x, nk_json_writer *w, const nk_ice_e
 }
 
 /* metadata: the text as it goes out. */
-static void write_loaded(rest *x, const nk_ice_entry *e, nk_str metadata, bool config)
+static nk_code write_loaded(rest *x, const nk_ice_entry *e, nk_str metadata, bool config)
 {
     nk_json_writer w = {.buf = x->out};
-    bool keys = config && wants_credentials(x) && x->api->app->settings->s3_endpoint;
+    if (config && wants_credentials(x))
+        NK_TRY(lend(x, e->location, metadata));
+    bool keys = x->key.access_key.p;
     nk_jw_object(&w);
     if (e->location.p)
         nk_jw_kstr(&w, "metadata-location", e->location);
@@ -611,9 +664,10 @@ static void write_loaded(rest *x, const nk_ice_entry *e, nk_str metadata, bool c
         nk_jw_key(&w, NK_STR("config"));
         write_config(x, &w, keys);
     }
-    if (keys && e->location.p)
-        write_storage_credentials(x, &w, e);
+    if (keys)
+        write_storage_credentials(x, &w);
     nk_jw_object_end(&w);
+    return NK_OK;
 }
 
 static bool unreferenced(void *arg, const nk_json *snapshot)
@@ -656,7 +710,7 @@ static nk_code load(rest *x, bool view)
     bool refs = !view && nk_str_is(param(x, "snapshots"), "refs");
     NK_TRY(nk_ice_entry_find(&x->call, view, x->namespace, x->name, &e));
     tag(x, e.location, refs);
-    if (nk_str_is(nk_http_header(x->req, "if-none-match"), x->etag)) {
+    if (nk_str_is(nk_http_header(x->req, "if-none-match"), x->etag) && !wants_credentials(x)) {
         x->status = 304;
         return NK_OK;
     }
@@ -667,8 +721,7 @@ static nk_code load(rest *x, bool view)
     }
     if (refs)
         NK_TRY(only_refs(x, e.text, &e.text));
-    write_loaded(x, &e, e.text, true);
-    return NK_OK;
+    return write_loaded(x, &e, e.text, true);
 }
 
 static nk_code load_table(rest *x)
@@ -703,8 +756,12 @@ static nk_code load_credentials(rest *x)
     nk_ice_entry e;
     nk_json_writer w = {.buf = x->out};
     NK_TRY(nk_ice_entry_find(&x->call, false, x->namespace, x->name, &e));
+    if (!x->may_block)
+        return NK_E_NOT_READY;
+    NK_TRY(nk_ice_entry_read(&x->call, &e));
+    NK_TRY(lend(x, e.location, e.text));
     nk_jw_object(&w);
-    write_storage_credentials(x, &w, &e);
+    write_storage_credentials(x, &w);
     nk_jw_object_end(&w);
     return NK_OK;
 }
@@ -762,8 +819,7 @@ static nk_code create_table(rest *x)
     NK_TRY(nk_ice_entry_create(&x->call, false, x->namespace, name, &c, staged, &e));
     if (!staged)
         tag(x, e.location, false);
-    write_loaded(x, &e, e.text, true);
-    return NK_OK;
+    return write_loaded(x, &e, e.text, true);
 }
 
 static nk_code create_view(rest *x)
@@ -778,8 +834,7 @@ static nk_code create_view(rest *x)
     if (!c.schema || !c.view_version)
         return bad(x, "Invalid request: schema and view-version must be given");
     NK_TRY(nk_ice_entry_create(&x->call, true, x->namespace, name, &c, false, &e));
-    write_loaded(x, &e, e.text, true);
-    return NK_OK;
+    return write_loaded(x, &e, e.text, true);
 }
 
 static nk_code register_entry(rest *x, bool view)
@@ -791,8 +846,7 @@ static nk_code register_entry(rest *x, bool view)
         return bad(x, "Invalid request: metadata-location must be given");
     NK_TRY(nk_ice_entry_register(&x->call, view, x->namespace, name, location,
                                  nk_json_bool(x->body, "overwrite", false), &e));
-    write_loaded(x, &e, e.text, true);
-    return NK_OK;
+    return write_loaded(x, &e, e.text, true);
 }
 
 static nk_code register_table(rest *x)
@@ -817,8 +871,7 @@ static nk_code commit_entry(rest *x, bool view)
         return bad(x, "Cannot parse request: updates are missing");
     NK_TRY(nk_ice_commit(&x->call, &c, 1, &e));
     tag(x, e.location, false);
-    write_loaded(x, &e, e.text, view);
-    return NK_OK;
+    return write_loaded(x, &e, e.text, view);
 }
 
 static nk_code commit_table(rest *x)
@@ -866,8 +919,7 @@ static nk_code unregister_table(rest *x)
     NK_TRY(nk_ice_entry_read(&x->call, &e));
     NK_TRY(nk_ice_entry_drop(&x->call, false, x->namespace, x->name, false, &e));
     NK_TRY(nk_ice_entry_read(&x->call, &e));
-    write_loaded(x, &e, e.text, false);
-    return NK_OK;
+    return write_loaded(x, &e, e.text, false);
 }
 
 static nk_code drop_table(rest *x)

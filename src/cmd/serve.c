@@ -38,8 +38,8 @@ typedef struct options {
         *python, *log;
     const char *registry_failures;
     bool no_lake;
-    int64_t max_clock_skew, max_body_mb, history, lake_cache_mb, threads, connections, idle_timeout,
-        header_timeout, request_timeout;
+    int64_t max_clock_skew, max_body_mb, history, lake_cache_mb, lent_key_s, threads, connections,
+        idle_timeout, header_timeout, request_timeout;
 } options;
 
 /* Everything between start and end. */
@@ -202,6 +202,7 @@ static nk_code start_lake(server *s)
         .account_id = s->opt.account_id,
         .access_key = s->state.s3_access_key,
         .secret_key = s->state.s3_secret_key,
+        .lend_s = (unsigned)s->opt.lent_key_s,
         .cache_mb =
             s->opt.lake_cache_mb < 0 ? default_lake_cache() : (unsigned)s->opt.lake_cache_mb,
     };
@@ -409,7 +410,8 @@ int nk_cmd_serve(int argc, char **argv)
                    .max_clock_skew = 900,
                    .max_body_mb = 64,
                    .history = 10000,
-                   .lake_cache_mb = -1};
+                   .lake_cache_mb = -1,
+                   .lent_key_s = 3600};
     const nk_opt opts[] = {
         {"data", 'd', NK_OPT_STR, "DIR",
          "where all state lies (default $NIKAWA_DATA, else ./nikawa-data)", &o->data, 0, 0},
@@ -417,6 +419,10 @@ int nk_cmd_serve(int argc, char **argv)
          "where to listen; port 0 picks a free one (default 127.0.0.1:4500)", &o->listen, 0, 0},
         {"s3-endpoint", 0, NK_OPT_STR, "URL", "an S3 to use instead of the embedded lake",
          &o->s3_endpoint, 0, 0},
+        {"lent-key-life", 0, NK_OPT_INT, "SECONDS",
+         "how long a key pair lasts that the Iceberg REST catalogue lends for a table "
+         "(default 3600)",
+         &o->lent_key_s, 2, 12 * 3600},
         {"lake-cache", 0, NK_OPT_INT, "MIB",
          "memory of the lake for data read again (default: a 16th of the machine's, at most 1024)",
          &o->lake_cache_mb, 0, 1 << 20},

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lake/lake_int.h"
+#include "lake/lend.h"
 #include "net/client.h"
 
 #define LOG_ROTATE   ((off_t)16 << 20)
@@ -35,6 +36,7 @@ struct nk_lake {
     bool ready, stopping;
     unsigned deaths;
     nk_http_client *probe;
+    nk_lends lends;
     /* Assets buckets known to exist, by region. */
     char *buckets[BUCKETS_MAX];
     size_t nbuckets;
@@ -86,8 +88,9 @@ nk_code nk_lake_find_weed(nk_arena *a, nk_str *out, nk_err *err)
 
 /* ---- its process ---- */
 
-static void json_identities(nk_buf *b, const nk_lake_config *c)
+static void json_identities(nk_buf *b, nk_lake *l)
 {
+    const nk_lake_config *c = &l->config;
     static const char *const actions[] = {"Admin", "Read", "Write", "List", "Tagging"};
     nk_json_writer w = {b, false};
     nk_jw_object(&w);
@@ -108,15 +111,16 @@ static void json_identities(nk_buf *b, const nk_lake_config *c)
         nk_jw_cstr(&w, actions[i]);
     nk_jw_array_end(&w);
     nk_jw_object_end(&w);
+    nk_lends_write(&l->lends, nk_now_us(nk_env_real()), &w);
     nk_jw_array_end(&w);
     nk_jw_object_end(&w);
 }
 
-static nk_code write_identities(const nk_lake *l, nk_err *err)
+static nk_code write_identities(nk_lake *l, nk_err *err)
 {
     nk_buf b;
-    nk_buf_init(&b, 64 << 10);
-    json_identities(&b, &l->config);
+    nk_buf_init(&b, 4 << 20);
+    json_identities(&b, l);
     nk_code rc = nk_buf_check(&b, err);
     if (rc == NK_OK)
         rc = nk_file_write(l->config.conf_path, nk_buf_view(&b), 0600, err);
@@ -287,6 +291,12 @@ static bool watch(nk_lake *l, int pid)
         if (!ready && answers(l)) {
             ready = true;
             set_state(l, pid, true);
+        } else if (ready && nk_lends_due(&l->lends, nk_now_us(nk_env_real()))) {
+            nk_err err = NK_ERR_INIT;
+            if (write_identities(l, &err) != NK_OK)
+                nk_warn("lake", "lent keys do not reach the lake: %s", err.msg);
+            else
+                kill(pid, SIGHUP); /* it reads them anew */
         }
         usleep(ready ? 100000 : 25000);
     }
@@ -321,7 +331,7 @@ static void *keeper(void *arg)
         nk_err err = NK_ERR_INIT;
         int pid = 0;
         int64_t begin = nk_mono_us(nk_env_real());
-        if (start_weed(l, &pid, &err) == NK_OK) {
+        if (write_identities(l, &err) == NK_OK && start_weed(l, &pid, &err) == NK_OK) {
             set_state(l, pid, false);
             if (!watch(l, pid))
                 break;
@@ -388,6 +398,7 @@ nk_code nk_lake_create(const nk_lake_config *config, nk_lake **out, nk_err *err)
     }
     pthread_mutex_init(&l->mutex, NULL);
     pthread_cond_init(&l->cond, NULL);
+    nk_lends_init(&l->lends, config->lend_s);
     l->embedded = !config->endpoint;
     nk_code rc = copy_config(l, config, err);
     if (rc == NK_OK) {
@@ -430,6 +441,7 @@ void nk_lake_destroy(nk_lake *l)
         nk_free(l->buckets[i]);
     pthread_cond_destroy(&l->cond);
     pthread_mutex_destroy(&l->mutex);
+    nk_lends_free(&l->lends);
     nk_arena_destroy(l->arena);
     nk_free(l);
 }
@@ -519,4 +531,70 @@ nk_code nk_lake_assets_bucket(nk_lake *l, nk_str region, nk_arena *a, nk_str *ou
         l->nbuckets++;
     pthread_mutex_unlock(&l->mutex);
     return NK_OK;
+}
+
+/* ---- lending ---- */
+
+/* "bucket/folder/" */
+static nk_code put_place(nk_buf *b, nk_str place, nk_err *err)
+{
+    nk_s3_uri uri;
+    if (nk_s3_uri_parse(place, &uri, err) != NK_OK)
+        return nk_fail(err, NK_E_INVALID, "%.*s is no folder of S3", NK_STR_ARG(place));
+    for (size_t i = 0; i < place.n; i++)
+        if (strchr("*?:\n", place.p[i]) && i > 4)
+            return nk_fail(err, NK_E_INVALID, "keys cannot be limited to %.*s", NK_STR_ARG(place));
+    while (uri.key.n && uri.key.p[uri.key.n - 1] == '/')
+        uri.key.n--;
+    return nk_buf_printf(b, "%.*s/%.*s%s\n", NK_STR_ARG(uri.bucket), NK_STR_ARG(uri.key),
+                         uri.key.n ? "/" : "");
+}
+
+/* Waits until S3 takes the new pair: what does not exist is then not found. */
+static nk_code accepted(nk_lake *l, const nk_lend *e, nk_str place, nk_err *err)
+{
+    nk_s3 *s3;
+    nk_s3_uri uri;
+    nk_s3_info info;
+    char key[1100];
+    nk_code rc = NK_E_ACCESS_DENIED;
+    NK_TRY(nk_s3_uri_parse(place, &uri, err));
+    snprintf(key, sizeof key, "%.*s/.%s", NK_STR_ARG(uri.key), e->access);
+    NK_TRY(nk_s3_client_create(l->endpoint, l->config.region, e->access, e->secret, &s3, err));
+    for (int i = 0; i < 200 && rc != NK_OK && rc != NK_E_NOT_FOUND && !stopping(l); i++) {
+        rc = nk_s3_head(s3, uri.bucket, nk_str_c(key), &info, err);
+        if (rc != NK_OK && rc != NK_E_NOT_FOUND)
+            usleep(25000);
+    }
+    nk_s3_destroy(s3);
+    return rc == NK_OK || rc == NK_E_NOT_FOUND ? NK_OK
+                                               : nk_wrap(err, "a lent key pair is not taken");
+}
+
+nk_code nk_lake_lend(nk_lake *l, const nk_str *places, size_t n, bool may_block, nk_arena *a,
+                     nk_lake_key *out, nk_err *err)
+{
+    nk_buf b;
+    nk_lend e;
+    bool made = false;
+    if (!l->embedded)
+        return nk_fail(err, NK_E_UNSUPPORTED, "keys of an S3 endpoint of others cannot be lent");
+    nk_buf_init(&b, 64 << 10);
+    nk_code rc = NK_OK;
+    for (size_t i = 0; i < n && rc == NK_OK; i++)
+        rc = put_place(&b, places[i], err);
+    if (rc == NK_OK && !may_block &&
+        !nk_lends_has(&l->lends, nk_buf_view(&b), nk_now_us(nk_env_real())))
+        rc = NK_E_NOT_READY;
+    if (rc == NK_OK)
+        rc = nk_lends_get(&l->lends, nk_buf_view(&b), nk_now_us(nk_env_real()), &e, &made, err);
+    nk_buf_free(&b);
+    NK_TRY(rc);
+    if (made)
+        NK_TRY(accepted(l, &e, places[0], err));
+    *out = (nk_lake_key){.access_key = nk_str_dup(a, nk_str_c(e.access)),
+                         .secret_key = nk_str_dup(a, nk_str_c(e.secret)),
+                         .until_us = e.until_us};
+    return out->access_key.p && out->secret_key.p ? NK_OK
+                                                  : nk_fail(err, NK_E_NOMEM, "out of memory");
 }

@@ -16,6 +16,7 @@ typedef struct nk_lake_config {
     const char *region, *account_id;
     const char *access_key, *secret_key;
     unsigned cache_mb;        /* of unpacked chunks that were read; 0 = none */
+    unsigned lend_s;          /* how long lent keys last; 0 = 3,600 */
     unsigned ready_timeout_s; /* 0 = 60 */
 } nk_lake_config;
 
@@ -36,6 +37,17 @@ int nk_lake_pid(const nk_lake *lake);
  * threads only. */
 nk_code nk_lake_assets_bucket(nk_lake *lake, nk_str region, nk_arena *a, nk_str *out,
                               nk_err *err) NK_MUST;
+/* A key pair that reaches no more than these folders ("s3://bucket/folder") of the embedded lake,
+ * for an hour at most; the same one for the same folders while it has half of that. Strings in the
+ * arena. It may have to be made known first: NK_E_NOT_READY unless the caller may block.
+ * NK_E_UNSUPPORTED: the lake is someone else's. NK_E_INVALID: no folder of S3, or one whose name
+ * keys cannot be limited to. */
+typedef struct nk_lake_key {
+    nk_str access_key, secret_key;
+    int64_t until_us;
+} nk_lake_key;
+nk_code nk_lake_lend(nk_lake *lake, const nk_str *places, size_t n, bool may_block, nk_arena *a,
+                     nk_lake_key *out, nk_err *err) NK_MUST;
 /* The binary: $NIKAWA_DEPS/bin/weed, then the build's deps folder, ~/.cache/nikawa/bin/weed, then
  * PATH. NK_E_NOT_FOUND says where it was looked for and what to do. */
 nk_code nk_lake_find_weed(nk_arena *a, nk_str *out, nk_err *err) NK_MUST;

@@ -10,6 +10,7 @@ import uuid
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from botocore.exceptions import ClientError
 from conftest import wait_for
 
 from iceberg_client import Refused, Rest, schema
@@ -321,14 +322,127 @@ def test_credentials_and_tags(server, rest, ns):
     assert plain["config"]["s3.endpoint"] == server.s3_url and "s3.secret-access-key" not in plain["config"]
     assert "storage-credentials" not in plain
     lent = rest.get(path, X_Iceberg_Access_Delegation="vended-credentials,remote-signing")
-    assert lent["config"]["s3.access-key-id"] == server.access_key and lent["config"]["s3.secret-access-key"] == server.secret_key
+    assert lent["config"]["s3.access-key-id"] != server.access_key and lent["config"]["s3.secret-access-key"] != server.secret_key
     given = rest.get(path + "/credentials")["storage-credentials"]
-    assert given == lent["storage-credentials"] and plain["metadata-location"].startswith(given[0]["prefix"])
+    assert given == lent["storage-credentials"] and [g["prefix"] for g in given] == [plain["metadata"]["location"] + "/"]
+    assert all(given[0]["config"][k] == lent["config"][k] for k in ("s3.access-key-id", "s3.secret-access-key", "s3.session-token-expires-at-ms"))
     status, headers, _ = rest.raw("GET", path)
     again, _, text = rest.raw("GET", path, headers={"If-None-Match": headers["ETag"]})
     assert (status, again, text) == (200, 304, b"")
     rest.post(path, {"requirements": [], "updates": [{"action": "set-properties", "updates": {"a": "b"}}]})
     assert rest.raw("GET", path, headers={"If-None-Match": headers["ETag"]})[0] == 200
+
+
+def lent_client(server, config):
+    import boto3
+    return boto3.client("s3", region_name="us-east-1", endpoint_url=config["s3.endpoint"], aws_access_key_id=config["s3.access-key-id"],
+                        aws_secret_access_key=config["s3.secret-access-key"])
+
+
+def denied(call, **params):
+    with pytest.raises(ClientError) as e:
+        call(**params)
+    assert e.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403, e.value.response
+
+
+def test_lent_keys_reach_the_table_and_no_more(server, rest, ns, s3):
+    vended = {"X_Iceberg_Access_Delegation": "vended-credentials"}
+    bucket = name("lent")
+    s3.create_bucket(Bucket=bucket)
+    for t in ("t", "t2"):
+        make(rest, ns, name=t, location=f"s3://{bucket}/w/{t}", properties={"write.data.path": f"s3://{bucket}/data/{t}/"})
+    config = rest.get(f"namespaces/{ns}/tables/t", **vended)["config"]
+    c = lent_client(server, config)
+    assert int(config["s3.session-token-expires-at-ms"]) > 0
+    s3.put_object(Bucket=bucket, Key="w/t2/x", Body=b"theirs")
+    for prefix in ("w/t/", "data/t/"):
+        c.put_object(Bucket=bucket, Key=prefix + "x", Body=b"mine")
+        assert c.get_object(Bucket=bucket, Key=prefix + "x")["Body"].read() == b"mine"
+        assert prefix + "x" in [o["Key"] for o in c.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]]
+        upload = c.create_multipart_upload(Bucket=bucket, Key=prefix + "m")["UploadId"]
+        c.abort_multipart_upload(Bucket=bucket, Key=prefix + "m", UploadId=upload)
+        c.delete_object(Bucket=bucket, Key=prefix + "x")
+    for key in ("w/t2/x", "w/x", "w/t", "data/t2/x", "x"):
+        denied(c.get_object, Bucket=bucket, Key=key)
+        denied(c.put_object, Bucket=bucket, Key=key, Body=b"")
+        denied(c.delete_object, Bucket=bucket, Key=key)
+        denied(c.create_multipart_upload, Bucket=bucket, Key=key)
+    for prefix in ("", "w/", "w/t2/"):
+        denied(c.list_objects_v2, Bucket=bucket, Prefix=prefix)
+    denied(c.copy_object, Bucket=bucket, Key="w/t/copy", CopySource=f"{bucket}/w/t2/x")
+    denied(c.delete_bucket, Bucket=bucket)
+    assert c.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "w/t2/x"}]})["Errors"][0]["Code"] == "AccessDenied"
+    assert s3.get_object(Bucket=bucket, Key="w/t2/x")["Body"].read() == b"theirs"
+    # the same for the same table, others for another; the pair is none of this server's own doors
+    again = rest.get(f"namespaces/{ns}/tables/t", **vended)["config"]
+    assert again["s3.access-key-id"] == config["s3.access-key-id"]
+    theirs = rest.get(f"namespaces/{ns}/tables/t2", **vended)["config"]
+    assert theirs["s3.access-key-id"] != config["s3.access-key-id"]
+    lent_client(server, theirs).get_object(Bucket=bucket, Key="w/t2/x")
+    with pytest.raises(Refused):
+        rest.login(config["s3.access-key-id"], config["s3.secret-access-key"])
+    # a name with a wildcard in it cannot be limited to: none are given
+    odd = make(rest, ns, name="odd", location=f"s3://{bucket}/w/*")
+    assert odd["metadata"]["location"].endswith("*") and "s3.access-key-id" not in rest.get(f"namespaces/{ns}/tables/odd", **vended)["config"]
+
+
+def test_pyiceberg_works_with_lent_keys_alone(server, rest, ns, monkeypatch):
+    for k in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(k, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    catalog = load_catalog(name(), type="rest", uri=server.url + "/iceberg", credential=f"{server.access_key}:{server.secret_key}",
+                           **{"header.X-Iceberg-Access-Delegation": "vended-credentials"})
+    t = catalog.create_table(f"{ns}.lent", pa.schema([("id", pa.int64())]))
+    t.append(pa.table({"id": [1, 2, 3]}))
+    t = catalog.load_table(f"{ns}.lent")
+    assert t.io.properties["s3.access-key-id"] != server.access_key and t.scan().to_arrow()["id"].to_pylist() == [1, 2, 3]
+
+
+def test_lent_keys_end_in_time(new_server):
+    """Each new pair works at once, old ones do not come back when later ones are told."""
+    server = new_server(args=["--lent-key-life", "3"])
+    rest = Rest(server)
+    rest.post("namespaces", {"namespace": ["d"]})
+    made = make(rest, "d")
+    where, key = made["metadata-location"].removeprefix("s3://").split("/", 1)
+    seen = []
+
+    def works(config):
+        try:
+            return lent_client(server, config).get_object(Bucket=where, Key=key)["Body"].read() != b""
+        except ClientError as e:
+            assert e.response["ResponseMetadata"]["HTTPStatusCode"] == 403, e.response
+            return False
+    for _ in range(3):
+        config = rest.get("namespaces/d/tables/t", X_Iceberg_Access_Delegation="vended-credentials")["config"]
+        assert config["s3.access-key-id"] not in [s["s3.access-key-id"] for s in seen] and works(config)
+        seen.append(config)
+        wait_for(lambda: not works(seen[-1]), 30)
+    assert [works(s) for s in seen] == [False] * 3 and server.client("s3").get_object(Bucket=where, Key=key)
+
+
+def test_lent_keys_end_with_the_server(new_server):
+    server = new_server()
+    rest, s3 = Rest(server), server.client("s3")
+    rest.post("namespaces", {"namespace": ["d"]})
+    make(rest, "d")
+    config = rest.get("namespaces/d/tables/t", X_Iceberg_Access_Delegation="vended-credentials")["config"]
+    where, key = rest.get("namespaces/d/tables/t")["metadata-location"].removeprefix("s3://").split("/", 1)
+    assert lent_client(server, config).get_object(Bucket=where, Key=key)["Body"].read()
+    server.kill()
+    server.start()
+    lent_client_ = lent_client(server, {**config, "s3.endpoint": server.s3_url})
+    wait_for(lambda: server.client("s3").list_buckets()["Buckets"], 60)
+
+    def refused_now():
+        try:
+            lent_client_.get_object(Bucket=where, Key=key)
+        except ClientError as e:
+            return e.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    wait_for(refused_now, 60)
+    new = Rest(server).get("namespaces/d/tables/t", X_Iceberg_Access_Delegation="vended-credentials")["config"]
+    assert new["s3.access-key-id"] != config["s3.access-key-id"]
+    assert lent_client(server, new).get_object(Bucket=where, Key=key)["Body"].read()
 
 
 def test_staged_tables_are_made_by_their_commit(rest, ns):

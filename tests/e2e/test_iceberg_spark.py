@@ -209,6 +209,18 @@ def test_names_come_and_go(spark, other, s3, bucket, ns, door):
     assert (ns,) not in iceberg.list_namespaces()
 
 
+@pytest.mark.parametrize("door", ["vended"])
+def test_keys_for_the_table_alone(spark, other, ns, door, server):
+    """Spark with the keys that come with the table: it could not reach the files of another one with them."""
+    t = f"{door}.{ns}.t"
+    spark(f"create table {t} (id bigint, v string) using iceberg")
+    spark(f"insert into {t} values (1, 'a'), (2, 'b')")
+    spark(f"update {t} set v = 'c' where id = 2")
+    assert spark(f"select * from {t} order by id") == [(1, "a"), (2, "c")] == seen(other[door], f"{ns}.t", "id", "v")
+    lent = Rest(server).get(f"namespaces/{ns}/tables/t", X_Iceberg_Access_Delegation="vended-credentials")["config"]
+    assert lent["s3.access-key-id"] != server.access_key
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_two_writers_at_once(spark, other, ns, door):
     """Both append through doors of their own: every commit that was acknowledged is there."""
