@@ -34,6 +34,22 @@ def test_random_operations_are_the_models(g, watch):
         watch.proved(op)
 
 
+def test_a_catalog_of_its_own_is_as_the_accounts(bare_server):
+    """The same operations with a CatalogId, beside the same names in the account's own catalogue."""
+    seed, catalog = random.randrange(10 ** 9), name("cat")
+    mine, plain = bare_server.client("glue", "eu-west-2"), bare_server.client("glue", "eu-west-2")
+    mine.create_catalog(Name=catalog, CatalogInput={})
+    mine.meta.events.register("provide-client-params.glue", lambda params, **_: {**params, "CatalogId": catalog})
+    names = [name("db") for _ in range(2)], ["t1", "t2"]
+    within, _ = run_sequence(mine, random.Random(seed), names, 200)
+    beside, _ = run_sequence(plain, random.Random(seed + 1), names, 100)
+    assert read_back(mine, lambda d: d in names[0]).databases == within.databases, seed
+    assert read_back(plain, lambda d: d in names[0]).databases == beside.databases, seed
+    plain.delete_catalog(CatalogId=catalog)
+    refused("EntityNotFoundException", mine.get_databases)
+    assert read_back(plain, lambda d: d in names[0]).databases == beside.databases, seed
+
+
 def test_batches_refuse_what_is_not_there(g):
     for call_, more in ((g.batch_create_partition, {"PartitionInputList": []}), (g.batch_delete_partition, {"PartitionsToDelete": []}),
                         (g.batch_update_partition, {"Entries": [{"PartitionValueList": ["x"], "PartitionInput": {}}]}), (g.batch_get_partition, {"PartitionsToGet": []}),

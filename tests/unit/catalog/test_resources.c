@@ -42,7 +42,11 @@ static int teardown(void **state)
     "{\"ColumnName\":\"a\",\"ColumnType\":\"int\",\"AnalyzedTime\":1,\"StatisticsData\":{"         \
     "\"Type\":"                                                                                    \
     "\"LONG\",\"LongColumnStatisticsData\":{\"NumberOfNulls\":1,\"NumberOfDistinctValues\":2}}}"
-#define ARN "\"ResourceArn\":\"arn:aws:glue:eu-west-1:000000000000:database/d\""
+#define VIEW(dialect)                                                                              \
+    "\"Name\":\"v\",\"ViewDefinition\":{\"Representations\":[{\"Dialect\":\"" dialect              \
+    "\",\"ViewOriginalText\":\"SELECT 1\"}]}"
+#define OF_VIEW "\"DatabaseName\":\"d\",\"Name\":\"v\""
+#define ARN     "\"ResourceArn\":\"arn:aws:glue:eu-west-1:000000000000:database/d\""
 
 static const struct {
     const char *op, *json;
@@ -190,6 +194,18 @@ static const struct {
     {"ImportCatalogToGlue", "{}"},
     {"GetCatalogImportStatus", "{}"},
     {"DeletePartitionIndex", "{" PART ",\"IndexName\":\"i\"}"},
+    {"CreateTable", "{\"DatabaseName\":\"d\",\"TableInput\":{" VIEW("ATHENA") "}}"},
+    {"UpdateTable",
+     "{\"DatabaseName\":\"d\",\"ViewUpdateAction\":\"ADD\",\"TableInput\":{" VIEW("SPARK") "}}"},
+    {"GetTable", "{" OF_VIEW ",\"IncludeStatusDetails\":true}"},
+    {"GetTable", "{" OF_VIEW ",\"QueryAsOfTime\":4102444800}"},
+    {"GetTables",
+     "{\"DatabaseName\":\"d\",\"IncludeStatusDetails\":true,\"QueryAsOfTime\":4102444800}"},
+    {"GetUnfilteredTableMetadata", "{\"CatalogId\":\"000000000000\"," OF_VIEW
+                                   ",\"SupportedPermissionTypes\":[\"COLUMN_PERMISSION\"],"
+                                   "\"SupportedDialect\":{\"Dialect\":\"SPARK\"}}"},
+    {"DeleteTableVersion", "{\"DatabaseName\":\"d\",\"TableName\":\"v\",\"VersionId\":\"0\"}"},
+    {"DeleteTable", "{" OF_VIEW "}"},
     {"DeleteTable", "{\"DatabaseName\":\"d\",\"Name\":\"t\"}"},
     {"DeleteDatabase", "{\"Name\":\"d\"}"},
     {"DeleteCatalog", "{\"CatalogId\":\"cat\"}"},
@@ -277,7 +293,7 @@ static void undoing_stands_failing_allocations(void **state)
             fail_msg("%s: %s", steps[i].op, r.err.msg);
         reply_free(&r);
     }
-    for (int64_t id = 80; id; id--) {
+    for (int64_t id = 100; id; id--) {
         nk_code seen = own_with_faults(c, nk_catalog_history, id);
         nk_code rc = own_with_faults(c, nk_catalog_undo, id);
         if (seen == NK_E_NOT_FOUND)
