@@ -124,6 +124,8 @@ static nk_code write_identities(nk_lake *l, nk_err *err)
     nk_code rc = nk_buf_check(&b, err);
     if (rc == NK_OK)
         rc = nk_file_write(l->config.conf_path, nk_buf_view(&b), 0600, err);
+    if (rc != NK_OK)
+        nk_lends_lost(&l->lends);
     nk_buf_free(&b);
     return rc;
 }
@@ -276,7 +278,7 @@ static void end_weed(int pid)
 /* Watches one life of the process; true when it died by itself. */
 static bool watch(nk_lake *l, int pid)
 {
-    bool ready = false;
+    bool ready = false, complained = false;
     while (!stopping(l)) {
         int status;
         if (waitpid(pid, &status, WNOHANG) == pid) {
@@ -293,10 +295,12 @@ static bool watch(nk_lake *l, int pid)
             set_state(l, pid, true);
         } else if (ready && nk_lends_due(&l->lends, nk_now_us(nk_env_real()))) {
             nk_err err = NK_ERR_INIT;
-            if (write_identities(l, &err) != NK_OK)
-                nk_warn("lake", "lent keys do not reach the lake: %s", err.msg);
-            else
+            bool written = write_identities(l, &err) == NK_OK;
+            if (written)
                 kill(pid, SIGHUP); /* it reads them anew */
+            else if (!complained)
+                nk_warn("lake", "lent keys do not reach the lake: %s", err.msg);
+            complained = !written;
         }
         usleep(ready ? 100000 : 25000);
     }
@@ -576,22 +580,25 @@ nk_code nk_lake_lend(nk_lake *l, const nk_str *places, size_t n, bool may_block,
 {
     nk_buf b;
     nk_lend e;
-    bool made = false;
+    int64_t now = nk_now_us(nk_env_real());
     if (!l->embedded)
         return nk_fail(err, NK_E_UNSUPPORTED, "keys of an S3 endpoint of others cannot be lent");
+    if (!n)
+        return nk_fail(err, NK_E_INVALID, "a key pair must lead somewhere");
     nk_buf_init(&b, 64 << 10);
     nk_code rc = NK_OK;
     for (size_t i = 0; i < n && rc == NK_OK; i++)
         rc = put_place(&b, places[i], err);
-    if (rc == NK_OK && !may_block &&
-        !nk_lends_has(&l->lends, nk_buf_view(&b), nk_now_us(nk_env_real())))
+    if (rc == NK_OK && !may_block && !nk_lends_has(&l->lends, nk_buf_view(&b), now))
         rc = NK_E_NOT_READY;
     if (rc == NK_OK)
-        rc = nk_lends_get(&l->lends, nk_buf_view(&b), nk_now_us(nk_env_real()), &e, &made, err);
+        rc = nk_lends_get(&l->lends, nk_buf_view(&b), now, &e, err);
     nk_buf_free(&b);
     NK_TRY(rc);
-    if (made)
+    if (!e.taken) { /* new, or another request waits for it, too */
         NK_TRY(accepted(l, &e, places[0], err));
+        nk_lends_taken(&l->lends, &e);
+    }
     *out = (nk_lake_key){.access_key = nk_str_dup(a, nk_str_c(e.access)),
                          .secret_key = nk_str_dup(a, nk_str_c(e.secret)),
                          .until_us = e.until_us};

@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#define ENDED_US ((int64_t)60 * 1000000) /* long enough to be read, however busy the lake is */
+
 void nk_lends_init(nk_lends *l, unsigned life_s)
 {
     *l = (nk_lends){.life_us = (int64_t)(life_s ? life_s : 3600) * 1000000};
@@ -55,28 +57,35 @@ static const nk_lend *find(const nk_lends *l, nk_str places, int64_t now_us)
 bool nk_lends_has(nk_lends *l, nk_str places, int64_t now_us)
 {
     pthread_mutex_lock(&l->lock);
-    bool has = find(l, places, now_us) != NULL;
+    const nk_lend *e = find(l, places, now_us);
+    bool has = e && e->taken;
     pthread_mutex_unlock(&l->lock);
     return has;
 }
 
-nk_code nk_lends_get(nk_lends *l, nk_str places, int64_t now_us, nk_lend *out, bool *made,
-                     nk_err *err)
+nk_code nk_lends_get(nk_lends *l, nk_str places, int64_t now_us, nk_lend *out, nk_err *err)
 {
     nk_code rc = NK_OK;
     pthread_mutex_lock(&l->lock);
     const nk_lend *there = find(l, places, now_us);
-    *made = !there;
     if (there)
         *out = *there;
-    if (*made) {
+    else
         rc = l->n < NK_LEND_MAX
                  ? make(l, places, now_us, out, err)
                  : nk_fail(err, NK_E_THROTTLED, "%d key pairs of the lake are lent: try later",
                            NK_LEND_MAX);
-    }
     pthread_mutex_unlock(&l->lock);
     return rc;
+}
+
+void nk_lends_taken(nk_lends *l, const nk_lend *e)
+{
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < l->n; i++)
+        if (!strcmp(l->v[i].access, e->access))
+            l->v[i].taken = true;
+    pthread_mutex_unlock(&l->lock);
 }
 
 static void put_identity(nk_json_writer *w, const nk_lend *e, bool disabled)
@@ -112,8 +121,7 @@ bool nk_lends_due(nk_lends *l, int64_t now_us)
     pthread_mutex_lock(&l->lock);
     bool due = l->dirty;
     for (size_t i = 0; i < l->n && !due; i++)
-        due = l->v[i].until_us <= now_us;
-    l->dirty = false;
+        due = !l->v[i].ended && l->v[i].until_us <= now_us;
     pthread_mutex_unlock(&l->lock);
     return due;
 }
@@ -122,14 +130,25 @@ void nk_lends_write(nk_lends *l, int64_t now_us, nk_json_writer *w)
 {
     pthread_mutex_lock(&l->lock);
     for (size_t i = 0; i < l->n;) {
-        bool over = l->v[i].until_us <= now_us;
-        put_identity(w, &l->v[i], over);
-        if (!over) {
-            i++;
+        nk_lend *e = &l->v[i];
+        if (e->ended && e->until_us + ENDED_US <= now_us) {
+            nk_free(e->places);
+            *e = l->v[--l->n];
             continue;
         }
-        nk_free(l->v[i].places);
-        l->v[i] = l->v[--l->n];
+        e->ended = e->until_us <= now_us;
+        put_identity(w, e, e->ended);
+        i++;
     }
+    l->dirty = false;
+    pthread_mutex_unlock(&l->lock);
+}
+
+void nk_lends_lost(nk_lends *l)
+{
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < l->n; i++)
+        l->v[i].ended = false;
+    l->dirty = true;
     pthread_mutex_unlock(&l->lock);
 }

@@ -30,43 +30,55 @@ static void test_time_and_places(void **state)
 {
     nk_lends l;
     nk_lend a, b, c;
-    bool made;
     const int64_t s = 1000000;
     nk_str one = NK_STR("bucket/a/\n"), two = NK_STR("bucket/a/\nother/\n");
     nk_lends_init(&l, 100);
     assert_false(nk_lends_due(&l, 0));
     assert_false(nk_lends_has(&l, one, 0));
-    assert_int_equal(nk_lends_get(&l, one, 0, &a, &made, NULL), NK_OK);
-    assert_true(made);
+    assert_int_equal(nk_lends_get(&l, one, 0, &a, NULL), NK_OK);
     assert_int_equal(a.until_us, 100 * s);
     assert_true(nk_lends_due(&l, 0));
-    assert_false(nk_lends_due(&l, 0)); /* once */
+    /* for nobody before the lake has taken it, whoever asked first */
+    assert_false(a.taken);
+    assert_false(nk_lends_has(&l, one, 0));
+    assert_int_equal(nk_lends_get(&l, one, 0, &b, NULL), NK_OK);
+    assert_string_equal(a.access, b.access);
+    assert_false(b.taken);
+    nk_lends_taken(&l, &b);
+    assert_true(nk_lends_has(&l, one, 0));
     /* the same while it has half its life */
-    assert_int_equal(nk_lends_get(&l, one, 49 * s, &b, &made, NULL), NK_OK);
-    assert_false(made);
+    assert_int_equal(nk_lends_get(&l, one, 49 * s, &b, NULL), NK_OK);
+    assert_true(b.taken);
     assert_string_equal(a.access, b.access);
     assert_string_equal(a.secret, b.secret);
-    assert_int_equal(nk_lends_get(&l, two, 49 * s, &b, &made, NULL), NK_OK);
-    assert_true(made);
+    assert_int_equal(nk_lends_get(&l, two, 49 * s, &b, NULL), NK_OK);
     assert_string_not_equal(a.access, b.access);
-    assert_int_equal(nk_lends_get(&l, one, 51 * s, &c, &made, NULL), NK_OK);
-    assert_true(made);
+    assert_int_equal(nk_lends_get(&l, one, 51 * s, &c, NULL), NK_OK);
+    assert_string_not_equal(a.access, c.access);
+    assert_false(c.taken);
     char *text = told(&l, 51 * s);
     assert_non_null(strstr(text, a.access));
     assert_non_null(strstr(text, b.secret));
     assert_non_null(strstr(text, "\"Read:bucket/a/*\""));
     assert_non_null(strstr(text, "\"Write:other/*\""));
     assert_null(strstr(text, "disabled"));
-    /* over: told once as disabled */
-    assert_true(nk_lends_due(&l, 51 * s));
-    assert_false(nk_lends_due(&l, 99 * s));
+    assert_false(nk_lends_due(&l, 99 * s)); /* all is told */
+    /* over: disabled, and that again if it has got lost */
     assert_true(nk_lends_due(&l, 100 * s));
     text = told(&l, 100 * s);
     assert_non_null(strstr(text, "disabled"));
     assert_non_null(strstr(text, a.access));
-    text = told(&l, 100 * s);
-    assert_null(strstr(text, a.access));
+    assert_false(nk_lends_due(&l, 100 * s));
+    nk_lends_lost(&l);
+    assert_true(nk_lends_due(&l, 200 * s));
+    text = told(&l, 200 * s);
+    assert_non_null(strstr(text, a.access));
     assert_non_null(strstr(text, b.access));
+    /* a while later it is gone */
+    text = told(&l, 159 * s);
+    assert_non_null(strstr(text, a.access));
+    text = told(&l, 160 * s);
+    assert_null(strstr(text, a.access));
     assert_non_null(strstr(text, c.access));
     nk_lends_free(&l);
 }
@@ -75,16 +87,15 @@ static void test_there_is_an_end(void **state)
 {
     nk_lends l;
     nk_lend e;
-    bool made;
     char place[32];
     nk_lends_init(&l, 0);
     for (int i = 0; i < NK_LEND_MAX; i++) {
         snprintf(place, sizeof place, "b/%d/\n", i);
-        assert_int_equal(nk_lends_get(&l, nk_str_c(place), 0, &e, &made, NULL), NK_OK);
+        assert_int_equal(nk_lends_get(&l, nk_str_c(place), 0, &e, NULL), NK_OK);
         assert_int_equal(e.until_us, (int64_t)3600 * 1000000);
     }
-    assert_int_equal(nk_lends_get(&l, NK_STR("b/x/\n"), 0, &e, &made, NULL), NK_E_THROTTLED);
-    assert_int_equal(nk_lends_get(&l, NK_STR("b/7/\n"), 0, &e, &made, NULL), NK_OK);
+    assert_int_equal(nk_lends_get(&l, NK_STR("b/x/\n"), 0, &e, NULL), NK_E_THROTTLED);
+    assert_int_equal(nk_lends_get(&l, NK_STR("b/7/\n"), 0, &e, NULL), NK_OK);
     nk_lends_free(&l);
 }
 
