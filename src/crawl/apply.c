@@ -596,8 +596,7 @@ static nk_code gone_partitions(found *f, old_partitions *old, nk_catalog_change 
     }
     for (size_t i = 0; nk_map_next(&old->by_values, &i, &slot);) {
         known *k = slot->value, **to;
-        if (k->seen || !nk_str_starts(k->sd->Location, no_slash(f->location)) ||
-            unread(f->run, k->sd->Location))
+        if (k->seen || !under(k->sd->Location, f->location) || unread(f->run, k->sd->Location))
             continue;
         if (!(to = known_list_add(&gone, f->a)))
             return NK_E_NOMEM;

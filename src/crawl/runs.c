@@ -233,14 +233,27 @@ bool nk_crawl_is_frame(nk_str json)
            nk_str_starts(json, NK_STR("{\"event\":\"partitions\""));
 }
 
+static void too_much(nk_crawl_run *run)
+{
+    if (run->failure.code == NK_OK)
+        (void)nk_fail(&run->failure, NK_E_LIMIT, "The crawl found more than can be held in memory");
+}
+
+/* A folder that could not be read and were forgotten would count as gone: then the crawl fails. */
+static void keep(nk_crawl_run *run, nk_strs *list, nk_str text)
+{
+    nk_str *slot = nk_strs_add(list, run->arena);
+    if (!slot || !(*slot = nk_str_dup(run->arena, text)).p)
+        too_much(run);
+}
+
 /* What the worker sends about its targets and queues besides tables. false: it is none of these. */
 static bool take_note(nk_crawl_run *run, const nk_json *j)
 {
     nk_str *slot, event = nk_json_str(j, "event");
     bool unread = nk_str_is(event, "unread");
     if (unread || nk_str_is(event, "empty")) {
-        if ((slot = nk_strs_add(unread ? &run->unread : &run->empty, run->arena)))
-            *slot = nk_str_dup(run->arena, nk_json_str(j, "folder"));
+        keep(run, unread ? &run->unread : &run->empty, nk_json_str(j, "folder"));
     } else if (nk_str_is(event, "receipts")) {
         const nk_json *list = nk_json_get(j, "receipts");
         nk_crawl_receipt *q = nk_crawl_receipts_add(&run->receipts, run->arena);
@@ -284,9 +297,8 @@ static void on_message(void *arg, nk_str json)
         if (slot)
             *slot = nk_str_dup(run->arena, json);
         run->frame_bytes += json.n;
-        if ((!slot || !slot->p) && run->failure.code == NK_OK)
-            (void)nk_fail(&run->failure, NK_E_LIMIT,
-                          "The crawl found more than can be held in memory");
+        if (!slot || !slot->p)
+            too_much(run);
     } else if (nk_json_parse(json, a, 0, &j, NULL) == NK_OK) {
         nk_str event = nk_json_str(j, "event");
         if (nk_str_is(event, "log"))
@@ -294,11 +306,9 @@ static void on_message(void *arg, nk_str json)
                          NK_STR_ARG(nk_json_str(j, "text")));
         else if (nk_str_is(event, "result"))
             run->finished = true;
-        else if (take_note(run, j)) {
-            nk_str *slot = nk_strs_add(&run->notes, run->arena);
-            if (slot)
-                *slot = nk_str_dup(run->arena, json);
-        } else if (nk_str_is(event, "error") && run->failure.code == NK_OK)
+        else if (take_note(run, j))
+            keep(run, &run->notes, json);
+        else if (nk_str_is(event, "error") && run->failure.code == NK_OK)
             (void)nk_fail(&run->failure, NK_E_INTERNAL, "%.*s",
                           NK_STR_ARG(nk_json_str(j, "message")));
     }

@@ -288,6 +288,21 @@ def test_a_prefix_is_no_parent(world):
     assert sorted(world.tables(name)) == ["data", "data2"]
 
 
+def test_a_partition_elsewhere_is_not_gone(world):
+    """A user's partition lies in a folder whose name begins as the table's does: no crawl of the table may drop it."""
+    name = world.fresh()
+    for k in (1, 2):
+        world.put(f"{name}/data/k={k}/f.csv", csv("a", "b"))
+    world.put(f"{name}/data-old/k=0/f.csv", csv("a", "b"))
+    world.create(name, f"{name}/data/", SchemaChangePolicy={"DeleteBehavior": "DELETE_FROM_DATABASE"})
+    world.run(name)
+    old = dict(world.tables(name)["data"]["StorageDescriptor"], Location=f"s3://{world.bucket}/{name}/data-old/k=0/")
+    world.glue.create_partition(DatabaseName=name, TableName="data", PartitionInput={"Values": ["0"], "StorageDescriptor": old})
+    world.s3.delete_object(Bucket=world.bucket, Key=f"{name}/data/k=2/f.csv")
+    world.run(name)
+    assert set(world.partitions(name, "data")) == {("0",), ("1",)}
+
+
 def test_partition_keys_that_change_replace_the_table(world):
     name, tables = world.crawl({"k=1/f.csv": csv("a", "b")})
     world.s3.delete_object(Bucket=world.bucket, Key=f"{name}/k=1/f.csv")
