@@ -27,7 +27,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "api"))
+sys.path[:0] = [str(ROOT / "api"), str(ROOT / "tests/api")]  # the second: what tests of other folders share with those
 from check_shapes import Watch  # noqa: E402
 
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|MHD_PANIC")
@@ -35,12 +35,17 @@ READY_SECONDS = 120
 pytest_plugins = ["java_peers"]
 
 
+@functools.cache
 def binary():
     if os.environ.get("NIKAWA_BIN"):
         return os.environ["NIKAWA_BIN"]
-    for build in ("build-asan", "build"):
-        if (ROOT / build / "nikawa").exists():
-            return str(ROOT / build / "nikawa")
+    for build, verb in (("build-asan", "asan"), ("build", "build")):
+        made = ROOT / build / "nikawa"
+        if made.exists():
+            newest = max((ROOT / "src").rglob("*.c"), key=lambda p: p.stat().st_mtime)
+            if newest.stat().st_mtime > (ROOT / build / ".ninja_log").stat().st_mtime:
+                pytest.exit(f"{build}/nikawa is older than {newest.relative_to(ROOT)}: run 'make {verb}', or say which to test by NIKAWA_BIN", 2)
+            return str(made)
     pytest.exit("there is no build-asan/nikawa and no build/nikawa; run 'make asan'", 2)
 
 

@@ -14,8 +14,8 @@ typedef nk_code (*nk_schema_columns_fn)(nk_tx *tx, const nk_catalog_ctx *ctx, nk
 /* At the registry's start, before requests come. */
 void nk_catalog_set_schema_columns(nk_schema_columns_fn fn);
 
-/* *out: in itself when it has no SchemaReference, else a copy with the columns that it stands for.
- */
+/* *out: a copy as it is kept: with the columns that its SchemaReference stands for, and with the
+ * four members that AWS answers with even where nobody gave them. NULL without in. */
 nk_code nk_sd_resolve(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str table,
                       glue_StorageDescriptor *in, glue_StorageDescriptor **out,
                       nk_err *err) NK_MUST;

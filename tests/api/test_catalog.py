@@ -157,6 +157,21 @@ def test_table_round_trip(g, db):
     refused("EntityNotFoundException", g.delete_table, "Table my_table not found.", DatabaseName=db, Name="my_table")
 
 
+def test_what_storage_says_unasked(g, db):
+    """Four members come back even where nobody gave them, from tables and from partitions; what was given stays."""
+    unasked = {"Compressed": False, "NumberOfBuckets": 0, "SortColumns": [], "StoredAsSubDirectories": False}
+    given = {"Compressed": True, "NumberOfBuckets": -1, "SortColumns": [{"Column": "a", "SortOrder": 1}], "StoredAsSubDirectories": True}
+    for name, storage, wanted in (("bare", {}, unasked), ("full", given, given)):
+        storage = {"Columns": [{"Name": "a", "Type": "int"}], **storage}
+        g.create_table(DatabaseName=db, TableInput={"Name": name, "StorageDescriptor": storage, "PartitionKeys": [{"Name": "k", "Type": "int"}]})
+        assert g.get_table(DatabaseName=db, Name=name)["Table"]["StorageDescriptor"] == {**storage, **wanted}
+        g.create_partition(DatabaseName=db, TableName=name, PartitionInput={"Values": ["1"], "StorageDescriptor": storage})
+        p = g.get_partition(DatabaseName=db, TableName=name, PartitionValues=["1"])["Partition"]
+        assert p["StorageDescriptor"] == {**storage, **wanted}
+    g.create_table(DatabaseName=db, TableInput={"Name": "none"})
+    assert "StorageDescriptor" not in g.get_table(DatabaseName=db, Name="none")["Table"]
+
+
 def test_tables_in_no_database(g):
     for call, params in ((g.create_table, {"TableInput": {"Name": "t"}}), (g.get_table, {"Name": "t"}), (g.get_tables, {}),
                          (g.update_table, {"TableInput": {"Name": "t"}}), (g.delete_table, {"Name": "t"}),

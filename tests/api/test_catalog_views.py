@@ -120,7 +120,8 @@ def test_athenas_own_views(g, db):
     presto = {"originalSql": "SELECT 1 AS one", "catalog": "awsdatacatalog", "schema": db, "columns": [{"name": "one", "type": "integer"}]}
     text = f"/* Presto View: {base64.b64encode(json.dumps(presto).encode()).decode()} */"
     put = {"Name": "athena", "TableType": "VIRTUAL_VIEW", "Parameters": {"presto_view": "true", "comment": "Presto View"}, "ViewOriginalText": text, "ViewExpandedText": "/* Presto View */",
-           "StorageDescriptor": {"Columns": [{"Name": "one", "Type": "int"}], "SerdeInfo": {}}}
+           "StorageDescriptor": {"Columns": [{"Name": "one", "Type": "int"}], "SerdeInfo": {}, "Compressed": False, "NumberOfBuckets": 0,
+                                 "SortColumns": [], "StoredAsSubDirectories": False}}
     g.create_table(DatabaseName=db, TableInput=put)
     t = g.get_table(DatabaseName=db, Name="athena")["Table"]
     assert {k: t[k] for k in put} == put and t["IsMultiDialectView"] is False

@@ -278,7 +278,7 @@ def test_delta_and_hudi_entries_come_back_as_they_are(glue, rest, db, storage, p
     wanted = {"Name": "t", "TableType": "EXTERNAL_TABLE", "Parameters": parameters,
               "PartitionKeys": [{"Name": "k", "Type": "string"}],
               "StorageDescriptor": {"Columns": [{"Name": "a", "Type": "bigint"}, {"Name": "_hoodie_commit_time", "Type": "string"}], "Location": "s3://b/t/_symlink_format_manifest",
-                                    "Compressed": False, "NumberOfBuckets": -1, "StoredAsSubDirectories": False, **storage}}
+                                    "Compressed": False, "NumberOfBuckets": -1, "SortColumns": [], "StoredAsSubDirectories": False, **storage}}
     glue.create_table(DatabaseName=db, TableInput=wanted)
     t = glue.get_table(DatabaseName=db, Name="t")["Table"]
     assert {k: t[k] for k in wanted} == wanted

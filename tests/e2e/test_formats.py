@@ -15,7 +15,6 @@ from xml.sax.saxutils import escape, quoteattr
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "api"))
 fastavro = pytest.importorskip("fastavro")
 bson = pytest.importorskip("bson")
 ion = pytest.importorskip("amazon.ion.simpleion")

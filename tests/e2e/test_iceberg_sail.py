@@ -2,7 +2,6 @@
 import json
 import os
 import subprocess
-import sys
 import uuid
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pyarrow as pa
 import pytest
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "api"))
 from iceberg_client import Rest  # noqa: E402
 
 pytest.importorskip("pyiceberg")

@@ -6,7 +6,6 @@ import os
 import queue
 import random
 import subprocess
-import sys
 import threading
 import uuid
 from pathlib import Path
@@ -15,7 +14,6 @@ import pyarrow as pa
 import pytest
 from conftest import wait_for
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "api"))
 DEPS = Path(os.environ.get("NIKAWA_DEPS") or Path.home() / ".cache/nikawa")
 PYTHON, JARS = DEPS / "venv/bench/bin/python", DEPS / "maven/iceberg"
 pytest.importorskip("pyiceberg")

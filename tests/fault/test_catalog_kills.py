@@ -1,13 +1,10 @@
 """kill -9 of a server that many clients write to: what was answered is there, what was not is there whole or not at all."""
 import random
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "api"))
 from botocore.exceptions import BotoCoreError  # noqa: E402
 from catalog_model import Model, call, random_operation, read_back  # noqa: E402
 from conftest import ended, started  # noqa: E402

@@ -1,15 +1,12 @@
 """Iceberg commits, purges and optimizers under kill -9 and without a lake."""
 import json
 import random
-import sys
 import threading
 import uuid
-from pathlib import Path
 
 import pytest
 from conftest import Server, wait_for
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "api"))
 from iceberg_client import Refused, Rest, schema  # noqa: E402
 
 

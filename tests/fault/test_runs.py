@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "api"))
 from conftest import alive, binary, children_of, ended, started, wait_for  # noqa: E402
 from test_jobs import Jobs  # noqa: E402
 
