@@ -23,6 +23,15 @@ nk_code nk_stats_settings_merge(nk_call *call, const nk_row *now, nk_row *put) N
 /* ---- the runner ---- */
 
 typedef struct nk_stats_run nk_stats_run;
+/* Statistics of some partitions of a run, until our thread has stored them. */
+typedef struct nk_stats_batch nk_stats_batch;
+struct nk_stats_batch {
+    nk_stats_batch *next;
+    nk_stats_run *run;
+    nk_arena *arena; /* the batch lives in it */
+    nk_strs frames;
+};
+
 struct nk_stats_run {
     nk_stats_run *next;
     struct nk_stats *owner;
@@ -32,8 +41,10 @@ struct nk_stats_run {
     int64_t table, seq;
     glue_Column_list columns; /* of those that are computed; Type: the statistics' type */
     nk_strs types;            /* Hive's types of them */
+    glue_Column_list keys;    /* of its partitions */
     uint64_t pool_run;
     nk_strs frames;
+    nk_stats_batch *batch; /* that is being received */
     bool launching, exited, finished, stop;
     nk_pool_exit exit;
     nk_err failure;
@@ -45,6 +56,7 @@ struct nk_stats { /* app->catalog's */
     pthread_cond_t wake;
     pthread_t thread;
     nk_stats_run *active, *ended;
+    nk_stats_batch *batches, **last_batch; /* to be stored, in order */
     bool ending, started;
     int64_t last_minute;
 };

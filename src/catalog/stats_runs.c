@@ -136,6 +136,7 @@ static nk_code begin(nk_tx *tx, void *arg, nk_err *err)
     bool yes;
     run->columns = (glue_Column_list){0};
     run->types = (nk_strs){0};
+    run->keys = (glue_Column_list){0};
     NK_TRY(nk_table_follow(tx, &ctx, b->order->database, b->order->table, &row, err));
     NK_TRY(nk_model_decode(&glue_Table_shape, row.body, a, (void **)&table, err));
     NK_TRY(choose_columns(run, table, &b->order->columns, err));
@@ -148,6 +149,7 @@ static nk_code begin(nk_tx *tx, void *arg, nk_err *err)
     int64_t now = nk_now_us(run->owner->app->env);
     run->table = row.id;
     run->space = row.space;
+    run->keys = table->PartitionKeys;
     *run->doc = (glue_ColumnStatisticsTaskRun){
         .CustomerId = ctx.account_id,
         .ColumnStatisticsTaskRunId = nk_str_c(b->id),
@@ -175,6 +177,36 @@ static nk_code begin(nk_tx *tx, void *arg, nk_err *err)
 
 /* ---- the worker ---- */
 
+/* A frame of the run's, or of its batch's. */
+static void keep(nk_stats_run *run, bool of_partition, nk_str json)
+{
+    nk_stats_batch *b = run->batch;
+    if (of_partition && !b) {
+        nk_arena *a = nk_arena_create(FRAME_BYTES_MAX);
+        b = run->batch = a ? NK_NEW(a, nk_stats_batch) : NULL;
+        if (b)
+            *b = (nk_stats_batch){.run = run, .arena = a};
+        else
+            nk_arena_destroy(a);
+    }
+    nk_arena *a = !of_partition ? run->arena : b ? b->arena : NULL;
+    nk_str *frame = a ? nk_strs_add(of_partition ? &b->frames : &run->frames, a) : NULL;
+    if (!frame || !(*frame = nk_str_dup(a, json)).p)
+        (void)nk_fail(&run->failure, NK_E_NOMEM, "the statistics are more than a run may hold");
+}
+
+/* To our thread; with the lock held. */
+static void hand_over_batch(nk_stats_run *run)
+{
+    struct nk_stats *s = run->owner;
+    if (!run->batch)
+        return;
+    *s->last_batch = run->batch;
+    s->last_batch = &run->batch->next;
+    run->batch = NULL;
+    pthread_cond_broadcast(&s->wake);
+}
+
 static void on_message(void *arg, nk_str json)
 {
     nk_stats_run *run = arg;
@@ -184,12 +216,12 @@ static void on_message(void *arg, nk_str json)
     if (a && nk_json_parse(json, a, 0, &j, NULL) == NK_OK) {
         nk_str event = nk_json_str(j, "event");
         if (nk_str_is(event, "column")) {
-            nk_str *frame = nk_strs_add(&run->frames, run->arena);
-            if (frame)
-                *frame = nk_str_dup(run->arena, json);
+            keep(run, nk_json_get(j, "partition") != NULL, json);
+        } else if (nk_str_is(event, "partitions")) {
+            hand_over_batch(run);
         } else if (nk_str_is(event, "result")) {
             run->finished = true;
-        } else if (nk_str_is(event, "error")) {
+        } else if (nk_str_is(event, "error") && run->failure.code == NK_OK) {
             (void)nk_fail(&run->failure, NK_E_INTERNAL, "%.*s",
                           NK_STR_ARG(nk_json_str(j, "message")));
         }
@@ -250,6 +282,15 @@ static nk_code request_of(const nk_stats_run *run, nk_buf *b, nk_err *err)
         nk_jw_object(&w);
         nk_jw_kstr(&w, "name", run->columns.v[i].Name);
         nk_jw_kstr(&w, "type", run->columns.v[i].Type);
+        nk_jw_object_end(&w);
+    }
+    nk_jw_array_end(&w);
+    nk_jw_key(&w, NK_STR("keys"));
+    nk_jw_array(&w);
+    for (size_t i = 0; i < run->keys.n; i++) {
+        nk_jw_object(&w);
+        nk_jw_kstr(&w, "name", run->keys.v[i].Name);
+        nk_jw_kstr(&w, "type", run->keys.v[i].Type.n ? run->keys.v[i].Type : NK_STR("string"));
         nk_jw_object_end(&w);
     }
     nk_jw_array_end(&w);
@@ -346,7 +387,53 @@ static bool seen(void *arg, const nk_row *row)
     return false;
 }
 
-static nk_code store_results(nk_tx *tx, nk_stats_run *run, nk_arena *a, int64_t now, nk_err *err)
+/* packed: the values of the frame's partition, if that is there still; empty for the table's. */
+static nk_code whose(nk_tx *tx, const nk_stats_run *run, const nk_json *frame, nk_arena *a,
+                     nk_str *packed, bool *there, nk_err *err)
+{
+    const nk_json *values = nk_json_get(frame, "partition");
+    nk_list_str list = {0};
+    *packed = NK_STR("");
+    *there = true;
+    if (!values)
+        return NK_OK;
+    list.v = NK_NEWN(a, nk_str, values->count + 1);
+    for (const nk_json *x = values->first; list.v && x; x = x->next)
+        list.v[list.n++] = x->text;
+    *packed = list.v ? nk_vals_pack(&list, a) : NK_STR_NULL;
+    if (!packed->p)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    return nk_store_has(tx, &nk_kind_partition, NK_KEY(nk_vi(run->table), nk_vb(*packed)), there,
+                        err);
+}
+
+static nk_code store_frames(nk_stats_writer *w, const nk_stats_run *run, const nk_strs *frames,
+                            nk_err *err)
+{
+    nk_arena *a = w->ctx->arena;
+    for (size_t i = 0; i < frames->n; i++) {
+        nk_json *j;
+        glue_ColumnStatistics s;
+        nk_str packed;
+        bool there;
+        size_t c = 0;
+        NK_TRY(nk_json_parse(frames->v[i], a, 0, &j, err));
+        while (c < run->columns.n && !nk_str_eq(run->columns.v[c].Name, nk_json_str(j, "name")))
+            c++;
+        if (c == run->columns.n)
+            continue;
+        NK_TRY(whose(w->tx, run, j, a, &packed, &there, err));
+        if (!there)
+            continue;
+        NK_TRY(
+            nk_stats_read(j, run->columns.v[c].Type, run->types.v[c], w->ctx->now_us, a, &s, err));
+        NK_TRY(nk_column_stats_put(w, packed, &s, err));
+    }
+    return nk_column_stats_end(w, err);
+}
+
+static nk_code store_results(nk_tx *tx, const nk_stats_run *run, const nk_strs *frames, nk_arena *a,
+                             int64_t now, nk_err *err)
 {
     bool there = false;
     nk_query q = {.kind = &nk_kind_table,
@@ -371,19 +458,43 @@ static nk_code store_results(nk_tx *tx, nk_stats_run *run, nk_arena *a, int64_t 
                          .table = run->table,
                          .space = run->space,
                          .object = nk_table_object(a, run->doc->DatabaseName, run->doc->TableName)};
-    for (size_t i = 0; i < run->frames.n; i++) {
-        nk_json *j;
-        glue_ColumnStatistics s;
-        size_t c = 0;
-        NK_TRY(nk_json_parse(run->frames.v[i], a, 0, &j, err));
-        while (c < run->columns.n && !nk_str_eq(run->columns.v[c].Name, nk_json_str(j, "name")))
-            c++;
-        if (c == run->columns.n)
-            continue;
-        NK_TRY(nk_stats_read(j, run->columns.v[c].Type, run->types.v[c], now, a, &s, err));
-        NK_TRY(nk_column_stats_put(&w, NK_STR(""), &s, err));
+    return store_frames(&w, run, frames, err);
+}
+
+static int64_t now_ms(const nk_stats_run *run)
+{
+    int64_t now = nk_now_us(run->owner->app->env);
+    return now - now % 1000;
+}
+
+static nk_code batch_tx(nk_tx *tx, void *arg, nk_err *err)
+{
+    const nk_stats_batch *b = arg;
+    nk_arena *a = nk_arena_create(0);
+    nk_code rc = a ? store_results(tx, b->run, &b->frames, a, now_ms(b->run), err)
+                   : nk_fail(err, NK_E_NOMEM, "out of memory");
+    nk_arena_destroy(a);
+    return rc;
+}
+
+/* Those of a run that has failed are dropped; one that cannot be stored ends its run. */
+static void store_batch(nk_stats_batch *b)
+{
+    struct nk_stats *s = b->run->owner;
+    nk_err err = NK_ERR_INIT;
+    uint64_t stop = 0;
+    pthread_mutex_lock(&s->lock);
+    bool failed = b->run->failure.code != NK_OK;
+    pthread_mutex_unlock(&s->lock);
+    if (!failed && nk_store_write(s->app->store, batch_tx, b, &err) != NK_OK) {
+        pthread_mutex_lock(&s->lock);
+        b->run->failure = err;
+        stop = b->run->exited ? 0 : b->run->pool_run;
+        pthread_mutex_unlock(&s->lock);
     }
-    return nk_column_stats_end(&w, err);
+    if (stop)
+        nk_pool_stop(s->app->pool, stop, STOP_GRACE_MS);
+    nk_arena_destroy(b->arena);
 }
 
 static nk_code end(nk_tx *tx, void *arg, nk_err *err)
@@ -391,16 +502,15 @@ static nk_code end(nk_tx *tx, void *arg, nk_err *err)
     ending *e = arg;
     nk_stats_run *run = e->run;
     nk_arena *a = nk_arena_create(0);
-    int64_t now = nk_now_us(run->owner->app->env);
+    int64_t now = now_ms(run);
     void *value;
     nk_str id = run->doc->ColumnStatisticsTaskRunId;
-    now -= now % 1000;
     if (!a)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     nk_code rc =
         nk_doc_load(tx, &run_type, NK_KEY(nk_vs(run->region), nk_vs(id)), id, a, &value, NULL, err);
     if (rc == NK_OK && !strcmp(e->status, "SUCCEEDED"))
-        rc = store_results(tx, run, a, now, err);
+        rc = store_results(tx, run, &run->frames, a, now, err);
     if (rc == NK_OK) {
         glue_ColumnStatisticsTaskRun *r = value;
         r->Status = nk_str_c(e->status);
@@ -430,7 +540,7 @@ static void conclude(nk_stats_run *run)
         e = (ending){run, "FAILED",
                      NK_STR("The server was stopped while the statistics were "
                             "computed")};
-    else if (!run->finished)
+    else if (!run->finished || run->failure.code != NK_OK)
         e = (ending){run, "FAILED", nk_str_c(why)};
     if (nk_store_write(s->app->store, end, &e, &err) != NK_OK) {
         ending failed = {run, "FAILED", nk_str_c(err.msg)};
@@ -438,6 +548,7 @@ static void conclude(nk_stats_run *run)
         if (nk_store_write(s->app->store, end, &failed, &again) != NK_OK)
             nk_error("catalog", "the end of a statistics run cannot be stored: %s", again.msg);
     }
+    nk_arena_destroy(run->batch ? run->batch->arena : NULL); /* cut off */
     nk_arena_destroy(run->arena);
 }
 
@@ -617,6 +728,15 @@ static void *serve(void *arg)
     struct nk_stats *s = arg;
     pthread_mutex_lock(&s->lock);
     for (;;) {
+        if (s->batches) { /* before the end of their run */
+            nk_stats_batch *b = s->batches;
+            if (!(s->batches = b->next))
+                s->last_batch = &s->batches;
+            pthread_mutex_unlock(&s->lock);
+            store_batch(b);
+            pthread_mutex_lock(&s->lock);
+            continue;
+        }
         if (s->ended) {
             nk_stats_run *run = s->ended;
             s->ended = run->next;
@@ -697,6 +817,7 @@ nk_code nk_stats_create(nk_app *app, struct nk_stats **out, nk_err *err)
         return rc;
     }
     s->app = app;
+    s->last_batch = &s->batches;
     s->last_minute = nk_now_us(app->env) / 60000000;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wake, NULL);

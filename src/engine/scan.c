@@ -834,7 +834,6 @@ nk_code nk_table_type(const nk_json *table, nk_arena *a, const nk_type **columns
 
 typedef struct partitions {
     nk_session *s;
-    const nk_node *n;
     nk_str root;  /* the table's own location, ends with / */
     nk_files all; /* what lies under root, by URI, if that was listed as a whole */
     bool tried;
@@ -842,30 +841,6 @@ typedef struct partitions {
     bound limit;
     nk_files *files; /* of all partitions so far */
 } partitions;
-
-/* One page of GetPartitions. */
-static nk_code partition_page(partitions *p, nk_str predicate, nk_str token, const nk_json **reply,
-                              nk_err *err)
-{
-    nk_buf body;
-    nk_buf_init(&body, 1 << 20);
-    nk_json_writer w = {.buf = &body};
-    nk_jw_object(&w);
-    nk_jw_kstr(&w, "DatabaseName", nk_json_str(p->n->options, "Database"));
-    nk_jw_kstr(&w, "TableName", nk_json_str(p->n->options, "Table"));
-    nk_jw_kbool(&w, "ExcludeColumnSchema", true);
-    if (predicate.n)
-        nk_jw_kstr(&w, "Expression", predicate);
-    if (token.n)
-        nk_jw_kstr(&w, "NextToken", token);
-    nk_jw_object_end(&w);
-    nk_code rc =
-        nk_session_glue(p->s, "GetPartitions", nk_buf_view(&body), reply, p->s->arena, err);
-    nk_buf_free(&body);
-    if (rc != NK_OK && predicate.n)
-        (void)nk_wrap(err, "predicate \"%.*s\"", NK_STR_ARG(predicate));
-    return rc;
-}
 
 static int by_uri(const void *a, const void *b)
 {
@@ -948,7 +923,6 @@ static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n,
     nk_scan *scan = &src->scan;
     nk_str token = NK_STR_NULL, predicate = nk_json_str(n->options, "PartitionPredicate");
     partitions p = {.s = s,
-                    .n = n,
                     .root = nk_str_ends(location, NK_STR("/"))
                                 ? location
                                 : nk_str_printf(s->arena, "%.*s/", NK_STR_ARG(location)),
@@ -959,7 +933,9 @@ static nk_code table_partitions(nk_session *s, nk_source *src, const nk_node *n,
     scan->npartition_columns = keys->nfields;
     do {
         const nk_json *reply;
-        NK_TRY(partition_page(&p, predicate, token, &reply, err));
+        NK_TRY(nk_session_partitions(s, nk_json_str(n->options, "Database"),
+                                     nk_json_str(n->options, "Table"), predicate, token, 0,
+                                     s->arena, &reply, err));
         const nk_json *list = nk_json_get(reply, "Partitions");
         if (!predicate.n && list)
             NK_TRY(list_root(&p, list->count, err));

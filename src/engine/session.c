@@ -170,6 +170,31 @@ nk_code nk_session_table(void *arg, nk_str database, nk_str table, nk_arena *a, 
     return rc;
 }
 
+nk_code nk_session_partitions(nk_session *s, nk_str database, nk_str table, nk_str expression,
+                              nk_str token, int64_t max, nk_arena *a, const nk_json **reply,
+                              nk_err *err)
+{
+    nk_buf body;
+    nk_buf_init(&body, 1 << 20);
+    nk_json_writer w = {.buf = &body};
+    nk_jw_object(&w);
+    nk_jw_kstr(&w, "DatabaseName", database);
+    nk_jw_kstr(&w, "TableName", table);
+    nk_jw_kbool(&w, "ExcludeColumnSchema", true);
+    if (expression.n)
+        nk_jw_kstr(&w, "Expression", expression);
+    if (token.n)
+        nk_jw_kstr(&w, "NextToken", token);
+    if (max)
+        nk_jw_ki64(&w, "MaxResults", max);
+    nk_jw_object_end(&w);
+    nk_code rc = nk_session_glue(s, "GetPartitions", nk_buf_view(&body), reply, a, err);
+    nk_buf_free(&body);
+    if (rc != NK_OK && expression.n)
+        (void)nk_wrap(err, "predicate \"%.*s\"", NK_STR_ARG(expression));
+    return rc;
+}
+
 nk_code nk_session_callable(nk_session *s, nk_rows_bool_fn bools, nk_rows_text_fn texts, void *arg,
                             int64_t *number, nk_err *err)
 {

@@ -57,6 +57,12 @@ nk_code nk_session_callable(nk_session *s, nk_rows_bool_fn bools, nk_rows_text_f
 nk_code nk_session_arrow_in(nk_session *s, struct ArrowArrayStream *stream, int64_t *number,
                             nk_err *err) NK_MUST;
 
+/* One page of a table's partitions, without their columns, as GetPartitions gives it. expression
+ * and token may be empty; max 0: as many as the server gives. */
+nk_code nk_session_partitions(nk_session *s, nk_str database, nk_str table, nk_str expression,
+                              nk_str token, int64_t max, nk_arena *a, const nk_json **reply,
+                              nk_err *err) NK_MUST;
+
 /* A query over tables named database.table of the catalogue (or a name alone with
  * default_database). */
 nk_code nk_session_query(nk_session *s, nk_str sql, nk_str default_database, nk_result **out,

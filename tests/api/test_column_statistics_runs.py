@@ -93,7 +93,7 @@ def expected(rows):
 
 def plain(n, data):
     got = dict(data)
-    for k in ("MinimumValue", "MaximumValue"):
+    for k in {"MinimumValue", "MaximumValue"} & set(got):
         if n == "amount":
             got[k] = number(got[k])
         elif n == "day":
@@ -130,6 +130,75 @@ def test_computed_statistics_are_pythons(glue, s3, db, watch):
         assert s["ColumnType"] == dict((c, t) for c, t, _ in COLUMNS)[n]
     assert glue.get_column_statistics_task_runs(DatabaseName=db, TableName="t")["ColumnStatisticsTaskRuns"] == [run]
     watch.proved("StartColumnStatisticsTaskRun")
+
+
+def put_partition(glue, db, values, location):
+    glue.create_partition(DatabaseName=db, TableName="t", PartitionInput={"Values": values, "StorageDescriptor": {
+        "Columns": [{"Name": n, "Type": t} for n, t, _ in COLUMNS], "Location": location, **PARQUET}})
+
+
+def of_partition(glue, db, values):
+    """Column → what is stored of a partition."""
+    names = [n for n, _, _ in COLUMNS]
+    got = glue.get_column_statistics_for_partition(DatabaseName=db, TableName="t", PartitionValues=values, ColumnNames=names)
+    return {s["ColumnName"]: plain(s["ColumnName"], s["StatisticsData"][f"{s['StatisticsData']['Type'].title()}ColumnStatisticsData"])
+            for s in got["ColumnStatisticsList"]}
+
+
+def near(want):
+    return {n: {k: pytest.approx(v, rel=1e-12) if isinstance(v, float) else v for k, v in d.items()} for n, d in want.items()}
+
+
+@pytest.mark.parametrize("hive", [True, False])
+def test_statistics_of_each_partition_are_pythons(glue, s3, db, hive):
+    """Folders k=v, and others; keys of several types; a value that SQL must quote, a null, and a partition without files."""
+    rng = random.Random()
+    keys = [("year", "int"), ("day_", "date"), ("who", "string")]
+    texts = ["o'x\"y", "äλ", "a"] if not hive else ["b", "äλ", "a"]
+    parts = {(str(y), d, w): [random_row(rng) for _ in range(rng.randint(30, 300))]
+             for y in (2023, 2024) for d in ("2024-01-01", "2024-02-29") for w in texts}
+    if not hive:
+        parts[("2024", "__HIVE_DEFAULT_PARTITION__", "a")] = [random_row(rng) for _ in range(100)]
+    glue.create_table(DatabaseName=db, TableInput={
+        "Name": "t", "TableType": "EXTERNAL_TABLE", "Parameters": {"classification": "parquet"}, "PartitionKeys": [{"Name": k, "Type": t} for k, t in keys],
+        "StorageDescriptor": {"Columns": [{"Name": n, "Type": t} for n, t, _ in COLUMNS], "Location": f"s3://statistics/{db}/h/", **PARQUET}})
+    for i, (values, rows) in enumerate(parts.items()):
+        at = f"{db}/h/" + "/".join(f"{k}={v}" for (k, _), v in zip(keys, values)) if hive else f"{db}/p{i}"
+        for f in range(2):
+            put_parquet(s3, f"{at}/{f}.parquet", rows[f::2])
+        put_partition(glue, db, list(values), f"s3://statistics/{at}/")
+    put_partition(glue, db, ["2030", "2030-01-01", "none"], f"s3://statistics/{db}/nothing/")
+    run = finished(glue, glue.start_column_statistics_task_run(DatabaseName=db, TableName="t", Role="me")["ColumnStatisticsTaskRunId"])
+    assert run["Status"] == "SUCCEEDED", run
+    for values, rows in parts.items():
+        assert of_partition(glue, db, list(values)) == near(expected(rows)), values
+    empty = of_partition(glue, db, ["2030", "2030-01-01", "none"])
+    assert empty["big"] == {"NumberOfNulls": 0, "NumberOfDistinctValues": 0} and empty["flag"] == {"NumberOfTrues": 0, "NumberOfFalses": 0, "NumberOfNulls": 0}
+    put_partition(glue, db, ["2031", "2024-01-01", "late"], f"s3://statistics/{db}/nothing/")
+    assert of_partition(glue, db, ["2031", "2024-01-01", "late"]) == {}
+
+
+def test_more_partitions_than_a_batch_and_a_sample(glue, s3, db):
+    rng = random.Random()
+    count = 300  # a batch: 256
+    make_table(glue, db, f"{db}/many/", ["p"])
+    rows = {str(i): [{**random_row(rng), "big": k} for k in range(rng.randint(1, 4))] for i in range(count)}
+    rows["7"] = [{**random_row(rng), "big": k} for k in range(8000)]
+    for p, r in rows.items():
+        put_parquet(s3, f"{db}/many/p={p}/0.parquet", r)
+    names = list(rows)
+    for at in range(0, count, 100):
+        glue.batch_create_partition(DatabaseName=db, TableName="t", PartitionInputList=[{"Values": [p], "StorageDescriptor": {
+            "Columns": [{"Name": n, "Type": t} for n, t, _ in COLUMNS], "Location": f"s3://statistics/{db}/many/p={p}/", **PARQUET}} for p in names[at:at + 100]])
+    run = finished(glue, glue.start_column_statistics_task_run(DatabaseName=db, TableName="t", Role="me", ColumnNameList=["big", "text"])["ColumnStatisticsTaskRunId"])
+    assert run["Status"] == "SUCCEEDED", run
+    for p, r in rows.items():
+        got, texts = of_partition(glue, db, [p]), {x["text"] for x in r} - {None}
+        assert list(got) == ["big", "text"] and got["text"]["NumberOfDistinctValues"] == len(texts)
+        assert got["big"] == {"MinimumValue": 0, "MaximumValue": len(r) - 1, "NumberOfNulls": 0, "NumberOfDistinctValues": len(r)}, p
+    run = finished(glue, glue.start_column_statistics_task_run(DatabaseName=db, TableName="t", Role="me", ColumnNameList=["big"], SampleSize=25)["ColumnStatisticsTaskRunId"])
+    assert run["Status"] == "SUCCEEDED", run
+    assert 1400 < of_partition(glue, db, ["7"])["big"]["NumberOfDistinctValues"] < 2600  # 2,000, give or take 15 standard deviations
 
 
 def test_columns_and_sample_are_honoured(glue, s3, db):
