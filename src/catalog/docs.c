@@ -36,25 +36,6 @@ nk_code nk_doc_drop(nk_tx *tx, const nk_doc_type *type, const nk_val *key, nk_st
 
 /* ---- listings ---- */
 
-static bool copy_row(nk_arena *a, unsigned ncols, const nk_row *row, nk_row *out)
-{
-    nk_val *cols = NK_NEWN(a, nk_val, ncols);
-    if (!cols)
-        return false;
-    *out = (nk_row){.cols = cols, .version = row->version};
-    if (row->body.p && !(out->body = nk_str_dup(a, row->body)).p)
-        return false;
-    for (unsigned i = 0; i < ncols; i++) {
-        cols[i] = row->cols[i];
-        if (cols[i].kind != NK_V_TEXT && cols[i].kind != NK_V_BYTES)
-            continue;
-        cols[i].s = nk_str_dup(a, cols[i].s);
-        if (!cols[i].s.p)
-            return false;
-    }
-    return true;
-}
-
 static bool take(void *arg, const nk_row *row)
 {
     nk_docs_page *p = arg;
@@ -67,7 +48,7 @@ static bool take(void *arg, const nk_row *row)
     }
     nk_row *copy = nk_rows_add(&p->rows, a);
     p->bytes += row->body.n;
-    if (!copy || !copy_row(a, p->query.kind->ncols, row, copy)) {
+    if (!copy || nk_row_dup(p->query.kind, row, a, copy) != NK_OK) {
         p->rc = nk_fail(p->call->err, NK_E_NOMEM, "out of memory");
         return false;
     }

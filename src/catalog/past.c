@@ -27,15 +27,8 @@ typedef struct changes {
 static bool take(void *arg, const nk_row *row)
 {
     changes *c = arg;
-    nk_val *cols = NK_NEWN(c->arena, nk_val, NK_HIST_NCOLS);
     nk_row *copy = change_list_add(&c->list, c->arena);
-    if (!cols || !copy)
-        return !(c->failed = true);
-    memcpy(cols, row->cols, NK_HIST_NCOLS * sizeof *cols);
-    cols[NK_HIST_SPACE] = nk_vnull();
-    cols[NK_HIST_OBJECT] = nk_vs(nk_str_dup(c->arena, row->cols[NK_HIST_OBJECT].s));
-    *copy = (nk_row){.cols = cols, .body = nk_str_dup(c->arena, row->body)};
-    c->failed = !copy->body.p || !cols[NK_HIST_OBJECT].s.p;
+    c->failed = !copy || nk_row_dup(&nk_kind_history, row, c->arena, copy) != NK_OK;
     return !c->failed && (!c->max || c->list.n < c->max);
 }
 

@@ -328,16 +328,7 @@ static bool copy_made(void *arg, const nk_row *row)
 {
     made_rows *m = arg;
     nk_row *copy = made_list_add(&m->rows, m->arena);
-    nk_val *cols = NK_NEWN(m->arena, nk_val, MADE_COLS);
-    if (!copy || !cols)
-        return !(m->failed = true);
-    *copy = (nk_row){.cols = cols, .body = nk_str_dup(m->arena, row->body)};
-    for (int i = 0; i < MADE_COLS; i++) {
-        cols[i] = row->cols[i];
-        if (cols[i].kind == NK_V_TEXT)
-            cols[i].s = nk_str_dup(m->arena, cols[i].s);
-        m->failed = m->failed || (cols[i].kind == NK_V_TEXT && !cols[i].s.p);
-    }
+    m->failed = !copy || nk_row_dup(&nk_kind_made, row, m->arena, copy) != NK_OK;
     return !m->failed;
 }
 

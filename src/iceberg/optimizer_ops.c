@@ -190,14 +190,8 @@ typedef struct rows_of {
 static bool copy_run(void *arg, const nk_row *row)
 {
     rows_of *c = arg;
-    nk_val *cols = NK_NEWN(c->arena, nk_val, RUN_COLS);
     nk_row *r = row_list_add(&c->list, c->arena);
-    c->failed = !r || !cols;
-    if (c->failed)
-        return false;
-    cols[RUN_SEQ] = row->cols[RUN_SEQ];
-    *r = (nk_row){.cols = cols, .body = nk_str_dup(c->arena, row->body)};
-    c->failed = !r->body.p;
+    c->failed = !r || nk_row_dup(&nk_kind_optimizer_run, row, c->arena, r) != NK_OK;
     return !c->failed;
 }
 
@@ -563,23 +557,10 @@ typedef struct cascade {
     bool failed;
 } cascade;
 
-static const nk_val *copy_cols(cascade *c, const nk_row *row, unsigned n)
-{
-    nk_val *v = NK_NEWN(c->a, nk_val, n);
-    for (unsigned i = 0; v && i < n; i++) {
-        v[i] = row->cols[i];
-        if (v[i].kind == NK_V_TEXT)
-            v[i].s = nk_str_dup(c->a, v[i].s);
-        c->failed = c->failed || (v[i].kind == NK_V_TEXT && !v[i].s.p);
-    }
-    c->failed = c->failed || !v;
-    return v;
-}
-
 static bool first_note(void *arg, const nk_row *row)
 {
     cascade *c = arg;
-    c->first.cols = copy_cols(c, row, CASCADE_COLS);
+    c->failed = nk_row_dup(&nk_kind_cascade, row, c->a, &c->first) != NK_OK;
     return false;
 }
 
@@ -591,10 +572,7 @@ static bool of_catalog(void *arg, const nk_row *row)
     if (row->cols[OPT_SOURCE].i != OF_CATALOG && c->seen < CASCADE_STEP)
         return true;
     copy = row_list_add(&c->rows, c->a);
-    if (!copy)
-        return !(c->failed = true);
-    *copy = (nk_row){.cols = copy_cols(c, row, OPT_COLS), .body = nk_str_dup(c->a, row->body)};
-    c->failed = c->failed || !copy->body.p;
+    c->failed = !copy || nk_row_dup(&nk_kind_optimizer, row, c->a, copy) != NK_OK;
     if (!c->failed)
         memcpy(c->last, copy->cols, sizeof c->last);
     return !c->failed;
@@ -652,7 +630,6 @@ nk_code nk_ice_cascade(nk_tx *tx, void *arg, nk_err *err)
     if (c.seen < CASCADE_STEP)
         return nk_store_delete(tx, &nk_kind_cascade, note, err);
     memcpy(&note[CASCADE_DB], &c.last[OPT_DATABASE], 3 * sizeof *note);
-    c.first.body = NK_STR("{}");
     return nk_store_put(tx, &nk_kind_cascade, &c.first, err);
 }
 

@@ -269,22 +269,16 @@ typedef struct page {
     nk_code rc;
 } page;
 
-static nk_row copy_row(const nk_row *row, unsigned ncols, nk_arena *a)
-{
-    nk_val *cols = NK_NEWN(a, nk_val, ncols);
-    for (unsigned i = 0; cols && i < ncols; i++) {
-        cols[i] = row->cols[i];
-        if (cols[i].kind == NK_V_TEXT) /* a NULL's text is nothing */
-            cols[i].s = nk_str_dup(a, row->cols[i].s);
-    }
-    return (nk_row){.cols = cols, .body = nk_str_dup(a, row->body), .version = row->version};
-}
-
 static bool on_job(void *arg, const nk_row *row)
 {
     page *p = arg;
     job_rec rec;
-    nk_row own = copy_row(row, nk_job_kind.ncols, p->call->arena);
+    nk_row own;
+    p->rc = nk_row_dup(&nk_job_kind, row, p->call->arena, &own);
+    if (p->rc != NK_OK) {
+        (void)nk_fail(p->call->err, p->rc, "out of memory");
+        return false;
+    }
     p->rc = nk_job_from_row(&own, p->call->arena, &rec, p->call->err);
     if (p->rc != NK_OK)
         return false;

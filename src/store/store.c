@@ -40,6 +40,24 @@ bool nk_val_fits(const nk_kind *kind, unsigned col, const nk_val *v)
     return false;
 }
 
+nk_code nk_row_dup(const nk_kind *kind, const nk_row *row, nk_arena *a, nk_row *out)
+{
+    nk_val *cols = NK_NEWN(a, nk_val, kind->ncols);
+    if (!cols)
+        return NK_E_NOMEM;
+    *out = (nk_row){.cols = cols, .version = row->version};
+    if (row->body.p && !(out->body = nk_str_dup(a, row->body)).p)
+        return NK_E_NOMEM;
+    for (unsigned i = 0; i < kind->ncols; i++) {
+        cols[i] = row->cols[i];
+        if (cols[i].kind != NK_V_TEXT && cols[i].kind != NK_V_BYTES)
+            continue;
+        if (!(cols[i].s = nk_str_dup(a, cols[i].s)).p)
+            return NK_E_NOMEM;
+    }
+    return NK_OK;
+}
+
 static bool name_ok(const char *s)
 {
     if (!s || *s < 'a' || *s > 'z')

@@ -642,6 +642,33 @@ static void backups_are_whole(void **state)
     nk_store_close(copy.s);
 }
 
+static void a_rows_copy_stands_alone(void **state)
+{
+    fixture *f = *state;
+    char name[] = "a name", raw[] = "\0\1\2", body[] = "{\"x\":1}";
+    nk_val cols[6] = {nk_vc("r1"), nk_vc(name), nk_vi(7),
+                      nk_vf(1.5),  nk_vnull(),  nk_vb(nk_str_n(raw, 3))};
+    nk_row row = {.cols = cols, .body = nk_str_c(body), .version = 4}, copy;
+    assert_int_equal(nk_row_dup(&item, &row, f->a, &copy), NK_OK);
+    memset(name, 'z', sizeof name - 1);
+    memset(raw, 'z', sizeof raw);
+    memset(body, 'z', sizeof body - 1);
+    assert_true(nk_str_is(copy.body, "{\"x\":1}") && copy.version == 4);
+    assert_true(nk_str_is(copy.cols[0].s, "r1") && nk_str_is(copy.cols[1].s, "a name"));
+    assert_int_equal(copy.cols[2].i, 7);
+    assert_true(copy.cols[3].f > 1.4 && copy.cols[3].f < 1.6);
+    assert_int_equal(copy.cols[4].kind, NK_V_NULL);
+    assert_true(copy.cols[5].kind == NK_V_BYTES && copy.cols[5].s.n == 3);
+    assert_memory_equal(copy.cols[5].s.p, "\0\1\2", 3);
+    row.body = NK_STR_NULL;
+    assert_int_equal(nk_row_dup(&item, &row, f->a, &copy), NK_OK);
+    assert_null(copy.body.p);
+    nk_arena *none = nk_arena_create(16);
+    assert_non_null(none);
+    assert_int_equal(nk_row_dup(&item, &row, none, &copy), NK_E_NOMEM);
+    nk_arena_destroy(none);
+}
+
 /* ---- allocation faults: every failed allocation is an error, none a crash or a leak ---- */
 
 static nk_code scan_all(nk_tx *tx, void *arg, nk_err *err)
@@ -994,6 +1021,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(records_round_trip),
+        T(a_rows_copy_stands_alone),
         T(acknowledged_writes_survive_reopening),
         T(a_second_process_is_refused),
         T(scans_agree_with_plain_evaluation),
