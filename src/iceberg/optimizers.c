@@ -723,8 +723,11 @@ static void *serve(void *arg)
         os->poked = os->lake_away = false;
         pthread_mutex_unlock(&os->lock);
         bool more = cascade_next(os);
-        more = purge_next(os) || more;
-        more = run_next(os, &next_us) || more;
+        os->lake_away = os->app->lake && !nk_lake_ready(os->app->lake);
+        if (!os->lake_away) {
+            more = purge_next(os) || more;
+            more = run_next(os, &next_us) || more;
+        }
         pthread_mutex_lock(&os->lock);
         if (more || os->poked || os->ending)
             continue;

@@ -495,6 +495,14 @@ nk_code nk_lake_wait(nk_lake *l, nk_err *err)
     return code;
 }
 
+bool nk_lake_ready(nk_lake *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    bool ready = l->ready || !l->embedded;
+    pthread_mutex_unlock(&l->mutex);
+    return ready;
+}
+
 const char *nk_lake_endpoint(const nk_lake *l)
 {
     return l->endpoint;

@@ -27,6 +27,8 @@ void nk_lake_destroy(nk_lake *lake);
 /* Waits until S3 answers; NK_E_UNAVAILABLE with the last line of its log when it does not in time.
  */
 nk_code nk_lake_wait(nk_lake *lake, nk_err *err) NK_MUST;
+/* Whether S3 answers now; of someone else's, always. */
+bool nk_lake_ready(nk_lake *lake);
 const char *nk_lake_endpoint(const nk_lake *lake);
 /* The shared client, valid as long as the lake. Calls fail with NK_E_UNAVAILABLE while it is down.
  */
