@@ -59,8 +59,8 @@ static nk_code save(nk_call *call, const nk_catalog_ctx *ctx, nk_str name, int64
         .CreateDatabaseDefaultPermissions = in->CreateDatabaseDefaultPermissions,
         .AllowFullTableExternalDataAccess = in->AllowFullTableExternalDataAccess,
     };
-    NK_TRY(nk_catalog_properties_make(in->CatalogProperties, ctx->now_us, a, &c.CatalogProperties,
-                                      call->err));
+    NK_TRY(nk_catalog_properties_make(in->CatalogProperties, !name.n, ctx->now_us, a,
+                                      &c.CatalogProperties, call->err));
     nk_code rc = NK_OK;
     if (!c.CreateTableDefaultPermissions.set)
         rc = nk_default_permissions(a, &c.CreateTableDefaultPermissions);

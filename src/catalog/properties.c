@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "catalog/properties_int.h"
+#include "catalog/stats_int.h"
 
 static nk_code nomem(nk_err *err)
 {
@@ -204,20 +205,50 @@ static nk_code check_optimizers(const glue_IcebergOptimizationProperties *in, nk
     return NK_OK;
 }
 
-nk_code nk_catalog_properties_make(const glue_CatalogProperties *in, int64_t now_us, nk_arena *a,
-                                   glue_CatalogPropertiesOutput **out, nk_err *err)
+/* ---- statistics ---- */
+
+#define STATISTICS "ColumnStatistics."
+
+static nk_code check_statistics(const nk_map_str *map, bool root, nk_err *err)
+{
+    bool on = false;
+    nk_str role = nk_map_str_get(map, STATISTICS "RoleArn");
+    for (size_t i = 0; i < map->n; i++) {
+        const nk_pair *p = &map->v[i];
+        if (!nk_str_starts(p->key, NK_STR(STATISTICS)))
+            continue;
+        if (!root)
+            return nk_fail(err, NK_E_INVALID,
+                           "The property %.*s is of the account's own catalog: statistics are "
+                           "computed for its tables only.",
+                           NK_STR_ARG(p->key));
+        if (nk_str_is(p->key, STATISTICS "Enabled"))
+            NK_TRY(flag(p->key, p->value, &on, err));
+        else if (!nk_str_is(p->key, STATISTICS "RoleArn"))
+            return nk_fail(err, NK_E_INVALID,
+                           "There is no property %.*s: column statistics have Enabled and RoleArn.",
+                           NK_STR_ARG(p->key));
+    }
+    if (on && !role.n)
+        return nk_fail(err, NK_E_INVALID,
+                       STATISTICS "RoleArn must be given where statistics are enabled.");
+    return NK_OK;
+}
+
+nk_str nk_catalog_statistics_role(const glue_CatalogPropertiesOutput *p)
+{
+    if (!p ||
+        !nk_str_ieq(nk_map_str_get(&p->CustomProperties, STATISTICS "Enabled"), NK_STR("true")))
+        return NK_STR_NULL;
+    return nk_map_str_get(&p->CustomProperties, STATISTICS "RoleArn");
+}
+
+nk_code nk_catalog_properties_make(const glue_CatalogProperties *in, bool root, int64_t now_us,
+                                   nk_arena *a, glue_CatalogPropertiesOutput **out, nk_err *err)
 {
     if (!in)
         return NK_OK;
-    for (size_t i = 0; i < in->CustomProperties.n; i++)
-        if (nk_str_starts(in->CustomProperties.v[i].key, NK_STR("ColumnStatistics."))) {
-            (void)nk_fail(err, NK_E_INVALID,
-                          "The property %.*s is not supported: column statistics are scheduled for "
-                          "each table.",
-                          NK_STR_ARG(in->CustomProperties.v[i].key));
-            (void)nk_hint(err, "CreateColumnStatisticsTaskSettings schedules them.");
-            return NK_E_INVALID;
-        }
+    NK_TRY(check_statistics(&in->CustomProperties, root, err));
     *out = NK_NEW(a, glue_CatalogPropertiesOutput);
     if (!*out)
         return nomem(err);
@@ -276,22 +307,31 @@ nk_code nk_catalog_properties_changed(nk_tx *tx, const nk_catalog_ctx *ctx, nk_e
 {
     struct nk_catalog *c = nk_catalog_of(nk_tx_store(tx));
     const nk_catalog_hooks *h = c ? nk_catalog_hooks_of(c) : NULL;
+    const glue_CatalogPropertiesOutput *p;
+    if (!ctx->catalog_id.p) {
+        NK_TRY(nk_catalog_properties(tx, ctx, &p, err));
+        if (!nk_catalog_statistics_role(p).n)
+            NK_TRY(nk_stats_settings_disinherit(tx, ctx, err));
+    }
     return h && h->properties ? h->properties(h->arg, tx, ctx, err) : NK_OK;
 }
 
-nk_code nk_table_inherit(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_db_ref *db,
+nk_code nk_table_inherit(nk_tx *tx, const nk_catalog_ctx *ctx, const nk_db_ref *db, int64_t id,
                          const glue_Table *table, nk_err *err)
 {
     struct nk_catalog *c = nk_catalog_of(nk_tx_store(tx));
     const nk_catalog_hooks *h = c ? nk_catalog_hooks_of(c) : NULL;
     const glue_CatalogPropertiesOutput *p;
     nk_catalog_ctx there = *ctx;
-    if (!h || table->TargetTable)
+    if (table->TargetTable)
         return NK_OK;
     bool own = nk_str_eq(db->catalog_id, ctx->account_id);
     there.home = own ? db->space : ctx->home.p ? ctx->home : ctx->region;
     there.region = db->space;
     there.catalog_id = own ? NK_STR_NULL : db->catalog_id;
     NK_TRY(nk_catalog_properties(tx, &there, &p, err));
-    return p && h->table ? h->table(h->arg, tx, &there, table, p, err) : NK_OK;
+    nk_str role = own ? nk_catalog_statistics_role(p) : NK_STR_NULL;
+    if (role.n)
+        NK_TRY(nk_stats_settings_inherit(tx, &there, id, table, role, err));
+    return p && h && h->table ? h->table(h->arg, tx, &there, table, p, err) : NK_OK;
 }

@@ -20,6 +20,13 @@ extern const nk_kind nk_kind_stats_settings; /* body: glue_ColumnStatisticsTaskS
  * be NULL. */
 nk_code nk_stats_settings_merge(nk_call *call, const nk_row *now, nk_row *put) NK_MUST;
 
+/* A table of a catalog that asks for statistics gets settings, unless it has some or has no column
+ * with statistics. ctx: where it stands. */
+nk_code nk_stats_settings_inherit(nk_tx *tx, const nk_catalog_ctx *ctx, int64_t id,
+                                  const glue_Table *table, nk_str role, nk_err *err) NK_MUST;
+/* Removes all that are the catalog's. */
+nk_code nk_stats_settings_disinherit(nk_tx *tx, const nk_catalog_ctx *ctx, nk_err *err) NK_MUST;
+
 /* ---- the runner ---- */
 
 typedef struct nk_stats_run nk_stats_run;

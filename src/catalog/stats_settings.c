@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "catalog/history_int.h"
+#include "catalog/properties_int.h"
 #include "catalog/stats_int.h"
 
 static const nk_col cols[] = {{"tbl", NK_COL_I64}, {"region", NK_COL_TEXT}, {"cron", NK_COL_TEXT}};
@@ -32,10 +33,35 @@ static nk_code open_table(nk_call *call, nk_str catalog, nk_str database, nk_str
     return nk_table_follow(call->tx, &s->ctx, database, table, &s->table, call->err);
 }
 
+static bool of_catalog(const settings *x)
+{
+    return nk_str_is(x->SettingSource, "CATALOG");
+}
+
+/* The catalog's settings have the role that it asks for now. *off: it asks for none any more. */
+static nk_code resolve(nk_tx *tx, const nk_catalog_ctx *ctx, settings *x, bool *off, nk_err *err)
+{
+    const glue_CatalogPropertiesOutput *p;
+    *off = false;
+    if (!of_catalog(x))
+        return NK_OK;
+    NK_TRY(nk_catalog_properties(tx, ctx, &p, err));
+    x->Role = nk_catalog_statistics_role(p);
+    *off = !x->Role.n;
+    return NK_OK;
+}
+
 static nk_code load(nk_call *call, const subject *s, settings **out)
 {
-    return nk_doc_load(call->tx, &type, NK_KEY(nk_vi(s->table.id)), s->table.name, call->arena,
-                       (void **)out, NULL, call->err);
+    bool off;
+    nk_catalog_ctx there = s->ctx;
+    there.region = s->table.space;
+    NK_TRY(nk_doc_load(call->tx, &type, NK_KEY(nk_vi(s->table.id)), s->table.name, call->arena,
+                       (void **)out, NULL, call->err));
+    NK_TRY(resolve(call->tx, &there, *out, &off, call->err));
+    return off ? nk_fail(call->err, NK_E_NOT_FOUND, "%s %.*s not found.", type.noun,
+                         NK_STR_ARG(s->table.name))
+               : NK_OK;
 }
 
 /* p NULL while it is not scheduled. */
@@ -149,7 +175,12 @@ glue_CreateColumnStatisticsTaskSettings(nk_call *call,
                   .SettingSource = NK_STR("TABLE")};
     NK_TRY(set_schedule(call, &x, in->Schedule));
     NK_TRY(check(call, &s, &x));
-    return change(call, &s, &x, true);
+    settings *old; /* a table's own take the place of its catalog's */
+    nk_code rc = nk_doc_load(call->tx, &type, NK_KEY(nk_vi(s.table.id)), s.table.name, call->arena,
+                             (void **)&old, NULL, call->err);
+    if (rc != NK_OK && rc != NK_E_NOT_FOUND)
+        return rc;
+    return change(call, &s, &x, rc != NK_OK || !of_catalog(old));
 }
 
 nk_code
@@ -171,6 +202,7 @@ glue_UpdateColumnStatisticsTaskSettings(nk_call *call,
         x->SecurityConfiguration = in->SecurityConfiguration;
     if (in->Schedule.p)
         NK_TRY(set_schedule(call, x, in->Schedule));
+    x->SettingSource = NK_STR("TABLE");
     NK_TRY(check(call, &s, x));
     return change(call, &s, x, false);
 }
@@ -224,6 +256,88 @@ glue_StopColumnStatisticsTaskRunSchedule(nk_call *call,
     return switch_schedule(call, in->CatalogID, in->DatabaseName, in->TableName, "NOT_SCHEDULED");
 }
 
+/* ---- what the catalog asks for ---- */
+
+#define MINUTE_US INT64_C(60000000)
+
+/* Once a week, first at the next minute that is not about to begin. */
+static nk_str weekly(int64_t now_us, nk_arena *a)
+{
+    int64_t minute = (now_us + 5000000) / MINUTE_US + 1, days = minute / 1440;
+    return nk_str_printf(a, "cron(%d %d ? * %d *)", (int)(minute % 60), (int)(minute / 60 % 24),
+                         (int)((days + 4) % 7 + 1)); /* 1970 began on a Thursday; 1: Sunday */
+}
+
+static bool has_columns(const glue_Table *t, nk_arena *a)
+{
+    for (size_t i = 0; t->StorageDescriptor && i < t->StorageDescriptor->Columns.n; i++)
+        if (nk_stats_type(t->StorageDescriptor->Columns.v[i].Type, a))
+            return !nk_str_is(t->TableType, "VIRTUAL_VIEW");
+    return false;
+}
+
+nk_code nk_stats_settings_inherit(nk_tx *tx, const nk_catalog_ctx *ctx, int64_t id,
+                                  const glue_Table *table, nk_str role, nk_err *err)
+{
+    bool there;
+    NK_TRY(nk_store_has(tx, type.kind, NK_KEY(nk_vi(id)), &there, err));
+    if (there || !has_columns(table, ctx->arena))
+        return NK_OK;
+    glue_Schedule schedule = {.ScheduleExpression = weekly(ctx->now_us, ctx->arena),
+                              .State = NK_STR("SCHEDULED")};
+    settings x = {.DatabaseName = table->DatabaseName,
+                  .TableName = table->Name,
+                  .Schedule = &schedule,
+                  .CatalogID = ctx->account_id,
+                  .Role = role,
+                  .SampleSize = nk_some_f64(50),
+                  .ScheduleType = NK_STR("AUTO"),
+                  .SettingSource = NK_STR("CATALOG")};
+    if (!schedule.ScheduleExpression.p)
+        return nk_fail(err, NK_E_NOMEM, "out of memory");
+    return nk_doc_save(tx, &type, NK_KEY(nk_vi(id), nk_vs(ctx->region), nk_vs(cron_of(&x))),
+                       x.TableName, &x, true, ctx->arena, err);
+}
+
+NK_LIST(numbers, int64_t);
+typedef struct inherited {
+    const nk_catalog_ctx *ctx;
+    numbers tables;
+    nk_code rc;
+    nk_err *err;
+} inherited;
+
+static bool inherited_row(void *arg, const nk_row *row)
+{
+    inherited *w = arg;
+    settings *x;
+    if (!nk_str_eq(row->cols[SET_REGION].s, w->ctx->region))
+        return true;
+    nk_arena *a = nk_arena_create(0);
+    w->rc = a ? nk_model_decode(type.shape, row->body, a, (void **)&x, w->err)
+              : nk_fail(w->err, NK_E_NOMEM, "out of memory");
+    if (w->rc == NK_OK && of_catalog(x)) {
+        int64_t *to = numbers_add(&w->tables, w->ctx->arena);
+        if (to)
+            *to = row->cols[SET_TABLE].i;
+        else
+            w->rc = nk_fail(w->err, NK_E_NOMEM, "out of memory");
+    }
+    nk_arena_destroy(a);
+    return w->rc == NK_OK;
+}
+
+nk_code nk_stats_settings_disinherit(nk_tx *tx, const nk_catalog_ctx *ctx, nk_err *err)
+{
+    inherited w = {.ctx = ctx, .err = err};
+    nk_query q = {.kind = type.kind};
+    NK_TRY(nk_store_scan(tx, &q, inherited_row, &w, err));
+    NK_TRY(w.rc);
+    for (size_t i = 0; i < w.tables.n; i++)
+        NK_TRY(nk_store_delete(tx, type.kind, NK_KEY(nk_vi(w.tables.v[i])), err));
+    return NK_OK;
+}
+
 /* ---- schedules ---- */
 
 typedef struct due {
@@ -273,6 +387,19 @@ static nk_code note(nk_tx *tx, void *arg, nk_err *err)
                        x->TableName, x, false, a->arena, err);
 }
 
+/* Whether what is due is asked for still: settings may come back from the history. */
+typedef struct asking {
+    nk_catalog_ctx ctx;
+    settings *x;
+    bool off;
+} asking;
+
+static nk_code ask_catalog(nk_tx *tx, void *arg, nk_err *err)
+{
+    asking *q = arg;
+    return resolve(tx, &q->ctx, q->x, &q->off, err);
+}
+
 static void start_one(struct nk_stats *s, nk_arena *a, const nk_row *row)
 {
     settings *x;
@@ -280,6 +407,12 @@ static void start_one(struct nk_stats *s, nk_arena *a, const nk_row *row)
     nk_err err = NK_ERR_INIT, why = NK_ERR_INIT;
     attempt at = {.arena = a, .row = row};
     if (nk_model_decode(type.shape, row->body, a, (void **)&x, &err) != NK_OK)
+        return;
+    asking q = {.ctx = {.region = row->cols[SET_REGION].s,
+                        .account_id = nk_str_c(s->app->settings->account_id),
+                        .arena = a},
+                .x = x};
+    if (nk_store_read(s->app->store, ask_catalog, &q, &err) != NK_OK || q.off)
         return;
     nk_stats_order o = {.region = row->cols[SET_REGION].s,
                         .database = x->DatabaseName,

@@ -225,7 +225,7 @@ nk_code nk_table_create(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
                  .object = nk_table_object(ctx->arena, db.name, name),
                  .id = id};
     NK_TRY(nk_history_add(tx, ctx, &h, NULL, err));
-    return nk_table_inherit(tx, ctx, &db, &doc, err);
+    return nk_table_inherit(tx, ctx, &db, id, &doc, err);
 }
 
 static bool see_one(void *arg, const nk_row *row)
@@ -468,7 +468,7 @@ nk_code nk_table_change(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
     t.body = body;
     nk_search_note(tx, t.space, t.db, t.id, old, &doc);
     NK_TRY(nk_table_put(tx, &t, err));
-    return nk_table_inherit(tx, ctx, &db, &doc, err);
+    return nk_table_inherit(tx, ctx, &db, t.id, &doc, err);
 }
 
 nk_code nk_table_drop(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database, nk_str name,

@@ -240,7 +240,7 @@ def test_catalogs_are_spaces_of_their_own(bare_glue_in):
     refused("InvalidInputException", g.get_catalogs, NextToken="x")
     refused("InvalidInputException", g.create_catalog, "FederatedCatalog", Name=name(), CatalogInput={
         "FederatedCatalog": {"Identifier": "x", "ConnectionName": "y"}})
-    refused("InvalidInputException", g.create_catalog, "scheduled for each", Name=name(), CatalogInput={"CatalogProperties": {
+    refused("InvalidInputException", g.create_catalog, "own catalog", Name=name(), CatalogInput={"CatalogProperties": {
         "CustomProperties": {"ColumnStatistics.Enabled": "true"}}})
     g.update_catalog(CatalogId=cid, CatalogInput={"Description": "new"})
     after = g.get_catalog(CatalogId=cid)["Catalog"]

@@ -296,3 +296,84 @@ def test_settings_and_their_schedule(glue, s3, db, watch):
                  glue.start_column_statistics_task_run_schedule, glue.stop_column_statistics_task_run_schedule):
         refused("EntityNotFoundException", call, **at)
     refused("EntityNotFoundException", glue.create_column_statistics_task_settings, DatabaseName=db, TableName="none", Role="me")
+
+
+CATALOG = "000000000000"
+
+
+def ask(glue, **properties):
+    glue.update_catalog(CatalogId=CATALOG, CatalogInput={"CatalogProperties": {"CustomProperties": {f"ColumnStatistics.{k}": v for k, v in properties.items()}}})
+
+
+def test_a_catalog_asks_for_its_tables(new_server):
+    server = new_server()
+    glue, s3 = server.client("glue"), server.client("s3")
+    s3.create_bucket(Bucket="statistics")
+    columns = [{"Name": n, "Type": t} for n, t, _ in COLUMNS]
+
+    def make(table, **more):
+        glue.create_table(DatabaseName="d", TableInput={"Name": table, "Parameters": {"classification": "parquet"}, "StorageDescriptor": {
+            "Columns": columns, "Location": f"s3://statistics/{table}/", **PARQUET}, **more})
+
+    def settings(table):
+        return glue.get_column_statistics_task_settings(DatabaseName="d", TableName=table)["ColumnStatisticsTaskSettings"]
+
+    def none(*tables):
+        for t in tables:
+            refused("EntityNotFoundException", settings, None, table=t)
+
+    glue.create_database(DatabaseInput={"Name": "d"})
+    make("before")
+    refused("InvalidInputException", ask, "RoleArn", glue=glue, Enabled="true")
+    refused("InvalidInputException", ask, "true or false", glue=glue, Enabled="perhaps", RoleArn="r")
+    refused("InvalidInputException", ask, "Other", glue=glue, Other="1")
+    refused("InvalidInputException", glue.create_catalog, "own catalog", Name="c", CatalogInput={"CatalogProperties": {
+        "CustomProperties": {"ColumnStatistics.Enabled": "true", "ColumnStatistics.RoleArn": "r"}}})
+    ask(glue, Enabled="true", RoleArn="first")
+    assert glue.get_catalog(CatalogId=CATALOG)["Catalog"]["CatalogProperties"]["CustomProperties"] == {
+        "ColumnStatistics.Enabled": "true", "ColumnStatistics.RoleArn": "first"}
+    rng = random.Random()
+    rows = [{**random_row(rng), "big": i} for i in range(10000)]
+    put_parquet(s3, "new/1.parquet", rows)
+    make("new")
+    make("own")
+    make("stopped")
+    make("lists", StorageDescriptor={"Columns": [{"Name": "l", "Type": "array<int>"}], "Location": "s3://statistics/l/", **PARQUET})
+    none("before", "lists")
+    got = settings("new")
+    expression = got.pop("Schedule")
+    assert expression["State"] == "SCHEDULED" and expression["ScheduleExpression"].startswith("cron(")
+    assert got == {"DatabaseName": "d", "TableName": "new", "CatalogID": CATALOG, "Role": "first", "SampleSize": 50.0, "ScheduleType": "AUTO", "SettingSource": "CATALOG"}
+    minute, hour, _, _, weekday, _ = expression["ScheduleExpression"][5:-1].split()
+    made = glue.get_table(DatabaseName="d", Name="new")["Table"]["CreateTime"].astimezone(datetime.timezone.utc)
+    first = {(t.minute, t.hour, t.isoweekday() % 7 + 1) for t in (made + datetime.timedelta(minutes=m) for m in (1, 2))}
+    assert (int(minute), int(hour), int(weekday)) in first  # once a week, the first time soon
+    table = glue.get_table(DatabaseName="d", Name="before")["Table"]
+    glue.update_table(DatabaseName="d", TableInput={k: table[k] for k in ("Name", "Parameters", "StorageDescriptor")})
+    assert settings("before")["SettingSource"] == "CATALOG"  # changed tables, too
+    # the table's own win, whichever way they came
+    glue.create_column_statistics_task_settings(DatabaseName="d", TableName="own", Role="mine", SampleSize=7)
+    refused("AlreadyExistsException", glue.create_column_statistics_task_settings, DatabaseName="d", TableName="own", Role="mine")
+    glue.update_column_statistics_task_settings(DatabaseName="d", TableName="before", SampleSize=9)
+    glue.stop_column_statistics_task_run_schedule(DatabaseName="d", TableName="stopped")
+    ask(glue, Enabled="true", RoleArn="second")
+    assert settings("new")["Role"] == "second" and settings("own")["Role"] == "mine"
+    assert settings("before") == {**settings("before"), "SettingSource": "TABLE", "SampleSize": 9.0, "Role": "first"}
+    assert settings("stopped")["Schedule"]["State"] == "NOT_SCHEDULED" and settings("stopped")["SettingSource"] == "CATALOG"
+    attempt = wait_for(lambda: settings("new").get("LastExecutionAttempt"), 150, 0.5)
+    assert attempt["Status"] == "STARTED", attempt
+    run = finished(glue, attempt["ColumnStatisticsTaskRunId"])
+    assert run["Status"] == "SUCCEEDED" and run["SampleSize"] == 50 and run["Role"] == "second", run
+    big = glue.get_column_statistics_for_table(DatabaseName="d", TableName="new", ColumnNames=["big"])["ColumnStatisticsList"][0]
+    assert 4200 < big["StatisticsData"]["LongColumnStatisticsData"]["NumberOfDistinctValues"] < 5800  # 5,000, give or take 16 standard deviations
+    server.kill()
+    server.start()
+    glue = server.client("glue")
+    assert settings("new")["Role"] == "second"
+    ask(glue, Enabled="false", RoleArn="second")
+    none("new", "stopped", "lists")
+    assert settings("own")["SampleSize"] == 7 and settings("before")["SettingSource"] == "TABLE"
+    ask(glue, Enabled="true", RoleArn="third")
+    none("new")  # until it is changed
+    make("later")
+    assert settings("later")["Role"] == "third"
