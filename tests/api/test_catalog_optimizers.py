@@ -229,7 +229,8 @@ def test_a_change_survives_kill(new_server):
     for i in range(2):
         of = dict(CatalogId=CATALOG, DatabaseName="d", TableName=f"t{i}", Type="retention")
         def runs():
-            return [r["eventType"] for r in glue.list_table_optimizer_runs(**of)["TableOptimizerRuns"]]
-        wait_for(lambda: runs().count("completed") >= 2, 60)
-        assert "failed" not in runs()  # the lake was not up at first: what is due waits for it
+            return glue.list_table_optimizer_runs(**of)["TableOptimizerRuns"]
+        wait_for(lambda: [r["eventType"] for r in runs()].count("completed") >= 2, 60)
+        # the lake was not up at first: what was due has waited for it; at most a run was killed with the server
+        assert {r["error"] for r in runs() if r["eventType"] == "failed"} <= {"The server ended while the optimizer ran"}
         assert get(glue, "d", "retention", f"t{i}")["configuration"]["retentionConfiguration"]["icebergConfiguration"] == {"numberOfSnapshotsToRetain": 4}
