@@ -412,7 +412,9 @@ static void start_one(struct nk_stats *s, nk_arena *a, const nk_row *row)
                         .account_id = nk_str_c(s->app->settings->account_id),
                         .arena = a},
                 .x = x};
-    if (nk_store_read(s->app->store, ask_catalog, &q, &err) != NK_OK || q.off)
+    if (nk_store_read(s->app->store, ask_catalog, &q, &err) != NK_OK)
+        nk_warn("catalog", "what a catalog asks for cannot be read: %s", err.msg);
+    if (err.code != NK_OK || q.off)
         return;
     nk_stats_order o = {.region = row->cols[SET_REGION].s,
                         .database = x->DatabaseName,

@@ -324,7 +324,7 @@ static nk_code part_columns(void *arg, const nk_json *first, size_t n, nk_err *e
     return rc;
 }
 
-/* Every column of some partitions, a few columns at a time. */
+/* All columns, a few at a time. */
 typedef nk_code (*columns_fn)(void *arg, const nk_json *first, size_t n, nk_err *err);
 static nk_code each_columns(const stats_run *r, const nk_json *columns, columns_fn fn, void *arg,
                             nk_err *err)
