@@ -170,13 +170,15 @@ static nk_code put_storage(nk_json_writer *w, const nk_facts *f, const nk_type *
                            nk_str bucket, nk_str path, nk_arena *a, nk_err *err)
 {
     const nk_crawl_format *row = f->sample->format;
+    nk_str location = nk_str_printf(a, "s3://%.*s/%.*s", NK_STR_ARG(bucket), NK_STR_ARG(path));
+    if (!location.p)
+        return nk_fail(err, NK_E_NOMEM, "Out of memory describing a table");
     nk_jw_object(w);
     if (columns) { /* of a partition: other than the table's */
         nk_jw_key(w, NK_STR("Columns"));
         NK_TRY(nk_crawl_put_columns(w, columns, err));
     }
-    nk_jw_kstr(w, "Location",
-               nk_str_printf(a, "s3://%.*s/%.*s", NK_STR_ARG(bucket), NK_STR_ARG(path)));
+    nk_jw_kstr(w, "Location", location);
     nk_jw_kcstr(w, "InputFormat", row->input);
     nk_jw_kcstr(w, "OutputFormat", row->output);
     nk_jw_kbool(w, "Compressed", f->sample->codec != NULL);

@@ -248,10 +248,11 @@ static nk_code make_manifests(delta *d, manifests *m)
         return no_memory(d);
     if (d->now.mapped)
         return refuse(d, "has other names for its columns in its files (column mapping)");
-    if (d->now.not_known.p)
-        return refuse(d, nk_str_printf(d->c->a, "has the feature %.*s, which is not known here",
-                                       NK_STR_ARG(d->now.not_known))
-                             .p);
+    if (d->now.not_known.p) {
+        nk_str what = nk_str_printf(d->c->a, "has the feature %.*s, which is not known here",
+                                    NK_STR_ARG(d->now.not_known));
+        return what.p ? refuse(d, what.p) : no_memory(d);
+    }
     for (size_t i = 0; nk_map_next(&d->now.files, &i, &slot);) {
         const nk_delta_file *f = slot->value;
         if (f->deletions)

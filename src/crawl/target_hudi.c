@@ -226,14 +226,16 @@ static nk_code put_storage(hudi *h, nk_json_writer *w, const struct kind *k, nk_
                            nk_arena *a)
 {
     nk_crawl *c = h->c;
+    nk_str location = nk_str_printf(a, "s3://%.*s/%.*s%.*s", NK_STR_ARG(h->bucket),
+                                    NK_STR_ARG(h->folder), NK_STR_ARG(path));
+    if (!location.p)
+        return no_memory(h);
     nk_jw_object(w);
     if (!path.n) { /* a partition has the table's */
         nk_jw_key(w, NK_STR("Columns"));
         NK_TRY(nk_crawl_put_columns(w, h->columns, c->err));
     }
-    nk_jw_kstr(w, "Location",
-               nk_str_printf(a, "s3://%.*s/%.*s%.*s", NK_STR_ARG(h->bucket), NK_STR_ARG(h->folder),
-                             NK_STR_ARG(path)));
+    nk_jw_kstr(w, "Location", location);
     nk_jw_kcstr(w, "InputFormat", k->input);
     nk_jw_kcstr(w, "OutputFormat", nk_crawl_format_parquet.output);
     nk_jw_key(w, NK_STR("SerdeInfo"));

@@ -118,13 +118,15 @@ static nk_code keys_of(nk_crawl *c, const char *member, nk_map *out)
 static nk_code send_folder(nk_crawl *c, const char *event, nk_str folder)
 {
     nk_buf b;
+    nk_str uri =
+        nk_str_printf(c->a, "s3://%.*s/%.*s", NK_STR_ARG(c->grouping.bucket), NK_STR_ARG(folder));
+    if (!uri.p)
+        return nk_fail(c->err, NK_E_NOMEM, "Out of memory reading a folder");
     nk_buf_init(&b, 64 << 10);
     nk_json_writer w = {.buf = &b};
     nk_jw_object(&w);
     nk_jw_kcstr(&w, "event", event);
-    nk_jw_kstr(
-        &w, "folder",
-        nk_str_printf(c->a, "s3://%.*s/%.*s", NK_STR_ARG(c->grouping.bucket), NK_STR_ARG(folder)));
+    nk_jw_kstr(&w, "folder", uri);
     nk_jw_object_end(&w);
     nk_code rc = nk_crawl_send(c, &b);
     nk_buf_free(&b);
