@@ -43,9 +43,9 @@ row's values is: below 1.00× the goal was missed. Noise is not subtracted: othe
 {text}
 
 What bounds them: reads of the catalogue, the kernel's sending of an answer and waking of the other end (half of the time) and
-SQLite's walk to the record (a sixth); the p99 of a load with 1 % of updates, the disk, since those are the slowest 1 % and
-each waits for its own commit; durable mutations, the pages that they change, and the disk's flushes; crawls, the
-embedded lake, which spends four fifths of the processor's time that a crawl takes.
+SQLite's walk to the record (a sixth); the p99 of all requests with 1 % of updates among them, the disk, since those are the slowest
+1 % and each waits for its own commit; durable mutations, the pages that they change, and the disk's flushes; crawls, the
+embedded lake, which spends four fifths of the processor's time that a crawl takes (ten times Spark's rate would be twice what the lake gives).
 {absent}"""
 
 
