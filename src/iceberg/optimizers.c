@@ -647,7 +647,15 @@ static nk_code postpone(nk_tx *tx, void *arg, nk_err *err)
     nk_ice_optimizer o;
     glue_Table *t;
     p->same = false;
-    NK_TRY(nk_ice_ctx(p->call, tx, &ctx, err));
+    nk_code found = nk_ice_ctx(p->call, tx, &ctx, err);
+    if (found == NK_E_NOT_FOUND) {
+        /* its catalog is gone: as what is due first it would keep all others from their turn */
+        p->same = true;
+        *err = (nk_err)NK_ERR_INIT;
+        return nk_ice_optimizer_forget(tx, p->d->o.region, p->d->o.database, p->d->o.table,
+                                       p->d->o.type, err);
+    }
+    NK_TRY(found);
     if (!nk_str_is(p->d->o.type, "compaction"))
         return NK_OK;
     nk_code rc =
