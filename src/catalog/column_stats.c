@@ -139,7 +139,7 @@ static nk_code remember(nk_stats_writer *w, const nk_val *key, bool deleting, bo
     if (!nk_history_kept(w->tx) || (!*there && deleting) || met(w, key))
         return NK_OK;
     if (*there) {
-        nk_row *to = nk_rows_add(&w->before, w->ctx->arena);
+        nk_row *to = nk_row_list_add(&w->before, w->ctx->arena);
         if (to)
             *to = old;
         return to ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");

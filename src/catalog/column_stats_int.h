@@ -13,7 +13,7 @@ typedef struct nk_stats_writer {
     int64_t table;
     nk_str space, object; /* of the history */
     /* inside */
-    nk_rows before;
+    nk_row_list before;
     nk_vals keys;
 } nk_stats_writer;
 /* vals: a partition's packed values; empty for the table. Replaces. */

@@ -46,7 +46,7 @@ static bool take(void *arg, const nk_row *row)
         p->more = true;
         return false;
     }
-    nk_row *copy = nk_rows_add(&p->rows, a);
+    nk_row *copy = nk_row_list_add(&p->rows, a);
     p->bytes += row->body.n;
     if (!copy || nk_row_dup(p->query.kind, row, a, copy) != NK_OK) {
         p->rc = nk_fail(p->call->err, NK_E_NOMEM, "out of memory");

@@ -23,7 +23,6 @@ nk_code nk_doc_drop(nk_tx *tx, const nk_doc_type *type, const nk_val *key, nk_st
 
 /* ---- listings ---- */
 
-NK_LIST(nk_rows, nk_row);
 typedef struct nk_docs_page {
     nk_call *call;
     nk_query query;
@@ -32,7 +31,7 @@ typedef struct nk_docs_page {
     bool (*want)(void *arg, const nk_row *row); /* NULL = all */
     void *arg;
     /* out */
-    nk_rows rows; /* copies in the arena */
+    nk_row_list rows; /* copies in the arena */
     nk_str place; /* of the token */
     /* inside */
     size_t bytes;

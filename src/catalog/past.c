@@ -16,22 +16,6 @@ static nk_code unknown(const nk_past *p)
 
 /* ---- changes after the time ---- */
 
-NK_LIST(change_list, nk_row);
-typedef struct changes {
-    nk_arena *arena;
-    change_list list;
-    size_t max;
-    bool failed;
-} changes;
-
-static bool take(void *arg, const nk_row *row)
-{
-    changes *c = arg;
-    nk_row *copy = change_list_add(&c->list, c->arena);
-    c->failed = !copy || nk_row_dup(&nk_kind_history, row, c->arena, copy) != NK_OK;
-    return !c->failed && (!c->max || c->list.n < c->max);
-}
-
 typedef struct wanted {
     nk_hist_kind kind;
     nk_str object;
@@ -41,7 +25,7 @@ typedef struct wanted {
 } wanted;
 
 /* In the order in which they were made. */
-static nk_code changes_of(const nk_past *p, const wanted *w, change_list *out)
+static nk_code changes_of(const nk_past *p, const wanted *w, nk_row_list *out)
 {
     nk_val v[] = {nk_vi(w->kind), nk_vs(w->object), nk_vi(p->at_us), nk_vi(p->until),
                   nk_vi(NK_HIST_DELETE)};
@@ -61,10 +45,8 @@ static nk_code changes_of(const nk_past *p, const wanted *w, change_list *out)
                   .nprefix = 1,
                   .where = &where,
                   .limit = w->max};
-    changes c = {.arena = p->call->arena, .max = w->max};
-    NK_TRY(nk_store_scan(p->call->tx, &q, take, &c, p->call->err));
-    *out = c.list;
-    return c.failed ? nk_fail(p->call->err, NK_E_NOMEM, "out of memory") : NK_OK;
+    *out = (nk_row_list){0};
+    return nk_store_rows(p->call->tx, &q, p->call->arena, out, p->call->err);
 }
 
 /* The record that a change found; body p NULL: there was none. */
@@ -101,7 +83,7 @@ static nk_code reaches(const nk_past *p, bool *yes)
 
 static nk_code database_then(nk_past *p, nk_str name, nk_row *row)
 {
-    change_list first, gone;
+    nk_row_list first, gone;
     wanted w = {.kind = NK_HIST_DATABASE, .max = 1};
     p->until = INT64_MAX;
     NK_TRY(nk_fold(p->call->arena, name, &w.object, p->call->err));
@@ -142,7 +124,7 @@ nk_code nk_past_open(nk_past *p, nk_call *call, const nk_catalog_ctx *ctx, nk_st
 
 nk_code nk_past_table(nk_past *p, nk_str name, nk_row *row)
 {
-    change_list first;
+    nk_row_list first;
     glue_Table *t;
     nk_arena *a = p->call->arena;
     nk_err *err = p->call->err;
@@ -172,14 +154,14 @@ static int by_name(const void *a, const void *b)
     return nk_str_cmp(x->cols[NK_TBL_NAME].s, y->cols[NK_TBL_NAME].s);
 }
 
-static nk_code add_past(nk_past *p, const nk_row *change, nk_rows *out)
+static nk_code add_past(nk_past *p, const nk_row *change, nk_row_list *out)
 {
     nk_row row, *mine;
     nk_arena *a = p->call->arena;
     nk_str object = change->cols[NK_HIST_OBJECT].s;
     nk_val *cols = NK_NEWN(a, nk_val, NK_TBL_NCOLS);
     NK_TRY(found_by(p, change, &row));
-    if (!cols || !(mine = nk_rows_add(out, a)))
+    if (!cols || !(mine = nk_row_list_add(out, a)))
         return nk_fail(p->call->err, NK_E_NOMEM, "out of memory");
     if (row.body.p && row.cols[NK_TBL_DB].i == p->db.id) {
         *mine = row;
@@ -191,16 +173,16 @@ static nk_code add_past(nk_past *p, const nk_row *change, nk_rows *out)
     return NK_OK;
 }
 
-nk_code nk_past_tables(nk_past *p, nk_rows *out)
+nk_code nk_past_tables(nk_past *p, nk_row_list *out)
 {
-    change_list all;
+    nk_row_list all;
     nk_map_str seen = {0};
     bool yes;
     nk_arena *a = p->call->arena;
     wanted w = {.kind = NK_HIST_TABLE,
                 .object = nk_str_printf(a, "%.*s.", NK_STR_ARG(p->db.name)),
                 .below = true};
-    *out = (nk_rows){0};
+    *out = (nk_row_list){0};
     NK_TRY(reaches(p, &yes));
     if (!yes)
         return unknown(p);

@@ -19,6 +19,6 @@ nk_code nk_past_open(nk_past *p, nk_call *call, const nk_catalog_ctx *ctx, nk_st
 nk_code nk_past_table(nk_past *p, nk_str name, nk_row *row) NK_MUST;
 /* Tables that have been other than they are now, by name: their records; body p NULL: there was
  * none. */
-nk_code nk_past_tables(nk_past *p, nk_rows *out) NK_MUST;
+nk_code nk_past_tables(nk_past *p, nk_row_list *out) NK_MUST;
 
 #endif

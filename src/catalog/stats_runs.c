@@ -765,53 +765,32 @@ static void *serve(void *arg)
     return NULL;
 }
 
-typedef struct left_over {
-    nk_arena *arena;
-    nk_rows rows;
-    bool failed;
-} left_over;
-
-static bool left_row(void *arg, const nk_row *row)
-{
-    left_over *l = arg;
-    nk_row *copy = nk_rows_add(&l->rows, l->arena);
-    nk_val *cols = NK_NEWN(l->arena, nk_val, RUN_NCOLS);
-    if (!copy || !cols)
-        return !(l->failed = true);
-    cols[RUN_REGION] = nk_vs(nk_str_dup(l->arena, row->cols[RUN_REGION].s));
-    cols[RUN_SEQ] = row->cols[RUN_SEQ];
-    copy->cols = cols;
-    copy->body = nk_str_dup(l->arena, row->body);
-    return true;
-}
-
 /* Runs that a stop of the server has cut off. */
 static nk_code recover(nk_tx *tx, void *arg, nk_err *err)
 {
-    left_over *l = arg;
+    nk_arena *a = arg;
     nk_query q = {.kind = &nk_kind_stats_run, .index = &run_indexes[1]};
-    l->rows.n = 0;
-    NK_TRY(nk_store_scan(tx, &q, left_row, l, err));
-    for (size_t i = 0; i < l->rows.n && !l->failed; i++) {
+    nk_row_list rows = {0};
+    NK_TRY(nk_store_rows(tx, &q, a, &rows, err));
+    for (size_t i = 0; i < rows.n; i++) {
         void *value;
-        NK_TRY(nk_model_decode(run_type.shape, l->rows.v[i].body, l->arena, &value, err));
+        NK_TRY(nk_model_decode(run_type.shape, rows.v[i].body, a, &value, err));
         glue_ColumnStatisticsTaskRun *r = value;
         r->Status = NK_STR("FAILED");
         r->ErrorMessage = NK_STR("The server ended while the statistics were computed");
         r->EndTime = r->LastUpdated;
-        NK_TRY(save(tx, l->rows.v[i].cols[RUN_REGION].s, l->rows.v[i].cols[RUN_SEQ].i, r, l->arena,
-                    err));
+        NK_TRY(save(tx, rows.v[i].cols[RUN_REGION].s, rows.v[i].cols[RUN_SEQ].i, r, a, err));
     }
-    return l->failed ? nk_fail(err, NK_E_NOMEM, "out of memory") : NK_OK;
+    return NK_OK;
 }
 
 nk_code nk_stats_create(nk_app *app, struct nk_stats **out, nk_err *err)
 {
     struct nk_stats *s = nk_calloc(1, sizeof *s);
-    left_over l = {.arena = nk_arena_create(0)};
-    nk_code rc = s && l.arena ? nk_store_write(app->store, recover, &l, err)
-                              : nk_fail(err, NK_E_NOMEM, "out of memory");
-    nk_arena_destroy(l.arena);
+    nk_arena *a = nk_arena_create(0);
+    nk_code rc = s && a ? nk_store_write(app->store, recover, a, err)
+                        : nk_fail(err, NK_E_NOMEM, "out of memory");
+    nk_arena_destroy(a);
     if (rc != NK_OK) {
         nk_free(s);
         return rc;

@@ -342,28 +342,14 @@ nk_code nk_stats_settings_disinherit(nk_tx *tx, const nk_catalog_ctx *ctx, nk_er
 
 typedef struct due {
     nk_arena *arena;
-    nk_rows rows;
-    bool failed;
+    nk_row_list rows;
 } due;
-
-static bool due_row(void *arg, const nk_row *row)
-{
-    due *d = arg;
-    nk_row *copy = nk_rows_add(&d->rows, d->arena);
-    nk_val *v = NK_NEWN(d->arena, nk_val, SET_NCOLS);
-    if (!copy || !v)
-        return !(d->failed = true);
-    v[SET_TABLE] = row->cols[SET_TABLE];
-    v[SET_REGION] = nk_vs(nk_str_dup(d->arena, row->cols[SET_REGION].s));
-    v[SET_CRON] = nk_vs(nk_str_dup(d->arena, row->cols[SET_CRON].s));
-    *copy = (nk_row){.cols = v, .body = nk_str_dup(d->arena, row->body)};
-    return true;
-}
 
 static nk_code find_due(nk_tx *tx, void *arg, nk_err *err)
 {
+    due *d = arg;
     nk_query q = {.kind = &nk_kind_stats_settings, .index = &indexes[0]};
-    return nk_store_scan(tx, &q, due_row, arg, err);
+    return nk_store_rows(tx, &q, d->arena, &d->rows, err);
 }
 
 typedef struct attempt {
@@ -440,9 +426,10 @@ void nk_stats_fire(struct nk_stats *s, int64_t from, int64_t to)
 {
     due d = {.arena = nk_arena_create(0)};
     nk_err err = NK_ERR_INIT;
-    if (!d.arena || nk_store_read(s->app->store, find_due, &d, &err) != NK_OK)
+    bool known = d.arena && nk_store_read(s->app->store, find_due, &d, &err) == NK_OK;
+    if (!known)
         nk_warn("catalog", "the schedules of statistics cannot be read: %s", err.msg);
-    for (size_t i = 0; d.arena && !d.failed && i < d.rows.n; i++) {
+    for (size_t i = 0; known && i < d.rows.n; i++) {
         nk_cron cron;
         bool fires = false;
         if (nk_cron_parse(d.rows.v[i].cols[SET_CRON].s, &cron, NULL) != NK_OK)

@@ -635,7 +635,7 @@ typedef struct lister {
     size_t max, bytes;
     bool status; /* IncludeStatusDetails */
     bool past;   /* as of a time: other holds what was other than it is, by name */
-    nk_rows other;
+    nk_row_list other;
     size_t at;
     bool names, types, more; /* names: no more than the name (and the type, with types) */
     nk_pos last;

@@ -85,7 +85,7 @@ nk_code nk_history_statistics(nk_call *call, const nk_row *row, nk_json_writer *
 /* ---- several records of one kind ---- */
 
 /* Those that are to be put, and are not there as they were, after what is there now. */
-static nk_code put_rows(nk_undoing *u, nk_hist *h, nk_rows *old, size_t *put)
+static nk_code put_rows(nk_undoing *u, nk_hist *h, nk_row_list *old, size_t *put)
 {
     nk_call *call = u->call;
     nk_vals made = {0};
@@ -95,7 +95,7 @@ static nk_code put_rows(nk_undoing *u, nk_hist *h, nk_rows *old, size_t *put)
         if (rc != NK_OK && rc != NK_E_NOT_FOUND)
             return rc;
         NK_TRY(nk_undo_prepare(u, mine.cols, rc == NK_OK ? &now : NULL, &mine));
-        nk_row *was = rc == NK_OK ? nk_rows_add(old, call->arena) : NULL;
+        nk_row *was = rc == NK_OK ? nk_row_list_add(old, call->arena) : NULL;
         if (rc == NK_OK && !was)
             return nk_fail(call->err, NK_E_NOMEM, "out of memory");
         if (was)
@@ -114,7 +114,7 @@ static nk_code put_rows(nk_undoing *u, nk_hist *h, nk_rows *old, size_t *put)
     return NK_OK;
 }
 
-static nk_code take_rows(nk_undoing *u, nk_rows *old, size_t *removed)
+static nk_code take_rows(nk_undoing *u, nk_row_list *old, size_t *removed)
 {
     nk_call *call = u->call;
     for (size_t i = 0; i + u->record->nkey <= u->nkeys; i += u->record->nkey) {
@@ -123,7 +123,7 @@ static nk_code take_rows(nk_undoing *u, nk_rows *old, size_t *removed)
         if (rc == NK_E_NOT_FOUND)
             continue;
         NK_TRY(rc);
-        nk_row *was = nk_rows_add(old, call->arena);
+        nk_row *was = nk_row_list_add(old, call->arena);
         if (!was)
             return nk_fail(call->err, NK_E_NOMEM, "out of memory");
         *was = now;
@@ -135,7 +135,7 @@ static nk_code take_rows(nk_undoing *u, nk_rows *old, size_t *removed)
 
 nk_code nk_undo_rows(nk_undoing *u)
 {
-    nk_rows old = {0};
+    nk_row_list old = {0};
     size_t removed = 0, put = 0;
     nk_table_row t;
     nk_hist h = {.kind = u->kind, .space = u->ctx.region, .object = u->object, .id = u->id};

@@ -116,7 +116,7 @@ nk_code glue_GetTableVersions(nk_call *call, const glue_GetTableVersionsRequest 
 }
 
 /* gone: the deleted ones, for the history. */
-static nk_code delete_version(nk_call *call, const nk_table_row *t, nk_str version, nk_rows *gone,
+static nk_code delete_version(nk_call *call, const nk_table_row *t, nk_str version, nk_row_list *gone,
                               nk_err *err)
 {
     int64_t v;
@@ -129,7 +129,7 @@ static nk_code delete_version(nk_call *call, const nk_table_row *t, nk_str versi
     if (rc == NK_E_NOT_FOUND)
         return nk_fail(err, rc, "Version not found.");
     NK_TRY(rc);
-    nk_row *was = nk_rows_add(gone, call->arena);
+    nk_row *was = nk_row_list_add(gone, call->arena);
     if (!was)
         return nk_fail(err, NK_E_NOMEM, "out of memory");
     *was = row;
@@ -137,7 +137,7 @@ static nk_code delete_version(nk_call *call, const nk_table_row *t, nk_str versi
 }
 
 static nk_code remember(nk_call *call, const nk_catalog_ctx *ctx, const nk_table_row *t,
-                        const nk_rows *gone)
+                        const nk_row_list *gone)
 {
     nk_hist h = {.kind = NK_HIST_VERSIONS,
                  .op = NK_HIST_DELETE,
@@ -154,7 +154,7 @@ nk_code glue_DeleteTableVersion(nk_call *call, const glue_DeleteTableVersionRequ
 {
     nk_catalog_ctx ctx;
     nk_table_row t;
-    nk_rows gone = {0};
+    nk_row_list gone = {0};
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_table_follow(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
     NK_TRY(delete_version(call, &t, in->VersionId, &gone, call->err));
@@ -166,7 +166,7 @@ nk_code glue_BatchDeleteTableVersion(nk_call *call, const glue_BatchDeleteTableV
 {
     nk_catalog_ctx ctx;
     nk_table_row t;
-    nk_rows gone = {0};
+    nk_row_list gone = {0};
     NK_TRY(nk_catalog_open(call, in->CatalogId, &ctx));
     NK_TRY(nk_table_follow(call->tx, &ctx, in->DatabaseName, in->TableName, &t, call->err));
     out->Errors.v = NK_NEWN(call->arena, glue_TableVersionError, in->VersionIds.n);

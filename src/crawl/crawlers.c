@@ -317,38 +317,21 @@ nk_code glue_UpdateCrawler(nk_call *call, const glue_UpdateCrawlerRequest *in,
     return change(call, &row, false);
 }
 
-NK_LIST(made_list, nk_row);
-typedef struct made_rows {
-    nk_arena *arena;
-    made_list rows;
-    bool failed;
-} made_rows;
-
-static bool copy_made(void *arg, const nk_row *row)
-{
-    made_rows *m = arg;
-    nk_row *copy = made_list_add(&m->rows, m->arena);
-    m->failed = !copy || nk_row_dup(&nk_kind_made, row, m->arena, copy) != NK_OK;
-    return !m->failed;
-}
-
 /* What a crawler knows of the tables that it made goes into the history before it goes itself. */
 static nk_code forget_made(nk_call *call, const nk_catalog_ctx *ctx, nk_str name)
 {
-    made_rows m = {.arena = call->arena};
+    nk_row_list made = {0};
     const nk_val *key = NK_KEY(nk_vs(call->region), nk_vs(name));
     nk_query q = {.kind = &nk_kind_made, .prefix = key, .nprefix = 2};
-    NK_TRY(nk_store_scan(call->tx, &q, copy_made, &m, call->err));
-    if (m.failed)
-        return nk_fail(call->err, NK_E_NOMEM, "Out of memory");
-    if (!m.rows.n)
+    NK_TRY(nk_store_rows(call->tx, &q, call->arena, &made, call->err));
+    if (!made.n)
         return NK_OK;
     nk_hist h = {.kind = NK_HIST_CRAWLED,
                  .op = NK_HIST_DELETE,
                  .space = call->region,
                  .object = kept_of(call, ctx, name).object,
-                 .before = m.rows.v,
-                 .nbefore = m.rows.n};
+                 .before = made.v,
+                 .nbefore = made.n};
     NK_TRY(nk_store_delete_range(call->tx, &nk_kind_made, key, 2, 0, NULL, call->err));
     return nk_history_add(call->tx, ctx, &h, NULL, call->err);
 }

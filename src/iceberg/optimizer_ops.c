@@ -180,21 +180,6 @@ nk_code nk_ice_run_save(nk_tx *tx, const nk_ice_optimizer *o, int64_t seq,
 
 static const char *const types[] = {"compaction", "retention", "orphan_file_deletion"};
 
-NK_LIST(row_list, nk_row);
-typedef struct rows_of {
-    nk_arena *arena;
-    row_list list;
-    bool failed;
-} rows_of;
-
-static bool copy_run(void *arg, const nk_row *row)
-{
-    rows_of *c = arg;
-    nk_row *r = row_list_add(&c->list, c->arena);
-    c->failed = !r || nk_row_dup(&nk_kind_optimizer_run, row, c->arena, r) != NK_OK;
-    return !c->failed;
-}
-
 /* What is at work on it finds no table of the old name: its end is told here. */
 static bool break_off(nk_ice_optimizer *o, int64_t now_us)
 {
@@ -211,12 +196,10 @@ static bool break_off(nk_ice_optimizer *o, int64_t now_us)
 static nk_code rename_one(nk_tx *tx, const nk_catalog_ctx *ctx, nk_ice_optimizer *o,
                           const glue_Table *to, nk_err *err)
 {
-    rows_of runs = {.arena = ctx->arena};
+    nk_row_list runs = {0};
     const nk_val key[] = {nk_vs(o->region), nk_vs(o->database), nk_vs(o->table), nk_vs(o->type)};
     nk_query q = {.kind = &nk_kind_optimizer_run, .prefix = key, .nprefix = 4};
-    NK_TRY(nk_store_scan(tx, &q, copy_run, &runs, err));
-    if (runs.failed)
-        return nomem(err);
+    NK_TRY(nk_store_rows(tx, &q, ctx->arena, &runs, err));
     NK_TRY(nk_ice_optimizer_forget(tx, o->region, o->database, o->table, o->type, err));
     o->database = to->DatabaseName;
     o->table = to->Name;
@@ -224,16 +207,16 @@ static nk_code rename_one(nk_tx *tx, const nk_catalog_ctx *ctx, nk_ice_optimizer
     /* another table of this name may have left one */
     NK_TRY(nk_ice_optimizer_forget(tx, o->region, o->database, o->table, o->type, err));
     NK_TRY(nk_ice_optimizer_save(tx, o, true, ctx->arena, err));
-    for (size_t i = 0; i < runs.list.n; i++) {
-        nk_val *cols = (nk_val *)(uintptr_t)runs.list.v[i].cols;
+    for (size_t i = 0; i < runs.n; i++) {
+        nk_val *cols = (nk_val *)(uintptr_t)runs.v[i].cols;
         cols[RUN_REGION] = nk_vs(o->region);
         cols[RUN_DATABASE] = nk_vs(o->database);
         cols[RUN_TABLE] = nk_vs(o->table);
         cols[RUN_TYPE] = nk_vs(o->type);
-        NK_TRY(nk_store_put(tx, &nk_kind_optimizer_run, &runs.list.v[i], err));
+        NK_TRY(nk_store_put(tx, &nk_kind_optimizer_run, &runs.v[i], err));
     }
-    return broken && runs.list.n
-               ? nk_ice_run_save(tx, o, runs.list.v[runs.list.n - 1].cols[RUN_SEQ].i, o->o->lastRun,
+    return broken && runs.n
+               ? nk_ice_run_save(tx, o, runs.v[runs.n - 1].cols[RUN_SEQ].i, o->o->lastRun,
                                  ctx->arena, err)
                : NK_OK;
 }
@@ -550,19 +533,11 @@ enum { CASCADE_STEP = 500 };
 
 typedef struct cascade {
     nk_arena *a;
-    nk_row first; /* the note; cols NULL: there is none */
-    row_list rows;
+    nk_row_list rows;
     size_t seen;
     nk_val last[4]; /* of the optimizer seen last */
     bool failed;
 } cascade;
-
-static bool first_note(void *arg, const nk_row *row)
-{
-    cascade *c = arg;
-    c->failed = nk_row_dup(&nk_kind_cascade, row, c->a, &c->first) != NK_OK;
-    return false;
-}
 
 static bool of_catalog(void *arg, const nk_row *row)
 {
@@ -571,7 +546,7 @@ static bool of_catalog(void *arg, const nk_row *row)
     c->seen++;
     if (row->cols[OPT_SOURCE].i != OF_CATALOG && c->seen < CASCADE_STEP)
         return true;
-    copy = row_list_add(&c->rows, c->a);
+    copy = nk_row_list_add(&c->rows, c->a);
     c->failed = !copy || nk_row_dup(&nk_kind_optimizer, row, c->a, copy) != NK_OK;
     if (!c->failed)
         memcpy(c->last, copy->cols, sizeof c->last);
@@ -600,14 +575,13 @@ nk_code nk_ice_cascade(nk_tx *tx, void *arg, nk_err *err)
 {
     nk_ice_cascade_step *step = arg;
     cascade c = {.a = step->arena};
+    nk_row_list first = {0};
     nk_query notes = {.kind = &nk_kind_cascade, .limit = 1};
     step->more = false;
-    NK_TRY(nk_store_scan(tx, &notes, first_note, &c, err));
-    if (c.failed)
-        return nomem(err);
-    if (!c.first.cols)
+    NK_TRY(nk_store_rows(tx, &notes, step->arena, &first, err));
+    if (!first.n)
         return NK_OK;
-    nk_val *note = (nk_val *)(uintptr_t)c.first.cols;
+    nk_val *note = (nk_val *)(uintptr_t)first.v[0].cols;
     nk_pos after = {
         .v = {note[CASCADE_REGION], note[CASCADE_DB], note[CASCADE_TBL], note[CASCADE_TYPE]},
         .n = 4};
@@ -630,7 +604,7 @@ nk_code nk_ice_cascade(nk_tx *tx, void *arg, nk_err *err)
     if (c.seen < CASCADE_STEP)
         return nk_store_delete(tx, &nk_kind_cascade, note, err);
     memcpy(&note[CASCADE_DB], &c.last[OPT_DATABASE], 3 * sizeof *note);
-    return nk_store_put(tx, &nk_kind_cascade, &c.first, err);
+    return nk_store_put(tx, &nk_kind_cascade, &first.v[0], err);
 }
 
 /* ---- reading ---- */

@@ -58,6 +58,28 @@ nk_code nk_row_dup(const nk_kind *kind, const nk_row *row, nk_arena *a, nk_row *
     return NK_OK;
 }
 
+typedef struct collector {
+    const nk_kind *kind;
+    nk_arena *arena;
+    nk_row_list *out;
+    nk_code rc;
+} collector;
+
+static bool collect(void *arg, const nk_row *row)
+{
+    collector *c = arg;
+    nk_row *copy = nk_row_list_add(c->out, c->arena);
+    c->rc = copy ? nk_row_dup(c->kind, row, c->arena, copy) : NK_E_NOMEM;
+    return c->rc == NK_OK;
+}
+
+nk_code nk_store_rows(nk_tx *tx, const nk_query *q, nk_arena *a, nk_row_list *out, nk_err *err)
+{
+    collector c = {.kind = q->kind, .arena = a, .out = out};
+    NK_TRY(nk_store_scan(tx, q, collect, &c, err));
+    return c.rc == NK_OK ? NK_OK : nk_fail(err, c.rc, "out of memory");
+}
+
 static bool name_ok(const char *s)
 {
     if (!s || *s < 'a' || *s > 'z')

@@ -233,6 +233,10 @@ nk_code nk_store_scan(nk_tx *tx, const nk_query *q, nk_store_row_fn fn, void *ar
                       nk_err *err) NK_MUST;
 /* A scan's row with all that it points to. NK_E_NOMEM, unsaid. */
 nk_code nk_row_dup(const nk_kind *kind, const nk_row *row, nk_arena *a, nk_row *out) NK_MUST;
+NK_LIST(nk_row_list, nk_row);
+/* All rows of a query with all that they point to, behind those that the list has. */
+nk_code nk_store_rows(nk_tx *tx, const nk_query *q, nk_arena *a, nk_row_list *out,
+                      nk_err *err) NK_MUST;
 nk_code nk_store_count(nk_tx *tx, const nk_query *q, int64_t *out, nk_err *err) NK_MUST;
 /* Where a row stands in the query's order, copied into the arena: for `after` of the next page. */
 nk_code nk_store_pos(const nk_query *q, const nk_row *row, nk_arena *a, nk_pos *out) NK_MUST;
