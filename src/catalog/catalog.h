@@ -69,6 +69,8 @@ nk_code nk_catalog_properties(nk_tx *tx, const nk_catalog_ctx *ctx,
 /* Its optimizer of a type as a table's; enabled is set. p may be NULL. */
 nk_code nk_catalog_optimizer(const glue_CatalogPropertiesOutput *p, nk_str type, nk_arena *a,
                              glue_TableOptimizerConfiguration **out, nk_err *err) NK_MUST;
+enum { NK_OPTIMIZER_TYPES = 3 };
+extern const char *const nk_optimizer_types[NK_OPTIMIZER_TYPES];
 /* The limits of an optimizer's numbers. */
 nk_code nk_optimizer_check(nk_str type, const glue_TableOptimizerConfiguration *c,
                            nk_err *err) NK_MUST;

@@ -44,8 +44,9 @@ static const struct member {
 #undef O
 };
 
-static const char *const types[] = {"compaction", "retention", "orphan_file_deletion"};
-static const char *const map_names[] = {"Compaction", "Retention", "OrphanFileDeletion"};
+const char *const nk_optimizer_types[NK_OPTIMIZER_TYPES] = {"compaction", "retention",
+                                                             "orphan_file_deletion"};
+static const char *const map_names[NK_OPTIMIZER_TYPES] = {"Compaction", "Retention", "OrphanFileDeletion"};
 
 static nk_code in_range(const struct member *m, int64_t v, nk_err *err)
 {
@@ -57,9 +58,9 @@ static nk_code in_range(const struct member *m, int64_t v, nk_err *err)
 
 static const void *iceberg_part(nk_str type, const glue_TableOptimizerConfiguration *c)
 {
-    if (nk_str_is(type, types[0]))
+    if (nk_str_is(type, nk_optimizer_types[0]))
         return c->compactionConfiguration ? c->compactionConfiguration->icebergConfiguration : NULL;
-    if (nk_str_is(type, types[1]))
+    if (nk_str_is(type, nk_optimizer_types[1]))
         return c->retentionConfiguration ? c->retentionConfiguration->icebergConfiguration : NULL;
     return c->orphanFileDeletionConfiguration
                ? c->orphanFileDeletionConfiguration->icebergConfiguration
@@ -125,7 +126,7 @@ static nk_code put_map(size_t type, const nk_map_str *map, char *part, bool *ena
             continue;
         }
         for (size_t k = 0; k < NK_COUNTOF(members) && !m; k++)
-            if (nk_str_is(p->key, members[k].key) && !strcmp(members[k].type, types[type]))
+            if (nk_str_is(p->key, members[k].key) && !strcmp(members[k].type, nk_optimizer_types[type]))
                 m = &members[k];
         if (!m)
             return nk_fail(err, NK_E_INVALID, "%s has no setting %.*s.", map_names[type],
@@ -180,8 +181,8 @@ nk_code nk_catalog_optimizer(const glue_CatalogPropertiesOutput *p, nk_str type,
     const glue_IcebergOptimizationPropertiesOutput *o = p ? p->IcebergOptimizationProperties : NULL;
     const nk_map_str *maps[] = {o ? &o->Compaction : &none, o ? &o->Retention : &none,
                                 o ? &o->OrphanFileDeletion : &none};
-    for (size_t i = 0; i < NK_COUNTOF(types); i++)
-        if (nk_str_is(type, types[i]))
+    for (size_t i = 0; i < NK_OPTIMIZER_TYPES; i++)
+        if (nk_str_is(type, nk_optimizer_types[i]))
             return make(i, o ? o->RoleArn : NK_STR_NULL, maps[i], a, out, err);
     return nk_fail(err, NK_E_INTERNAL, "no such optimizer");
 }
@@ -192,7 +193,7 @@ static nk_code check_optimizers(const glue_IcebergOptimizationProperties *in, nk
                                 nk_err *err)
 {
     const nk_map_str *maps[] = {&in->Compaction, &in->Retention, &in->OrphanFileDeletion};
-    for (size_t i = 0; i < NK_COUNTOF(types); i++) {
+    for (size_t i = 0; i < NK_OPTIMIZER_TYPES; i++) {
         glue_TableOptimizerConfiguration *c;
         nk_code rc = make(i, in->RoleArn, maps[i], a, &c, err);
         if (rc != NK_OK)

@@ -20,6 +20,8 @@ extern const nk_kind *const nk_iceberg_kinds[];
 nk_code nk_iceberg_room_start(nk_app *app, nk_err *err) NK_MUST;
 void nk_iceberg_room_stop(nk_app *app);
 
+/* By its table_type; one whose first commit is still to come has no metadata yet. */
+bool nk_ice_is_iceberg(const glue_Table *t);
 /* The catalogue's context of a call, inside a transaction. */
 nk_code nk_ice_ctx(const nk_call *call, nk_tx *tx, nk_catalog_ctx *out, nk_err *err) NK_MUST;
 

@@ -152,8 +152,7 @@ static nk_code latest(nk_call *call, const glue_GetTableRequest *in, glue_GetTab
     }
     NK_TRY(nk_store_read(call->app->store, read_table, &r, call->err));
     glue_Table *t = r.table;
-    nk_str kind = nk_map_str_get(&t->Parameters, "table_type"),
-           location = nk_map_str_get(&t->Parameters, "metadata_location"), text;
+    nk_str location = nk_map_str_get(&t->Parameters, "metadata_location"), text;
     nk_json *root;
     out->Table = t;
     if (!r.all) {
@@ -163,7 +162,7 @@ static nk_code latest(nk_call *call, const glue_GetTableRequest *in, glue_GetTab
         out->Table->Name = t->Name;
         out->Table->DatabaseName = t->DatabaseName;
     }
-    if (!nk_str_ieq(kind, NK_STR("ICEBERG")) || !location.n)
+    if (!nk_ice_is_iceberg(t) || !location.n)
         return NK_OK;
     NK_TRY(nk_ice_file_read(call, location, &text));
     nk_code rc = nk_ice_table_parse(text, call->arena, &root, call->err);

@@ -178,8 +178,6 @@ nk_code nk_ice_run_save(nk_tx *tx, const nk_ice_optimizer *o, int64_t seq,
 
 /* ---- renaming ---- */
 
-static const char *const types[] = {"compaction", "retention", "orphan_file_deletion"};
-
 /* What is at work on it finds no table of the old name: its end is told here. */
 static bool break_off(nk_ice_optimizer *o, int64_t now_us)
 {
@@ -226,10 +224,10 @@ nk_code nk_ice_optimizers_rename(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str da
 {
     glue_Table *to;
     NK_TRY(nk_catalog_get_table(tx, ctx, to_database, to_table, &to, err));
-    for (size_t i = 0; i < NK_COUNTOF(types); i++) {
+    for (size_t i = 0; i < NK_OPTIMIZER_TYPES; i++) {
         nk_ice_optimizer o;
         nk_code rc =
-            load_any(tx, ctx, database, table, to->CreateTime.us, nk_str_c(types[i]), &o, err);
+            load_any(tx, ctx, database, table, to->CreateTime.us, nk_str_c(nk_optimizer_types[i]), &o, err);
         if (rc == NK_E_NOT_FOUND)
             continue;
         NK_TRY(rc);
@@ -322,13 +320,9 @@ static nk_code create_in_tx(nk_tx *tx, void *arg, nk_err *err)
     nk_catalog_ctx ctx;
     NK_TRY(nk_ice_ctx(c->call, tx, &ctx, err));
     glue_Table *t;
-    nk_str kind = NK_STR_NULL;
     nk_ice_optimizer old;
     NK_TRY(nk_catalog_get_table(tx, &ctx, c->database, c->table, &t, err));
-    for (size_t i = 0; i < t->Parameters.n; i++)
-        if (nk_str_is(t->Parameters.v[i].key, "table_type"))
-            kind = t->Parameters.v[i].value;
-    if (!nk_str_ieq(kind, NK_STR("ICEBERG")))
+    if (!nk_ice_is_iceberg(t))
         return nk_fail(err, NK_E_INVALID, "Table %.*s is not an Iceberg table.",
                        NK_STR_ARG(c->table));
     nk_code rc = nk_ice_optimizer_load(tx, &ctx, c->database, c->table, c->type, &old, err);
@@ -472,11 +466,6 @@ nk_code glue_DeleteTableOptimizer(nk_call *call, const glue_DeleteTableOptimizer
 
 /* ---- what a catalog asks for ---- */
 
-static bool is_iceberg(const glue_Table *t)
-{
-    return nk_str_ieq(nk_map_str_get(&t->Parameters, "table_type"), NK_STR("ICEBERG"));
-}
-
 /* true when there was none of that type, and there is one now. */
 static nk_code inherit_one(nk_tx *tx, const nk_catalog_ctx *ctx, const glue_Table *t, nk_str type,
                            bool *made, nk_err *err)
@@ -504,11 +493,11 @@ nk_code nk_ice_inherit(void *arg, nk_tx *tx, const nk_catalog_ctx *ctx, const gl
                        const glue_CatalogPropertiesOutput *properties, nk_err *err)
 {
     bool made = false;
-    if (!properties->IcebergOptimizationProperties || !is_iceberg(table))
+    if (!properties->IcebergOptimizationProperties || !nk_ice_is_iceberg(table))
         return NK_OK;
-    for (size_t i = 0; i < NK_COUNTOF(types); i++) {
+    for (size_t i = 0; i < NK_OPTIMIZER_TYPES; i++) {
         glue_TableOptimizerConfiguration *c;
-        nk_str type = nk_str_c(types[i]);
+        nk_str type = nk_str_c(nk_optimizer_types[i]);
         NK_TRY(nk_catalog_optimizer(properties, type, ctx->arena, &c, err));
         if (enabled(c))
             NK_TRY(inherit_one(tx, ctx, table, type, &made, err));

@@ -222,10 +222,11 @@ static nk_code begin_in_tx(nk_tx *tx, void *arg, nk_err *err)
     running *r = arg;
     nk_catalog_ctx ctx;
     nk_ice_optimizer fresh = {0};
-    NK_TRY(nk_ice_ctx(&r->call, tx, &ctx, err));
-    nk_code rc =
-        nk_ice_optimizer_load(tx, &ctx, r->opt.database, r->opt.table, r->opt.type, &fresh, err);
-    r->gone = rc == NK_E_NOT_FOUND;
+    nk_code rc = nk_ice_ctx(&r->call, tx, &ctx, err);
+    if (rc == NK_OK)
+        rc = nk_ice_optimizer_load(tx, &ctx, r->opt.database, r->opt.table, r->opt.type, &fresh,
+                                   err);
+    r->gone = rc == NK_E_NOT_FOUND; /* its catalog, its table, or it */
     if (r->gone && fresh.source == DELETED)
         return NK_OK; /* the note stays */
     if (r->gone)
@@ -647,26 +648,18 @@ static nk_code postpone(nk_tx *tx, void *arg, nk_err *err)
     nk_ice_optimizer o;
     glue_Table *t;
     p->same = false;
-    nk_code found = nk_ice_ctx(p->call, tx, &ctx, err);
-    if (found == NK_E_NOT_FOUND) {
-        /* its catalog is gone: as what is due first it would keep all others from their turn */
-        p->same = true;
-        *err = (nk_err)NK_ERR_INIT;
-        return nk_ice_optimizer_forget(tx, p->d->o.region, p->d->o.database, p->d->o.table,
-                                       p->d->o.type, err);
-    }
-    NK_TRY(found);
     if (!nk_str_is(p->d->o.type, "compaction"))
         return NK_OK;
-    nk_code rc =
-        nk_ice_optimizer_load(tx, &ctx, p->d->o.database, p->d->o.table, p->d->o.type, &o, err);
+    nk_code rc = nk_ice_ctx(p->call, tx, &ctx, err);
+    if (rc == NK_OK)
+        rc =
+            nk_ice_optimizer_load(tx, &ctx, p->d->o.database, p->d->o.table, p->d->o.type, &o, err);
     if (rc == NK_E_NOT_FOUND)
-        return NK_OK;
+        return NK_OK; /* its run sees to that */
     NK_TRY(rc);
     NK_TRY(nk_catalog_get_table(tx, &ctx, o.database, o.table, &t, err));
-    for (size_t i = 0; i < t->Parameters.n; i++)
-        if (nk_str_is(t->Parameters.v[i].key, "metadata_location"))
-            p->same = o.seen.n && nk_str_eq(o.seen, t->Parameters.v[i].value);
+    p->same =
+        o.seen.n && nk_str_eq(o.seen, nk_map_str_get(&t->Parameters, "metadata_location"));
     if (!p->same)
         return NK_OK;
     o.due_us = ctx.now_us + COMPACT_EVERY_US;

@@ -12,18 +12,15 @@ static nk_code nomem(nk_err *err)
     return nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
-static nk_str parameter(const glue_Table *t, const char *name)
+bool nk_ice_is_iceberg(const glue_Table *t)
 {
-    for (size_t i = 0; i < t->Parameters.n; i++)
-        if (nk_str_is(t->Parameters.v[i].key, name))
-            return t->Parameters.v[i].value;
-    return NK_STR_NULL;
+    return nk_str_ieq(nk_map_str_get(&t->Parameters, "table_type"), nk_str_c(kind_name[false]));
 }
 
 static bool is_kind(const glue_Table *t, bool view)
 {
-    nk_str type = parameter(t, "table_type");
-    return nk_str_ieq(type, nk_str_c(kind_name[view])) && parameter(t, "metadata_location").p;
+    nk_str type = nk_map_str_get(&t->Parameters, "table_type");
+    return nk_str_ieq(type, nk_str_c(kind_name[view])) && nk_map_str_get(&t->Parameters, "metadata_location").p;
 }
 
 static nk_code no_such(nk_err *err, bool view, nk_str database, nk_str name)
@@ -89,7 +86,7 @@ static void fill(nk_ice_entry *out, glue_Table *row)
 {
     *out = (nk_ice_entry){.database = row->DatabaseName,
                           .name = row->Name,
-                          .location = parameter(row, "metadata_location"),
+                          .location = nk_map_str_get(&row->Parameters, "metadata_location"),
                           .row = row};
 }
 
@@ -282,7 +279,7 @@ static nk_code swap_one(nk_tx *tx, const nk_catalog_ctx *ctx, const swap *w, con
     if (s->previous.p || w->overwrite) {
         if (s->previous.p && (!old || !is_kind(old, s->view)))
             return no_such(err, s->view, s->database, s->name);
-        if (s->previous.p && !nk_str_eq(parameter(old, "metadata_location"), s->previous))
+        if (s->previous.p && !nk_str_eq(nk_map_str_get(&old->Parameters, "metadata_location"), s->previous))
             return nk_ice_fail(err, NK_ICE_COMMIT_FAILED,
                                "Cannot commit %.*s.%.*s: its metadata has been changed meanwhile",
                                NK_STR_ARG(s->database), NK_STR_ARG(s->name));
@@ -626,7 +623,7 @@ static nk_code drop_in_tx(nk_tx *tx, void *arg, nk_err *err)
     nk_catalog_change c = {
         .kind = NK_CHANGE_DELETE_TABLE, .database = m->database, .table = m->name};
     NK_TRY(nk_catalog_apply(tx, &ctx, &c, 1, NULL, err));
-    return m->purge && !m->view ? note_purge(tx, m, parameter(row, "metadata_location"), err)
+    return m->purge && !m->view ? note_purge(tx, m, nk_map_str_get(&row->Parameters, "metadata_location"), err)
                                 : NK_OK;
 }
 

@@ -210,6 +210,23 @@ def test_a_catalog_of_its_own(glue, server, region, bucket):
     glue.delete_catalog(CatalogId=cid)
 
 
+def test_a_deleted_catalog_holds_up_nobody(glue, server, region, bucket, catalog, db):
+    """What is due of its tables is due first, and nothing can be run of it."""
+    c, tables = name("cat"), [f"t{i}" for i in range(5)]
+    cid = f"{CATALOG}:{c}"
+    glue.create_catalog(Name=c, CatalogInput={"CatalogProperties": {"IcebergOptimizationProperties": {"RoleArn": ROLE, "Compaction": {"enabled": "true"}}}})
+    glue.create_database(CatalogId=cid, DatabaseInput={"Name": "d", "LocationUri": f"s3://{bucket}/{c}"})
+    inner = open_catalog(server, region, **{"glue.id": cid})
+    for table in tables:
+        fill(inner, "d", table, 1)
+    for table in tables:  # the server is at the first of them when the catalog goes
+        glue.update_table_optimizer(CatalogId=cid, DatabaseName="d", TableName=table, Type="compaction", TableOptimizerConfiguration={"roleArn": OTHER, "enabled": True})
+    glue.delete_catalog(CatalogId=cid)
+    ask(glue, Compaction={"enabled": "true", "minInputFiles": "2"})
+    fill(catalog, db)
+    completed(glue, db, "compaction")
+
+
 def test_a_change_survives_kill(new_server):
     """kill -9 right after the answer: what the catalog asks for reaches all tables after the next start."""
     server = new_server()
