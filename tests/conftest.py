@@ -49,6 +49,21 @@ def binary():
     pytest.exit("there is no build-asan/nikawa and no build/nikawa; run 'make asan'", 2)
 
 
+def pages(call, key, **params):
+    """What each page of a listing holds under the key."""
+    found, token = [], None
+    while True:
+        page = call(**params, **({"NextToken": token} if token else {}))
+        found.append(page[key])
+        token = page.get("NextToken")
+        if not token:
+            return found
+
+
+def every(call, key, **params):
+    return [item for page in pages(call, key, **params) for item in page]
+
+
 def processes_of(session):
     """Process ids whose session is this one (the server's own: it was started as a session leader)."""
     found = []

@@ -145,9 +145,8 @@ void nk_cache_put(nk_cache *c, nk_str key, int64_t stamp, nk_str value)
 {
     uint32_t hash;
     place *set;
-    if (value.n + key.n > c->max * SHARDS / VALUE_SHARE)
-        return;
-    entry *e = nk_malloc(sizeof *e + key.n + value.n);
+    size_t size = sizeof(entry) + key.n + value.n; /* what is larger could never stay */
+    entry *e = size > c->max * SHARDS / VALUE_SHARE ? NULL : nk_malloc(size);
     if (!e)
         return;
     *e = (entry){.stamp = stamp, .key_n = key.n, .value_n = value.n};

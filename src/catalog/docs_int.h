@@ -32,7 +32,7 @@ typedef struct nk_docs_page {
     void *arg;
     /* out */
     nk_row_list rows; /* copies in the arena */
-    nk_str place; /* of the token */
+    nk_str place;     /* of the token */
     /* inside */
     size_t bytes;
     bool more;

@@ -45,8 +45,9 @@ static const struct member {
 };
 
 const char *const nk_optimizer_types[NK_OPTIMIZER_TYPES] = {"compaction", "retention",
-                                                             "orphan_file_deletion"};
-static const char *const map_names[NK_OPTIMIZER_TYPES] = {"Compaction", "Retention", "OrphanFileDeletion"};
+                                                            "orphan_file_deletion"};
+static const char *const map_names[NK_OPTIMIZER_TYPES] = {"Compaction", "Retention",
+                                                          "OrphanFileDeletion"};
 
 static nk_code in_range(const struct member *m, int64_t v, nk_err *err)
 {
@@ -126,7 +127,8 @@ static nk_code put_map(size_t type, const nk_map_str *map, char *part, bool *ena
             continue;
         }
         for (size_t k = 0; k < NK_COUNTOF(members) && !m; k++)
-            if (nk_str_is(p->key, members[k].key) && !strcmp(members[k].type, nk_optimizer_types[type]))
+            if (nk_str_is(p->key, members[k].key) &&
+                !strcmp(members[k].type, nk_optimizer_types[type]))
                 m = &members[k];
         if (!m)
             return nk_fail(err, NK_E_INVALID, "%s has no setting %.*s.", map_names[type],

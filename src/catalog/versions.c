@@ -116,8 +116,8 @@ nk_code glue_GetTableVersions(nk_call *call, const glue_GetTableVersionsRequest 
 }
 
 /* gone: the deleted ones, for the history. */
-static nk_code delete_version(nk_call *call, const nk_table_row *t, nk_str version, nk_row_list *gone,
-                              nk_err *err)
+static nk_code delete_version(nk_call *call, const nk_table_row *t, nk_str version,
+                              nk_row_list *gone, nk_err *err)
 {
     int64_t v;
     nk_row row;

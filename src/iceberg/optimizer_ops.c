@@ -213,10 +213,9 @@ static nk_code rename_one(nk_tx *tx, const nk_catalog_ctx *ctx, nk_ice_optimizer
         cols[RUN_TYPE] = nk_vs(o->type);
         NK_TRY(nk_store_put(tx, &nk_kind_optimizer_run, &runs.v[i], err));
     }
-    return broken && runs.n
-               ? nk_ice_run_save(tx, o, runs.v[runs.n - 1].cols[RUN_SEQ].i, o->o->lastRun,
-                                 ctx->arena, err)
-               : NK_OK;
+    return broken && runs.n ? nk_ice_run_save(tx, o, runs.v[runs.n - 1].cols[RUN_SEQ].i,
+                                              o->o->lastRun, ctx->arena, err)
+                            : NK_OK;
 }
 
 nk_code nk_ice_optimizers_rename(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str database,
@@ -226,8 +225,8 @@ nk_code nk_ice_optimizers_rename(nk_tx *tx, const nk_catalog_ctx *ctx, nk_str da
     NK_TRY(nk_catalog_get_table(tx, ctx, to_database, to_table, &to, err));
     for (size_t i = 0; i < NK_OPTIMIZER_TYPES; i++) {
         nk_ice_optimizer o;
-        nk_code rc =
-            load_any(tx, ctx, database, table, to->CreateTime.us, nk_str_c(nk_optimizer_types[i]), &o, err);
+        nk_code rc = load_any(tx, ctx, database, table, to->CreateTime.us,
+                              nk_str_c(nk_optimizer_types[i]), &o, err);
         if (rc == NK_E_NOT_FOUND)
             continue;
         NK_TRY(rc);

@@ -658,8 +658,7 @@ static nk_code postpone(nk_tx *tx, void *arg, nk_err *err)
         return NK_OK; /* its run sees to that */
     NK_TRY(rc);
     NK_TRY(nk_catalog_get_table(tx, &ctx, o.database, o.table, &t, err));
-    p->same =
-        o.seen.n && nk_str_eq(o.seen, nk_map_str_get(&t->Parameters, "metadata_location"));
+    p->same = o.seen.n && nk_str_eq(o.seen, nk_map_str_get(&t->Parameters, "metadata_location"));
     if (!p->same)
         return NK_OK;
     o.due_us = ctx.now_us + COMPACT_EVERY_US;

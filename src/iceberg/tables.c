@@ -20,7 +20,8 @@ bool nk_ice_is_iceberg(const glue_Table *t)
 static bool is_kind(const glue_Table *t, bool view)
 {
     nk_str type = nk_map_str_get(&t->Parameters, "table_type");
-    return nk_str_ieq(type, nk_str_c(kind_name[view])) && nk_map_str_get(&t->Parameters, "metadata_location").p;
+    return nk_str_ieq(type, nk_str_c(kind_name[view])) &&
+           nk_map_str_get(&t->Parameters, "metadata_location").p;
 }
 
 static nk_code no_such(nk_err *err, bool view, nk_str database, nk_str name)
@@ -279,7 +280,8 @@ static nk_code swap_one(nk_tx *tx, const nk_catalog_ctx *ctx, const swap *w, con
     if (s->previous.p || w->overwrite) {
         if (s->previous.p && (!old || !is_kind(old, s->view)))
             return no_such(err, s->view, s->database, s->name);
-        if (s->previous.p && !nk_str_eq(nk_map_str_get(&old->Parameters, "metadata_location"), s->previous))
+        if (s->previous.p &&
+            !nk_str_eq(nk_map_str_get(&old->Parameters, "metadata_location"), s->previous))
             return nk_ice_fail(err, NK_ICE_COMMIT_FAILED,
                                "Cannot commit %.*s.%.*s: its metadata has been changed meanwhile",
                                NK_STR_ARG(s->database), NK_STR_ARG(s->name));
@@ -623,8 +625,9 @@ static nk_code drop_in_tx(nk_tx *tx, void *arg, nk_err *err)
     nk_catalog_change c = {
         .kind = NK_CHANGE_DELETE_TABLE, .database = m->database, .table = m->name};
     NK_TRY(nk_catalog_apply(tx, &ctx, &c, 1, NULL, err));
-    return m->purge && !m->view ? note_purge(tx, m, nk_map_str_get(&row->Parameters, "metadata_location"), err)
-                                : NK_OK;
+    return m->purge && !m->view
+               ? note_purge(tx, m, nk_map_str_get(&row->Parameters, "metadata_location"), err)
+               : NK_OK;
 }
 
 nk_code nk_ice_entry_drop(nk_call *call, bool view, nk_str database, nk_str name, bool purge,

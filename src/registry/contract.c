@@ -299,16 +299,6 @@ static bool add_elements(nk_arena *a, nk_json *out, const nk_json *from, const n
     return true;
 }
 
-static bool add_members(nk_arena *a, nk_json *out, const nk_json *from)
-{
-    for (const nk_json *x = from ? from->first : NULL; x; x = x->next) {
-        nk_json *copy = jv_copy(a, x);
-        if (!copy || !jv_set(a, out, x->key, copy))
-            return false;
-    }
-    return true;
-}
-
 /* Two objects of lists, maps and scalars. */
 static nk_code merge(nk_arena *a, const nk_json *under, const nk_json *over, const nk_json **out,
                      nk_err *err)
@@ -317,7 +307,7 @@ static nk_code merge(nk_arena *a, const nk_json *under, const nk_json *over, con
     if (!under || !over)
         return NK_OK;
     nk_json *all = jv_new(a, NK_JSON_OBJECT, NK_STR_NULL);
-    bool ok = all && add_members(a, all, under);
+    bool ok = all && jv_set_all(a, all, under);
     for (const nk_json *x = over->first; ok && x; x = x->next) {
         const nk_json *old = nk_json_getn(under, x->key);
         nk_json *v = jv_copy(a, x);
@@ -327,7 +317,7 @@ static nk_code merge(nk_arena *a, const nk_json *under, const nk_json *over, con
         if (ok && old && x->kind == NK_JSON_ARRAY)
             ok = add_elements(a, v, old, x) && add_elements(a, v, x, NULL);
         else if (ok && old && x->kind == NK_JSON_OBJECT)
-            ok = add_members(a, v, old) && add_members(a, v, x);
+            ok = jv_set_all(a, v, old) && jv_set_all(a, v, x);
         ok = ok && jv_set(a, all, x->key, v);
     }
     *out = all;

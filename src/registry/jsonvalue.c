@@ -367,6 +367,16 @@ void jv_append(nk_json *array, nk_json *v)
     array->count++;
 }
 
+bool jv_set_all(nk_arena *a, nk_json *object, const nk_json *from)
+{
+    for (const nk_json *x = from ? from->first : NULL; x; x = x->next) {
+        nk_json *copy = jv_copy(a, x);
+        if (!copy || !jv_set(a, object, x->key, copy))
+            return false;
+    }
+    return true;
+}
+
 void jv_unset(nk_json *object, nk_str key)
 {
     nk_json *kept = object->first;

@@ -49,5 +49,7 @@ void jv_append(nk_json *array, nk_json *v);
 /* Sets or replaces a member. */
 bool jv_set(nk_arena *a, nk_json *object, nk_str key, nk_json *v);
 void jv_unset(nk_json *object, nk_str key);
+/* Sets all members of `from` (NULL: none). */
+bool jv_set_all(nk_arena *a, nk_json *object, const nk_json *from);
 
 #endif

@@ -236,13 +236,9 @@ nk_code nk_config_merge(const nk_reg_ctx *ctx, const nk_json *all, const nk_json
     if (!all || !own)
         return NK_OK;
     nk_json *both = jv_copy(ctx->arena, all);
-    for (const nk_json *m = own->first; both && m; m = m->next) {
-        nk_json *v = jv_copy(ctx->arena, m);
-        if (!v || !jv_set(ctx->arena, both, m->key, v))
-            both = NULL;
-    }
+    bool whole = both && jv_set_all(ctx->arena, both, own);
     *out = both;
-    return both ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
+    return whole ? NK_OK : nk_fail(err, NK_E_NOMEM, "out of memory");
 }
 
 nk_code nk_subject_alias(nk_tx *tx, const nk_reg_ctx *ctx, nk_subject *s, nk_err *err)

@@ -2,6 +2,8 @@
 operation is a name and its parameters; `apply` says which exception it must meet (None: it succeeds) and changes the model."""
 import copy
 
+from conftest import every
+
 KEYS = [{"Name": "y", "Type": "int"}, {"Name": "m", "Type": "string"}]
 MISSING, EXISTS, INVALID, CONFLICT = "EntityNotFoundException", "AlreadyExistsException", "InvalidInputException", "ConcurrentModificationException"
 
@@ -222,16 +224,6 @@ def call(g, op, p):
     for e in reply["Errors"]:
         errors.setdefault(tuple(e["PartitionValues"]), []).append(e["ErrorDetail"]["ErrorCode"])
     return errors
-
-
-def every(listing, key, **params):
-    found, token = [], None
-    while True:
-        page = listing(**params, **({"NextToken": token} if token else {}))
-        found += page[key]
-        token = page.get("NextToken")
-        if not token:
-            return found
 
 
 def read_back(g, wanted=lambda db: True):

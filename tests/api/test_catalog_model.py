@@ -3,7 +3,8 @@ import random
 import threading
 
 import pytest
-from catalog_model import CALLS, Model, call, every, part_input, random_operation, read_back, table_input
+from catalog_model import CALLS, Model, call, part_input, random_operation, read_back, table_input
+from conftest import every
 from test_catalog import name, refused
 
 

@@ -5,8 +5,8 @@ import random
 import time
 
 import pytest
+from conftest import every
 from test_catalog import name, refused
-from test_history import every
 
 
 @pytest.fixture

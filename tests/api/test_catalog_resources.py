@@ -5,7 +5,7 @@ import json
 import random
 
 import pytest
-from conftest import wait_for
+from conftest import pages, wait_for
 from test_catalog import db, g, holds, name, refused, table_input  # noqa: F401 (fixtures)
 
 ACCOUNT = "000000000000"
@@ -13,16 +13,6 @@ ACCOUNT = "000000000000"
 
 def arn(resource, region="us-east-1"):
     return f"arn:aws:glue:{region}:{ACCOUNT}:{resource}"
-
-
-def pages(call, key, **params):
-    found, token = [], None
-    while True:
-        page = call(**params, **({"NextToken": token} if token else {}))
-        found.append(page[key])
-        token = page.get("NextToken")
-        if not token:
-            return found
 
 
 # ---- user-defined functions ----

@@ -5,8 +5,8 @@ import stat
 from pathlib import Path
 
 import pytest
+from conftest import pages
 from test_catalog import g, holds, name, refused  # noqa: F401 (fixtures)
-from test_catalog_resources import pages
 
 SECRET = "S3cret-é-" + os.urandom(6).hex()
 

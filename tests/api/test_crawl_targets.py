@@ -146,85 +146,91 @@ def record(event, bucket, key):
     return {"eventSource": "aws:s3", "eventName": event, "s3": {"bucket": {"name": bucket}, "object": {"key": quote_plus(key, safe="/")}}}
 
 
-def test_event_mode(moto, new_server):
+@pytest.fixture
+def lake_of_events(moto, new_server):
+    """A server with queues to read, what is in its lake, and a client of the queues."""
     server = new_server(env={"AWS_ENDPOINT_URL_SQS": moto})
-    world = World(server.client("glue"), server.client("s3"))
     sqs = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
-    url = sqs.create_queue(QueueName="lake-events", Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
-    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
-    arn, dlq = (sqs.get_queue_attributes(QueueUrl=u, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"] for u in (url, dead))
+    return server, World(server.client("glue"), server.client("s3")), sqs
 
-    def left(queue):
-        a = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"])["Attributes"]
-        return int(a["ApproximateNumberOfMessages"]) + int(a["ApproximateNumberOfMessagesNotVisible"])
 
-    def send(*records, wrap=None):
-        body = json.dumps({"Records": list(records)})
-        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Type": "Notification", "Message": body}) if wrap == "sns" else body)
+class Queue:
+    def __init__(self, sqs, name, **attributes):
+        self.sqs, self.url = sqs, sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        self.arn = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+    def left(self):
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        return sum(map(int, self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)["Attributes"].values()))
+
+    def put(self, body):
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=body if isinstance(body, str) else json.dumps(body))
+
+    def send(self, *records, wrap=None):
+        body = {"Records": list(records)}
+        self.put({"Type": "Notification", "Message": json.dumps(body)} if wrap == "sns" else body)
+
+
+def test_event_mode(lake_of_events):
+    server, world, sqs = lake_of_events
+    queue, dead = Queue(sqs, "lake-events", VisibilityTimeout="30"), Queue(sqs, "dead")
     name = world.fresh()
     path = f"{name}/sales data"
     for day in range(3):
         world.put(f"{path}/day={day}/f.json", json.dumps({"a": 1}))
-    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"}))
+    queue.put({"Service": "Amazon S3", "Event": "s3:TestEvent"})
     policy = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DELETE_FROM_DATABASE"}
     with pytest.raises(ClientError) as e:
         world.create(name, f"{path}/", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"}, SchemaChangePolicy=policy)
     assert e.value.response["Error"]["Code"] == "InvalidInputException"
     world.create(name, f"{path}/", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"}, SchemaChangePolicy=policy,
-                 target={"EventQueueArn": arn, "DlqEventQueueArn": dlq})
+                 target={"EventQueueArn": queue.arn, "DlqEventQueueArn": dead.arn})
     world.run(name)  # the first one looks at everything
     table = "sales_data"
-    assert set(world.partitions(name, table)) == {("0",), ("1",), ("2",)} and left(url) == 0
+    assert set(world.partitions(name, table)) == {("0",), ("1",), ("2",)} and queue.left() == 0
     # what no event tells of is not looked at
     world.put(f"{path}/day=5/f.json", json.dumps({"a": 1, "b": "x"}))
     world.put(f"{path}/day=6/f.json", json.dumps({"a": 1}))
     world.s3.delete_object(Bucket=world.bucket, Key=f"{path}/day=1/f.json")
-    send(record("ObjectCreated:Put", world.bucket, f"{path}/day=5/f.json"), record("ObjectCreated:Put", "another-bucket", f"{path}/day=9/f.json"))
-    send(record("ObjectRemoved:Delete", world.bucket, f"{path}/day=1/f.json"), wrap="sns")
-    sqs.send_message(QueueUrl=url, MessageBody="what is this")
+    queue.send(record("ObjectCreated:Put", world.bucket, f"{path}/day=5/f.json"), record("ObjectCreated:Put", "another-bucket", f"{path}/day=9/f.json"))
+    queue.send(record("ObjectRemoved:Delete", world.bucket, f"{path}/day=1/f.json"), wrap="sns")
+    queue.put("what is this")
     world.run(name)
     assert set(world.partitions(name, table)) == {("0",), ("2",), ("5",)}
     t = world.tables(name)[table]
     assert columns(t) == [("a", "int"), ("b", "string")]
-    assert left(url) == 0 and left(dead) == 1
-    assert sqs.receive_message(QueueUrl=dead)["Messages"][0]["Body"] == "what is this"
+    assert queue.left() == 0 and dead.left() == 1
+    assert sqs.receive_message(QueueUrl=dead.url)["Messages"][0]["Body"] == "what is this"
     # nothing happened: nothing is done, and EventBridge's form is understood
     world.run(name)
     assert list(world.tables(name)) == [table]
-    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"source": "aws.s3", "detail": {"bucket": {"name": world.bucket}, "object": {"key": f"{path}/day=6/f.json"}}}))
+    queue.put({"source": "aws.s3", "detail": {"bucket": {"name": world.bucket}, "object": {"key": f"{path}/day=6/f.json"}}})
     world.run(name)
     assert ("6",) in world.partitions(name, table)
     # a queue that is gone
-    sqs.delete_queue(QueueUrl=url)
+    sqs.delete_queue(QueueUrl=queue.url)
     c = world.run(name, expect="FAILED")
     assert "lake-events" in c["LastCrawl"]["ErrorMessage"]
 
 
-def test_queues_of_several_targets_and_plans_of_events(moto, new_server):
+def test_queues_of_several_targets_and_plans_of_events(lake_of_events):
     """A queue is read once a crawl, whichever targets share it; a plan keeps what its messages were about, and applying it deletes them."""
-    server = new_server(env={"AWS_ENDPOINT_URL_SQS": moto})
-    world = World(server.client("glue"), server.client("s3"))
-    sqs = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
-    urls = [sqs.create_queue(QueueName=f"several-{i}")["QueueUrl"] for i in range(2)]
-    arns = [sqs.get_queue_attributes(QueueUrl=u, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"] for u in urls]
-
-    def left():
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        return [sum(map(int, sqs.get_queue_attributes(QueueUrl=u, AttributeNames=names)["Attributes"].values())) for u in urls]
+    server, world, sqs = lake_of_events
+    queues = [Queue(sqs, f"several-{i}") for i in range(2)]
     name = world.fresh()
     for t in range(3):
         for k in range(3):
             world.put(f"{name}/t{t}/k={k}/f.json", json.dumps({f"a{t}": 1}))
     world.glue.create_crawler(Name=name, Role="r", DatabaseName=name, RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"},
                               SchemaChangePolicy={"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DELETE_FROM_DATABASE"},
-                              Targets={"S3Targets": [{"Path": f"s3://{world.bucket}/{name}/t{t}/", "EventQueueArn": arns[t % 2]} for t in range(3)]})
+                              Targets={"S3Targets": [{"Path": f"s3://{world.bucket}/{name}/t{t}/", "EventQueueArn": queues[t % 2].arn} for t in range(3)]})
     world.run(name)
     assert sorted(world.tables(name)) == ["t0", "t1", "t2"]
     for t in range(3):
         world.put(f"{name}/t{t}/k=new/f.json", json.dumps({f"a{t}": 1}))
         world.s3.delete_object(Bucket=world.bucket, Key=f"{name}/t{t}/k=0/f.json")
         for event, key in (("ObjectCreated:Put", f"{name}/t{t}/k=new/f.json"), ("ObjectRemoved:Delete", f"{name}/t{t}/k=0/f.json")):
-            sqs.send_message(QueueUrl=urls[t % 2], MessageBody=json.dumps({"Records": [record(event, world.bucket, key)]}))
+            queues[t % 2].send(record(event, world.bucket, key))
     before = {t: world.partitions(name, t) for t in world.tables(name)}
 
     def in_mode(mode):
@@ -234,7 +240,7 @@ def test_queues_of_several_targets_and_plans_of_events(moto, new_server):
         world.wait(name)
         return world.glue.list_crawls(CrawlerName=name, MaxResults=1)["Crawls"][0]
     planned = in_mode("plan")
-    assert {t: world.partitions(name, t) for t in world.tables(name)} == before and left() == [4, 2]
+    assert {t: world.partitions(name, t) for t in world.tables(name)} == before and [q.left() for q in queues] == [4, 2]
     counts = {}
     for t in json.loads(planned["Summary"])["Tables"]:
         for what in ("Create", "Delete"):
@@ -243,43 +249,37 @@ def test_queues_of_several_targets_and_plans_of_events(moto, new_server):
     assert in_mode(f"apply {planned['CrawlId']}")["State"] == "COMPLETED"
     for t in range(3):
         assert set(world.partitions(name, f"t{t}")) == {("1",), ("2",), ("new",)}
-    assert left() == [0, 0]
+    assert [q.left() for q in queues] == [0, 0]
 
 
-def test_events_of_what_is_not_like_its_table(moto, new_server):
-    server = new_server(env={"AWS_ENDPOINT_URL_SQS": moto})
-    world = World(server.client("glue"), server.client("s3"))
-    sqs = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
-    url = sqs.create_queue(QueueName="unlike")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+def test_events_of_what_is_not_like_its_table(lake_of_events):
+    server, world, sqs = lake_of_events
+    queue = Queue(sqs, "unlike")
     name = world.fresh()
     world.put(f"{name}/k=0/f.csv", "a,b,c\n1,2,3\n4,5,6\n")
-    world.create(name, f"{name}/", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"}, target={"EventQueueArn": arn})
+    world.create(name, f"{name}/", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"}, target={"EventQueueArn": queue.arn})
     world.run(name)
     was = world.tables(name)[name]["StorageDescriptor"]
     for k, (key, body) in enumerate([("f.json", '{"a":1}'), ("f.csv", "p,q,r\n1,2,3\n4,5,6\n")], 1):
         world.put(f"{name}/k={k}/{key}", body)
-        sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [record("ObjectCreated:Put", world.bucket, f"{name}/k={k}/{key}")]}))
+        queue.send(record("ObjectCreated:Put", world.bucket, f"{name}/k={k}/{key}"))
         world.run(name)
         now = world.tables(name)[name]["StorageDescriptor"]
         assert (now["SerdeInfo"], now["Columns"]) == (was["SerdeInfo"], was["Columns"]) and set(world.partitions(name, name)) == {("0",)}
 
 
-def test_events_of_a_users_own_table(moto, new_server):
+def test_events_of_a_users_own_table(lake_of_events):
     """A catalogue target's columns bear its owner's names, and nothing says its format: what events tell of is taken all the same."""
-    server = new_server(env={"AWS_ENDPOINT_URL_SQS": moto})
-    world = World(server.client("glue"), server.client("s3"))
-    sqs = boto3.client("sqs", endpoint_url=moto, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
-    url = sqs.create_queue(QueueName="own")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    server, world, sqs = lake_of_events
+    queue = Queue(sqs, "own")
     name = world.fresh()
     world.glue.create_database(DatabaseInput={"Name": name})
     world.glue.create_table(DatabaseName=name, TableInput={"Name": "own", "PartitionKeys": [{"Name": "month", "Type": "string"}], "StorageDescriptor": {
         "Columns": [{"Name": "mine", "Type": "bigint"}, {"Name": "yours", "Type": "bigint"}], "Location": f"s3://{world.bucket}/{name}/"}})
     world.glue.create_crawler(Name=name, Role="r", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVENT_MODE"}, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"},
-                              Targets={"CatalogTargets": [{"DatabaseName": name, "Tables": ["own"], "EventQueueArn": arn}]})
+                              Targets={"CatalogTargets": [{"DatabaseName": name, "Tables": ["own"], "EventQueueArn": queue.arn}]})
     world.put(f"{name}/m=1/f.csv", "1,2\n3,4\n5,6\n")
-    sqs.send_message(QueueUrl=url, MessageBody=json.dumps({"Records": [record("ObjectCreated:Put", world.bucket, f"{name}/m=1/f.csv")]}))
+    queue.send(record("ObjectCreated:Put", world.bucket, f"{name}/m=1/f.csv"))
     world.run(name)
     assert set(world.partitions(name, "own")) == {("1",)}
     assert columns(world.tables(name)["own"]) == [("mine", "bigint"), ("yours", "bigint")]

@@ -5,6 +5,7 @@ import uuid
 
 import pytest
 from botocore.exceptions import ClientError
+from conftest import every
 
 ACCOUNT = "000000000000"
 SERDE = {"SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe", "Parameters": {}}
@@ -24,16 +25,6 @@ def descriptor(location, columns=(("v", "bigint"), ("s", "string"))):
     return {"Columns": [{"Name": n, "Type": t, "Parameters": {}} for n, t in columns], "Location": location, "Compressed": False, "NumberOfBuckets": 0,
             "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat", "BucketColumns": [], "SortColumns": [], "Parameters": {},
             "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat", "SerdeInfo": SERDE, "StoredAsSubDirectories": False}
-
-
-def all_pages(call, key, **params):
-    found, token = [], None
-    while True:
-        page = call(**params, **({"NextToken": token} if token else {}))
-        found += page[key]
-        token = page.get("NextToken")
-        if not token:
-            return found
 
 
 @pytest.fixture
@@ -56,7 +47,7 @@ def test_a_hive_table_of_trinos(bare_glue, db):
     refused("AlreadyExistsException", g.create_table, CatalogId=ACCOUNT, DatabaseName=db, TableInput=table)
     got = g.get_table(CatalogId=ACCOUNT, DatabaseName=db, Name="t")["Table"]
     assert got["Parameters"] == table["Parameters"] and got["StorageDescriptor"] == table["StorageDescriptor"]
-    assert [t["Name"] for t in all_pages(g.get_tables, "TableList", CatalogId=ACCOUNT, DatabaseName=db, MaxResults=100)] == ["t"]
+    assert [t["Name"] for t in every(g.get_tables, "TableList", CatalogId=ACCOUNT, DatabaseName=db, MaxResults=100)] == ["t"]
 
     # partitions: written a hundred at once, read by five segments at once, values only, then by value a thousand at once
     values = [[f"2024-01-{d:02}", str(i)] for d in range(1, 29) for i in range(12)]
@@ -68,7 +59,7 @@ def test_a_hive_table_of_trinos(bare_glue, db):
 
     def by_segments(expression):
         def one(number):
-            return all_pages(g.get_partitions, "Partitions", CatalogId=ACCOUNT, DatabaseName=db, TableName="t", Expression=expression, ExcludeColumnSchema=True,
+            return every(g.get_partitions, "Partitions", CatalogId=ACCOUNT, DatabaseName=db, TableName="t", Expression=expression, ExcludeColumnSchema=True,
                              MaxResults=1000, Segment={"SegmentNumber": number, "TotalSegments": 5})
         with concurrent.futures.ThreadPoolExecutor(5) as pool:
             parts = [p for page in pool.map(one, range(5)) for p in page]
@@ -133,7 +124,7 @@ def test_an_iceberg_table_of_trinos(bare_glue, db):
     # views, and what lists tell apart
     g.create_table(DatabaseName=db, TableInput={"Name": "v", "TableType": "VIRTUAL_VIEW", "ViewOriginalText": "/* Presto View: e30= */", "ViewExpandedText": "/* Presto View */",
                                                 "Parameters": {"presto_view": "true", "comment": "Presto View"}, "StorageDescriptor": {"Columns": [{"Name": "dummy", "Type": "string"}]}})
-    brief = all_pages(g.get_tables, "TableList", DatabaseName=db, AttributesToGet=["NAME", "TABLE_TYPE"])
+    brief = every(g.get_tables, "TableList", DatabaseName=db, AttributesToGet=["NAME", "TABLE_TYPE"])
     assert brief == [{"Name": "ice", "TableType": "EXTERNAL_TABLE"}, {"Name": "v", "TableType": "VIRTUAL_VIEW"}]
 
 
@@ -141,7 +132,7 @@ def test_what_hives_client_asks(bare_glue, db):
     """The metastore client of AWS for Hive and Spark: databases by pattern, tables by pattern and in batches, functions."""
     g = bare_glue
     assert g.get_database(Name=db)["Database"]["LocationUri"] == f"s3://lake/{db}"
-    assert db in [d["Name"] for d in all_pages(g.get_databases, "DatabaseList", CatalogId=ACCOUNT)]
+    assert db in [d["Name"] for d in every(g.get_databases, "DatabaseList", CatalogId=ACCOUNT)]
     for n in ("orders_2023", "orders_2024", "people"):
         g.create_table(DatabaseName=db, TableInput={"Name": n, "Owner": "hive", "Retention": 0, "TableType": "MANAGED_TABLE", "LastAccessTime": 1700000000,
                                                     "StorageDescriptor": descriptor(f"s3://lake/{db}/{n}"), "PartitionKeys": [], "Parameters": {"transient_lastDdlTime": "1"}})

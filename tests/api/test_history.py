@@ -4,7 +4,7 @@ import random
 import subprocess
 
 import pytest
-from conftest import binary, wait_for
+from conftest import binary, every, wait_for
 
 
 def nikawa(server, *args, ok=True):
@@ -25,16 +25,6 @@ def server(new_server):
 @pytest.fixture
 def g(server):
     return server.client("glue")
-
-
-def every(call, key, **params):
-    found, token = [], None
-    while True:
-        page = call(**params, **({"NextToken": token} if token else {}))
-        found += page[key]
-        token = page.get("NextToken")
-        if not token:
-            return found
 
 
 def snapshot(g):

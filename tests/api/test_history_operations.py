@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
-from conftest import ROOT, wait_for
-from test_history import every, history, nikawa, snapshot, there
+from conftest import ROOT, every, wait_for
+from test_history import history, nikawa, snapshot, there
 
 FAMILIES = ("catalog", "iceberg", "crawl")
 REGION = "arn:aws:glue:us-east-1:000000000000:"

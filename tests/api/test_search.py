@@ -5,9 +5,8 @@ import re
 import threading
 
 import pytest
-from conftest import wait_for
+from conftest import pages, wait_for
 from test_catalog import g, name, refused  # noqa: F401 (fixtures)
-from test_catalog_resources import pages
 
 VOCABULARY = ["sales", "order", "customer", "link", "raw", "daily", "events", "ü", "x1", "zone", "über"]
 
