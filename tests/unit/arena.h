@@ -9,7 +9,7 @@ static nk_arena *arena;
 static int setup(void **state)
 {
     arena = nk_arena_create(0);
-    return 0;
+    return arena ? 0 : -1;
 }
 
 static int teardown(void **state)

@@ -11,20 +11,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
-
-static nk_arena *arena;
-
-static int begin(void **state)
-{
-    arena = nk_arena_create(0);
-    return arena ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    nk_arena_destroy(arena);
-    return 0;
-}
+#include "../arena.h"
 
 static void str_split_keeps_empty_pieces(void **state)
 {
@@ -343,7 +330,7 @@ static void ports_and_ids(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(str_split_keeps_empty_pieces),
         T(str_finds_and_cuts),

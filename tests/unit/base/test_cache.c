@@ -90,6 +90,10 @@ static void old_ones_do_not_answer(void **state)
     memset(large, 'x', 1 << 20);
     nk_cache_put(c, NK_STR("large"), 1, nk_str_n(large, 1 << 20));
     assert_null(nk_cache_get(c, NK_STR("large"), 0, a).p);
+    nk_cache *tiny = nk_cache_create(256); /* an entry is larger than a part of it */
+    nk_cache_put(tiny, NK_STR("k"), 1, NK_STR("v"));
+    assert_int_equal(nk_cache_bytes(tiny), 0);
+    nk_cache_destroy(tiny);
     nk_arena_destroy(a);
     nk_cache_destroy(c);
     nk_cache_destroy(NULL);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/base.h"
+#include "../arena.h"
 
 static const nk_str accepted[] = {
     NK_STR("null"),
@@ -116,20 +117,6 @@ static const nk_str refused[] = {
     NK_STR("[\f]"),
     NK_STR("[\xc2\xa0]"),
 };
-
-static nk_arena *arena;
-
-static int begin(void **state)
-{
-    arena = nk_arena_create(0);
-    return arena ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    nk_arena_destroy(arena);
-    return 0;
-}
 
 /* The text in memory of exactly its size, so that a sanitizer sees any step beyond it. */
 static nk_code parse(nk_str text, nk_json **out)
@@ -360,7 +347,7 @@ static void survives_every_failed_allocation(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(takes_what_the_rfc_allows),
         T(refuses_all_else),

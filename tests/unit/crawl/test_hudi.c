@@ -6,20 +6,7 @@
 #include <cmocka.h>
 
 #include "crawl/hudi.h"
-
-static nk_arena *arena;
-
-static int begin(void **state)
-{
-    arena = nk_arena_create(0);
-    return arena ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    nk_arena_destroy(arena);
-    return 0;
-}
+#include "../arena.h"
 
 static void is(nk_str got, const char *want)
 {
@@ -173,10 +160,10 @@ static void test_json_actions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_properties, begin, end),
-        cmocka_unit_test_setup_teardown(test_names, begin, end),
-        cmocka_unit_test_setup_teardown(test_partitions, begin, end),
-        cmocka_unit_test_setup_teardown(test_json_actions, begin, end),
+        cmocka_unit_test_setup_teardown(test_properties, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_partitions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_json_actions, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,20 +6,7 @@
 #include <stdio.h>
 
 #include "model/glue_shapes.h"
-
-static nk_arena *arena;
-
-static int begin(void **state)
-{
-    arena = nk_arena_create(0);
-    return arena ? 0 : -1;
-}
-
-static int end(void **state)
-{
-    nk_arena_destroy(arena);
-    return 0;
-}
+#include "../arena.h"
 
 /* Decodes, expecting success. */
 static void *decode(const nk_shape *s, const char *json)
@@ -345,20 +332,20 @@ static void long_maps_merge_duplicates_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_table_comes_back_as_it_was, begin, end),
-        cmocka_unit_test_setup_teardown(raw_text_is_spliced, begin, end),
-        cmocka_unit_test_setup_teardown(wrong_types_are_refused_in_aws_words, begin, end),
-        cmocka_unit_test_setup_teardown(violations_are_named_in_aws_words, begin, end),
-        cmocka_unit_test_setup_teardown(violations_inside_lists_and_maps, begin, end),
-        cmocka_unit_test_setup_teardown(enums_are_listed, begin, end),
-        cmocka_unit_test_setup_teardown(open_enums_take_what_begins_so, begin, end),
-        cmocka_unit_test_setup_teardown(secrets_stay_out_of_messages, begin, end),
-        cmocka_unit_test_setup_teardown(long_values_are_cut, begin, end),
-        cmocka_unit_test_setup_teardown(times_are_exact, begin, end),
-        cmocka_unit_test_setup_teardown(unknown_and_null_members_are_passed_over, begin, end),
-        cmocka_unit_test_setup_teardown(depth_is_refused_as_a_bad_request, begin, end),
-        cmocka_unit_test_setup_teardown(string_maps_are_edited, begin, end),
-        cmocka_unit_test_setup_teardown(long_maps_merge_duplicates_too, begin, end),
+        cmocka_unit_test_setup_teardown(a_table_comes_back_as_it_was, setup, teardown),
+        cmocka_unit_test_setup_teardown(raw_text_is_spliced, setup, teardown),
+        cmocka_unit_test_setup_teardown(wrong_types_are_refused_in_aws_words, setup, teardown),
+        cmocka_unit_test_setup_teardown(violations_are_named_in_aws_words, setup, teardown),
+        cmocka_unit_test_setup_teardown(violations_inside_lists_and_maps, setup, teardown),
+        cmocka_unit_test_setup_teardown(enums_are_listed, setup, teardown),
+        cmocka_unit_test_setup_teardown(open_enums_take_what_begins_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(secrets_stay_out_of_messages, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_values_are_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(times_are_exact, setup, teardown),
+        cmocka_unit_test_setup_teardown(unknown_and_null_members_are_passed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(depth_is_refused_as_a_bad_request, setup, teardown),
+        cmocka_unit_test_setup_teardown(string_maps_are_edited, setup, teardown),
+        cmocka_unit_test_setup_teardown(long_maps_merge_duplicates_too, setup, teardown),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }
