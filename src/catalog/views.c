@@ -15,10 +15,18 @@ const glue_ViewRepresentation *nk_view_dialect(const glue_ViewDefinition *v, nk_
     return NULL;
 }
 
+/* The kept shape has all the members of the given one. */
+static nk_code as_kept(const glue_ViewDefinitionInput *in, nk_arena *a, glue_ViewDefinition **out,
+                       nk_err *err)
+{
+    nk_str json;
+    NK_TRY(nk_model_encode_str(&glue_ViewDefinitionInput_shape, in, a, &json, err));
+    return nk_model_decode(&glue_ViewDefinition_shape, json, a, (void **)out, err);
+}
+
 nk_code nk_view_make(const glue_ViewDefinitionInput *in, nk_arena *a, glue_ViewDefinition **out,
                      nk_err *err)
 {
-    nk_str json;
     *out = NULL;
     if (!in)
         return NK_OK;
@@ -32,9 +40,7 @@ nk_code nk_view_make(const glue_ViewDefinitionInput *in, nk_arena *a, glue_ViewD
                 return nk_fail(err, NK_E_INVALID, "The dialect %.*s is given twice.",
                                NK_STR_ARG(r->Dialect));
     }
-    /* the kept shape has all the members of the given one */
-    NK_TRY(nk_model_encode_str(&glue_ViewDefinitionInput_shape, in, a, &json, err));
-    return nk_model_decode(&glue_ViewDefinition_shape, json, a, (void **)out, err);
+    return as_kept(in, a, out, err);
 }
 
 /* ---- changing ---- */
@@ -84,8 +90,7 @@ static void complete(glue_TableInput *in, const glue_Table *old)
 #undef KEEP
 }
 
-static nk_code keep_definition(glue_ViewDefinition *new, const glue_ViewDefinition *old,
-                               bool objects)
+static void keep_definition(glue_ViewDefinition *new, const glue_ViewDefinition *old, bool objects)
 {
     if (!new->IsProtected.set)
         new->IsProtected = old->IsProtected;
@@ -97,7 +102,6 @@ static nk_code keep_definition(glue_ViewDefinition *new, const glue_ViewDefiniti
         new->RefreshSeconds = old->RefreshSeconds;
     if (!objects)
         new->SubObjects = old->SubObjects;
-    return NK_OK;
 }
 
 /* The representations after the action. */
@@ -143,12 +147,10 @@ static nk_code merge(nk_str action, bool stale, const glue_ViewDefinition *old,
 static nk_code named(const glue_ViewDefinitionInput *in, nk_arena *a, glue_ViewDefinition **out,
                      nk_err *err)
 {
-    nk_str json;
     for (size_t i = 0; i < in->Representations.n; i++)
         if (!in->Representations.v[i].Dialect.p)
             return nk_fail(err, NK_E_INVALID, "A representation of a view must have a Dialect.");
-    NK_TRY(nk_model_encode_str(&glue_ViewDefinitionInput_shape, in, a, &json, err));
-    return nk_model_decode(&glue_ViewDefinition_shape, json, a, (void **)out, err);
+    return as_kept(in, a, out, err);
 }
 
 nk_code nk_view_change(nk_str action, bool force, const glue_Table *old, glue_TableInput *in,
@@ -172,7 +174,7 @@ nk_code nk_view_change(nk_str action, bool force, const glue_Table *old, glue_Ta
                        "The columns and SubObjects must be those of the view's other dialects, "
                        "unless Force is given.");
     complete(in, old);
-    NK_TRY(keep_definition(*out, was, asked->SubObjects.set));
+    keep_definition(*out, was, asked->SubObjects.set);
     return merge(action, other, was, *out, a, err);
 }
 

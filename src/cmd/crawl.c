@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "crawl/crawl.h"
 #include "net/client.h"
 
 static const nk_cmd_help help = {
@@ -46,17 +47,6 @@ static nk_code call(caller *x, const char *op, const char *member, int64_t max, 
 }
 
 /* ---- waiting ---- */
-
-/* Where the server writes the log, if the name stands in the path as it is. */
-static nk_str log_path(nk_arena *a, const char *dir, const char *region, nk_str name)
-{
-    for (size_t i = 0; i < name.n; i++) {
-        unsigned char c = (unsigned char)name.p[i];
-        if (c <= ' ' || c == '/' || c == '%' || c == 0x7f || name.p[0] == '.' || i >= 200)
-            return NK_STR("");
-    }
-    return nk_str_printf(a, "%s/logs/crawlers/%s/%.*s.log", dir, region, NK_STR_ARG(name));
-}
 
 /* Over the line before: how long it has been, and the log's last line behind its "[id] LEVEL : ".
  */
@@ -243,7 +233,8 @@ int nk_cmd_crawl(int argc, char **argv)
         return nk_cmd_failf("out of memory");
     nk_code rc = nk_cmd_find_server(dir, x.a, &s, &x.err);
     if (rc == NK_OK) {
-        x.log = log_path(x.a, s.dir, region ? region : s.region, x.name);
+        x.log =
+            nk_crawl_log_path(x.a, nk_str_c(s.dir), nk_str_c(region ? region : s.region), x.name);
         nk_aws_config config = {.endpoint = s.url,
                                 .region = region ? region : s.region,
                                 .access_key = s.access_key,

@@ -24,6 +24,10 @@ void nk_crawlers_destroy(nk_crawlers *c);
 nk_code nk_crawl_room_start(nk_app *app, nk_err *err) NK_MUST;
 void nk_crawl_room_stop(nk_app *app);
 
+/* DIR/logs/crawlers/REGION/NAME.log, where a crawler's crawls are told of; what the name of a file
+ * cannot hold is written %XX. p NULL when memory is gone. */
+nk_str nk_crawl_log_path(nk_arena *a, nk_str dir, nk_str region, nk_str name);
+
 /* StartCrawler, for triggers and schedules: any thread but the store's writer. *crawl_id (36
  * characters and NUL) may be NULL. */
 nk_code nk_crawlers_start(nk_crawlers *c, nk_str region, nk_str name, char *crawl_id,

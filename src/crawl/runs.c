@@ -42,26 +42,35 @@ void nk_crawl_log(nk_crawl_run *run, const char *level, const char *fmt, ...)
     }
 }
 
-/* DIR/logs/crawlers/REGION/NAME.log; what a file name cannot hold is written %XX. */
+nk_str nk_crawl_log_path(nk_arena *a, nk_str dir, nk_str region, nk_str name)
+{
+    nk_buf b;
+    nk_buf_init(&b, 8192);
+    (void)nk_buf_printf(&b, "%.*s/logs/crawlers/%.*s/", NK_STR_ARG(dir), NK_STR_ARG(region));
+    for (size_t i = 0; i < name.n && i < 200; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        bool plain = c > ' ' && c != '/' && c != '%' && c != 0x7f && !(c == '.' && i == 0);
+        (void)nk_buf_printf(&b, plain ? "%c" : "%%%02X", c);
+    }
+    (void)nk_buf_puts(&b, ".log");
+    nk_str path = b.failed ? NK_STR_NULL : nk_buf_dup(&b, a);
+    nk_buf_free(&b);
+    return path;
+}
+
 static int open_log(nk_crawl_run *run)
 {
-    char path[1200], folder[900];
-    const char *dir = run->owner->app->settings->data_dir;
-    snprintf(folder, sizeof folder, "%.600s/logs/crawlers/%.*s", dir, (int)run->region.n,
-             run->region.p);
     nk_err err = NK_ERR_INIT;
-    if (nk_file_mkdirs(folder, 0700, &err) != NK_OK) {
+    nk_str path = nk_crawl_log_path(run->arena, nk_str_c(run->owner->app->settings->data_dir),
+                                    run->region, run->name);
+    nk_str folder = nk_str_dup(run->arena, nk_str_sub(path, 0, (size_t)nk_str_rchr(path, '/')));
+    nk_code rc = path.p && folder.p ? nk_file_mkdirs(folder.p, 0700, &err)
+                                    : nk_fail(&err, NK_E_NOMEM, "out of memory");
+    if (rc != NK_OK) {
         nk_warn("crawl", "%s", err.msg);
         return -1;
     }
-    int n = snprintf(path, sizeof path, "%s/", folder);
-    for (size_t i = 0; i < run->name.n && n < (int)sizeof path - 16 && i < 200; i++) {
-        unsigned char c = (unsigned char)run->name.p[i];
-        bool plain = c > ' ' && c != '/' && c != '%' && c != 0x7f && !(c == '.' && i == 0);
-        n += snprintf(path + n, 4, plain ? "%c" : "%%%02X", c);
-    }
-    snprintf(path + n, sizeof path - (size_t)n, ".log");
-    return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    return open(path.p, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
 /* ---- states in the store ---- */

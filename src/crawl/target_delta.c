@@ -371,7 +371,7 @@ static nk_code put_storage(delta *d, nk_json_writer *w, bool native, nk_str path
 }
 
 /* Spark's own schema, as it keeps it in catalogues: texts of at most so many characters. */
-static nk_code put_spark_schema(delta *d, nk_json_writer *w)
+static void put_spark_schema(delta *d, nk_json_writer *w)
 {
     enum { PART = 4000 };
     nk_str rest = d->now.schema;
@@ -394,10 +394,9 @@ static nk_code put_spark_schema(delta *d, nk_json_writer *w)
     snprintf(number, sizeof number, "%zu", d->now.keys.n);
     if (d->now.keys.n)
         nk_jw_kcstr(w, "spark.sql.sources.schema.numPartCols", number);
-    return NK_OK;
 }
 
-static nk_code put_parameters(delta *d, bool native, nk_json_writer *w)
+static void put_parameters(delta *d, bool native, nk_json_writer *w)
 {
     char number[24];
     nk_jw_key(w, NK_STR("Parameters"));
@@ -414,10 +413,9 @@ static nk_code put_parameters(delta *d, bool native, nk_json_writer *w)
         nk_jw_kcstr(w, "spark.sql.partitionProvider", "catalog");
         nk_jw_kcstr(w, "spark.sql.sources.provider", "delta");
         nk_jw_kcstr(w, "table_type", "delta");
-        NK_TRY(put_spark_schema(d, w));
+        put_spark_schema(d, w);
     }
     nk_jw_object_end(w);
-    return NK_OK;
 }
 
 static nk_code describe(delta *d, bool native, nk_buf *out)
@@ -438,7 +436,7 @@ static nk_code describe(delta *d, bool native, nk_buf *out)
         nk_jw_object_end(&w);
     }
     nk_jw_array_end(&w);
-    NK_TRY(put_parameters(d, native, &w));
+    put_parameters(d, native, &w);
     nk_jw_object_end(&w);
     return nk_buf_check(out, d->c->err);
 }
